@@ -1,0 +1,46 @@
+"""Evolution of neural-network architectures for DEAP.
+
+The core, importable without torch, mpi4py and h5py: search spaces say which genotypes are legal, operators vary and
+select them in DEAP's form, the loops run the search, and the graph tells what a genotype costs. The parts that need
+more are packages of their own: :mod:`deap_nas.assembly` and :mod:`deap_nas.training` (torch),
+:mod:`deap_nas.evaluators` (executors), :mod:`deap_nas.store` (population files) and :mod:`deap_nas.report` (pictures).
+"""
+
+from importlib.metadata import PackageNotFoundError, version
+
+from deap_nas.algorithms import eaAsync
+from deap_nas.errors import NASError
+from deap_nas.evaluators import Evaluation, Status, mpi_executor
+from deap_nas.genotype import Genotype
+from deap_nas.graph import PAPER_OPERATIONS, Graph, canonical_key, register_operation
+from deap_nas.operators import cxMotif, initDiversified, initTrivial, mutEdge, selTournamentFraction
+from deap_nas.search_space import FlatSpace, HierarchicalSpace
+from deap_nas.template import Cost, NetworkTemplate, cost
+
+try:
+    __version__ = version("deap-nas")
+except PackageNotFoundError:  # used from a folder that is not installed
+    __version__ = "unknown"
+
+__all__ = [
+    "PAPER_OPERATIONS",
+    "Cost",
+    "Evaluation",
+    "FlatSpace",
+    "Genotype",
+    "Graph",
+    "HierarchicalSpace",
+    "NASError",
+    "NetworkTemplate",
+    "Status",
+    "canonical_key",
+    "cost",
+    "cxMotif",
+    "eaAsync",
+    "initDiversified",
+    "initTrivial",
+    "mpi_executor",
+    "mutEdge",
+    "register_operation",
+    "selTournamentFraction",
+]

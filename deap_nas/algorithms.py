@@ -1,0 +1,248 @@
+"""Search loops, in the shape of DEAP's ``ea*`` functions."""
+
+from __future__ import annotations
+
+import logging
+import random
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, MutableSequence, Sequence
+from concurrent.futures import FIRST_COMPLETED, CancelledError, Executor, Future, wait
+from dataclasses import replace
+from functools import partial
+from math import copysign
+from types import ModuleType
+from typing import Any
+
+from deap import tools
+
+from deap_nas.errors import SettingsError
+from deap_nas.evaluators import Evaluation, Job, Runner, Status, derive_seed
+from deap_nas.genotype import Genotype
+from deap_nas.store import MemoryStore, Store
+
+__all__ = ["Observer", "Survival", "eaAsync"]
+
+#: Takes the evaluated members in the order in which they joined; gives those to be removed.
+Survival = Callable[[Sequence[Any]], Iterable[Any]]
+#: Called after each evaluation with the individual that has it and the number of evaluations still running.
+Observer = Callable[[Any, int], None]
+
+#: Fitness of a failed evaluation, away from the optimum, where the fitness names no worst value of its own. Finite,
+#: and small enough that the mean and the deviation of a population stay finite.
+_WORST = 1e100
+
+_log = logging.getLogger(__name__)
+
+
+def eaAsync(
+    population: MutableSequence[Any],
+    toolbox: Any,
+    executor: Executor,
+    *,
+    n_evaluations: int,
+    store: Store | None = None,
+    stats: Any = None,
+    halloffame: Any = None,
+    rng: random.Random | ModuleType = random,
+    survival: Survival | None = None,
+    n_workers: int | None = None,
+    seed: int | None = None,
+    observer: Observer | None = None,
+    verbose: bool = False,
+) -> tuple[MutableSequence[Any], Any]:
+    """Asynchronous evolution by tournaments (Liu 2018, algorithms 1 and 2).
+
+    The members without a fitness are evaluated first. After that, whenever a worker is free, ``toolbox.select`` picks
+    a parent among the evaluated members, and its clone, changed by ``toolbox.mutate``, is evaluated and joins them.
+    Nobody waits for anybody, and nobody is removed unless a ``survival`` rule says so.
+
+    Args:
+        population: individuals, with or without a fitness; at the end the evaluated members, in the order in which
+            they joined. Each has an ``evaluation``, an :class:`~deap_nas.evaluators.Evaluation`.
+        toolbox: with ``select(individuals, k)``, ``mutate``, ``clone`` and ``evaluate``. ``evaluate`` receives a plain
+            genotype, in a worker; a :class:`~deap_nas.evaluators.DetailedFitness` also receives a seed.
+        executor: any :class:`concurrent.futures.Executor`.
+        n_evaluations: evaluations in the whole run, those of the initial population and of a resumed run included.
+        store: journal of the run, which :func:`deap_nas.store.resume_population` can go on from.
+        stats: a :class:`deap.tools.Statistics`, compiled for each row of the logbook.
+        halloffame: a :class:`deap.tools.HallOfFame`, updated at each evaluation.
+        rng: the generator that the toolbox draws from; its state goes into the store.
+        survival: gives the members to be removed after an evaluation; by default nobody.
+        n_workers: evaluations kept running at a time; by default as many as the executor has workers.
+        seed: of the run; evaluation seeds derive from it and the evaluation's id. By default the store's, else
+            drawn from ``rng``.
+        observer: called after each evaluation.
+        verbose: log each row of the logbook (logger ``deap_nas.algorithms``, level INFO).
+
+    Returns:
+        The population, and a logbook with one row each time as many evaluations have ended as the population had
+        members at first: ``gen``, ``nevals``, ``failed``, and what ``stats`` gives.
+
+    Raises:
+        SettingsError: ``n_evaluations`` or ``n_workers`` is not positive, or there is nobody to start from.
+    """
+    n_workers = _count_workers(executor) if n_workers is None else n_workers
+    if n_evaluations < 1 or n_workers < 1:
+        raise SettingsError(f"n_evaluations and n_workers must be at least 1, found {n_evaluations} and {n_workers}")
+    if not population:
+        raise SettingsError(
+            "the population is empty: start with toolbox.population(n) or resume_population(store, ...)"
+        )
+    if store is None:
+        store = MemoryStore(seed=rng.getrandbits(32) if seed is None else seed)
+    queue = _Queue(population, toolbox, store, rng, store.seed if seed is None else seed)
+    history = _History(queue.evaluated, store, stats, halloffame, period=len(population), verbose=verbose)
+    runner = Runner(toolbox.evaluate)
+    running: dict[Future[Evaluation], tuple[Any, Job]] = {}
+    n_left = n_evaluations - store.n_evaluated
+    try:
+        while n_left > 0:
+            while len(running) < min(n_workers, n_left) and queue.ready():
+                individual, job = queue.next()
+                running[executor.submit(runner, job)] = (individual, job)
+            done = wait(running, return_when=FIRST_COMPLETED).done
+            for future in sorted(done, key=lambda future: running[future][1].id):
+                individual, job = running.pop(future)
+                history.record(individual, _outcome(future, job), toolbox.evaluate)
+                _remove(queue.evaluated, store, survival)
+                n_left -= 1
+                if observer is not None:
+                    observer(individual, len(running))
+    finally:
+        for future in running:
+            future.cancel()
+    history.close()
+    population[:] = queue.evaluated
+    return population, history.logbook
+
+
+def _count_workers(executor: Executor) -> int:
+    """Workers of any executor, by the names that the standard library, mpi4py and this package use."""
+    for name in ("n_workers", "_max_workers", "num_workers"):
+        number = getattr(executor, name, None)
+        if isinstance(number, int) and number > 0:
+            return number
+    raise SettingsError(f"how many workers {type(executor).__name__} has is not known; pass n_workers")
+
+
+class _Queue:
+    """Where the next job comes from: members without a fitness first, then offspring of the evaluated ones."""
+
+    def __init__(
+        self, population: Sequence[Any], toolbox: Any, store: Store, rng: random.Random | ModuleType, seed: int
+    ) -> None:
+        self._toolbox = toolbox
+        self._store = store
+        self._rng = rng
+        self._seed = seed
+        self.evaluated = [individual for individual in population if individual.fitness.valid]
+        fresh = [ind for ind in population if not ind.fitness.valid and not hasattr(ind, "job")]
+        self._waiting = deque(ind for ind in population if not ind.fitness.valid and hasattr(ind, "job"))
+        self._enqueue(fresh, [-1] * len(fresh))
+
+    def ready(self) -> bool:
+        """Whether there is somebody to evaluate, or to have offspring."""
+        return bool(self._waiting or self.evaluated)
+
+    def next(self) -> tuple[Any, Job]:
+        """Give an individual to be evaluated, and its job."""
+        if not self._waiting:
+            parent = self._toolbox.select(self.evaluated, 1)[0]
+            child = self._toolbox.clone(parent)
+            (child,) = self._toolbox.mutate(child)
+            del child.fitness.values
+            number = parent.evaluation.id if hasattr(parent, "evaluation") else -1
+            for name in ("evaluation", "job"):
+                vars(child).pop(name, None)
+            self._enqueue([child], [number])
+        individual = self._waiting.popleft()
+        return individual, replace(individual.job, submitted=time.time())
+
+    def _enqueue(self, individuals: list[Any], parents: list[int]) -> None:
+        first = self._store.n_submitted
+        for number, (individual, parent) in enumerate(zip(individuals, parents, strict=True), start=first):
+            individual.job = Job(number, Genotype(individual), derive_seed(self._seed, number), parent)
+        if individuals:
+            self._store.submit([individual.job for individual in individuals], self._rng.getstate())
+        self._waiting.extend(individuals)
+
+
+class _History:
+    """What has been evaluated: the members, the store, the hall of fame and the logbook."""
+
+    def __init__(
+        self, evaluated: list[Any], store: Store, stats: Any, halloffame: Any, *, period: int, verbose: bool
+    ) -> None:
+        self._evaluated = evaluated
+        self._store = store
+        self._stats = stats
+        self._halloffame = halloffame
+        self._period = period
+        self._verbose = verbose
+        self._n_new = self._n_failed = 0
+        self.logbook = tools.Logbook()
+        self.logbook.header = ["gen", "nevals", "failed", *(stats.fields if stats else [])]
+        if halloffame is not None:
+            halloffame.update(evaluated)
+
+    def record(self, individual: Any, evaluation: Evaluation, evaluate: Any) -> None:
+        """Let an individual join with its evaluation; a failed one gets the worst finite fitness."""
+        if evaluation.status is not Status.OK:
+            values = _worst_values(evaluate, individual.fitness.weights)
+            evaluation = replace(evaluation, values=values)
+            self._n_failed += 1
+            _log.info("evaluation %d: %s", evaluation.id, evaluation.status.name)
+        individual.fitness.values = evaluation.values
+        individual.evaluation = evaluation
+        self._store.append(individual, evaluation)
+        self._evaluated.append(individual)
+        if self._halloffame is not None:
+            self._halloffame.update([individual])
+        self._n_new += 1
+        if self._n_new == self._period:
+            self._log_row()
+
+    def close(self) -> None:
+        """Log the evaluations that fill no whole row."""
+        if self._n_new:
+            self._log_row()
+
+    def _log_row(self) -> None:
+        generation = -(-self._store.n_evaluated // self._period) - 1
+        compiled = self._stats.compile(self._evaluated) if self._stats else {}
+        self.logbook.record(gen=generation, nevals=self._n_new, failed=self._n_failed, **compiled)
+        self._n_new = self._n_failed = 0
+        if self._verbose:
+            _log.info("%s", self.logbook.stream)
+
+
+def _remove(evaluated: list[Any], store: Store, survival: Survival | None) -> None:
+    """Remove the members that the survival rule names."""
+    dead = {id(individual) for individual in survival(evaluated)} if survival is not None else set()
+    if dead:
+        store.kill(individual.evaluation.id for individual in evaluated if id(individual) in dead)
+        evaluated[:] = [individual for individual in evaluated if id(individual) not in dead]
+
+
+def _outcome(future: Future[Evaluation], job: Job) -> Evaluation:
+    """The future's evaluation, or one that says how its worker was lost."""
+    try:
+        return future.result()
+    except (KeyboardInterrupt, CancelledError):
+        raise
+    except TimeoutError as error:
+        status, text = Status.TIMED_OUT, str(error) or "ended at its time limit"
+    except Exception as error:
+        status, text = Status.LOST, f"{type(error).__name__}: {error}"
+    now = time.time()
+    ended = Evaluation(status=status, error=text, id=job.id, parent=job.parent)
+    return replace(ended, submitted=job.submitted, started=job.submitted, finished=now)
+
+
+def _worst_values(evaluate: Any, weights: Sequence[float]) -> tuple[float, ...]:
+    """Worst finite fitness: what the fitness calls so (``worst_values``), else far from the optimum."""
+    while isinstance(evaluate, partial):
+        evaluate = evaluate.func
+    values = getattr(evaluate, "worst_values", None)
+    return tuple(copysign(_WORST, -weight) for weight in weights) if values is None else tuple(values)

@@ -1,0 +1,91 @@
+"""Every exception of the package.
+
+::
+
+    NASError
+    ├── GenotypeError         (ValueError)       genes that do not belong to the search space
+    ├── NotViableError        (ValueError)       a genotype whose network has no path from input to output
+    ├── SettingsError         (ValueError)       an argument that makes no sense
+    ├── UnknownNameError      (LookupError)      a name that is not in a registry
+    ├── MissingExtraError     (ImportError)      an optional dependency that is not installed
+    ├── DatasetError          (ValueError)       images that are missing, too few or unreadable
+    ├── ExecutorError         (RuntimeError)     a worker or a rank that cannot do its work
+    ├── DivergedError         (ArithmeticError)  a training whose loss is no longer a number
+    └── StoreError            (RuntimeError)     a population file that cannot be used
+        ├── StoreExistsError  (FileExistsError)  the file to be created is already there
+        └── DifferentRunError (ValueError)       the file belongs to a run with other settings
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "DatasetError",
+    "DifferentRunError",
+    "DivergedError",
+    "ExecutorError",
+    "GenotypeError",
+    "MissingExtraError",
+    "NASError",
+    "NotViableError",
+    "SettingsError",
+    "StoreError",
+    "StoreExistsError",
+    "UnknownNameError",
+]
+
+
+class NASError(Exception):
+    """Base of every exception that the package raises on purpose."""
+
+
+class GenotypeError(NASError, ValueError):
+    """The genes do not belong to the search space."""
+
+
+class NotViableError(NASError, ValueError):
+    """The genotype's network has no path from its input to its output."""
+
+
+class SettingsError(NASError, ValueError):
+    """An argument is out of its range or contradicts another."""
+
+
+class UnknownNameError(NASError, LookupError):
+    """A name is not registered."""
+
+    def __init__(self, what: str, name: object, known: object) -> None:
+        """Say which ``name`` of which kind (``what``) was asked for, and the ``known`` ones."""
+        names = ", ".join(sorted(map(str, known)))  # type: ignore[call-overload]
+        super().__init__(f"unknown {what} {name!r}; known: {names}")
+
+
+class MissingExtraError(NASError, ImportError):
+    """An optional dependency is not installed."""
+
+    def __init__(self, module: str, extra: str) -> None:
+        """Say which ``module`` is missing and which ``extra`` brings it."""
+        super().__init__(f"{module} is not installed; install it with: pip install 'deap-nas[{extra}]'")
+
+
+class DatasetError(NASError, ValueError):
+    """The images are missing, too few or unreadable."""
+
+
+class ExecutorError(NASError, RuntimeError):
+    """A worker or a rank cannot do its work."""
+
+
+class DivergedError(NASError, ArithmeticError):
+    """The loss of a training is no longer a finite number."""
+
+
+class StoreError(NASError, RuntimeError):
+    """A population file cannot be used."""
+
+
+class StoreExistsError(StoreError, FileExistsError):
+    """The population file to be created is already there."""
+
+
+class DifferentRunError(StoreError, ValueError):
+    """The population file belongs to a run with other settings."""

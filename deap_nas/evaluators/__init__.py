@@ -1,0 +1,26 @@
+"""Performance estimation: jobs, evaluations, and the executors that run them.
+
+Any ``concurrent.futures.Executor`` works with the search loop; those of this package also know how many workers they
+have, and give DEAP's synchronous algorithms a ``toolbox.map``.
+"""
+
+from deap_nas.evaluators.base import GenotypeExecutor
+from deap_nas.evaluators.evaluation import DetailedFitness, Evaluation, Job, Status, derive_seed
+from deap_nas.evaluators.mpi import MPIExecutor, mpi_executor
+from deap_nas.evaluators.process import ProcessExecutor
+from deap_nas.evaluators.run import Runner
+from deap_nas.evaluators.serial import SerialExecutor
+
+__all__ = [
+    "DetailedFitness",
+    "Evaluation",
+    "GenotypeExecutor",
+    "Job",
+    "MPIExecutor",
+    "ProcessExecutor",
+    "Runner",
+    "SerialExecutor",
+    "Status",
+    "derive_seed",
+    "mpi_executor",
+]

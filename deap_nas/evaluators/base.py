@@ -1,0 +1,58 @@
+"""What all our executors share: a worker count, and a ``map`` fit for DEAP's ``toolbox.map``."""
+
+from __future__ import annotations
+
+import os
+from abc import abstractmethod
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Executor, Future
+from typing import Any, ParamSpec, TypeVar
+
+from deap_nas.genotype import Genotype
+
+__all__ = ["GenotypeExecutor", "available_cores", "divide_threads", "plain"]
+
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
+
+
+def plain(argument: Any) -> Any:
+    """Give an individual as a plain genotype, which any process can unpickle; anything else as it is."""
+    return Genotype(argument) if isinstance(argument, Genotype) and type(argument) is not Genotype else argument
+
+
+class GenotypeExecutor(Executor):
+    """An executor that knows its workers and sends individuals as plain genotypes."""
+
+    #: Calls that can run at the same time.
+    n_workers: int = 1
+
+    @abstractmethod
+    def submit(self, fn: Callable[_P, _T], /, *args: _P.args, **kwargs: _P.kwargs) -> Future[_T]:
+        """Schedule ``fn(*args, **kwargs)``; see :meth:`concurrent.futures.Executor.submit`."""
+
+    def map(
+        self, fn: Callable[..., _T], *iterables: Iterable[Any], timeout: float | None = None, chunksize: int = 1
+    ) -> Iterator[_T]:
+        """Apply ``fn`` to each item, in order, as many results as items; register it as ``toolbox.map``."""
+        rows = [tuple(map(plain, row)) for row in zip(*iterables, strict=True)]
+        return super().map(fn, *zip(*rows, strict=True), timeout=timeout, chunksize=chunksize)
+
+
+def available_cores() -> int:
+    """Processor cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def divide_threads(n_neighbours: int) -> None:
+    """Give this worker its share of the cores; call it before torch is imported.
+
+    A thread count that the user has set (``OMP_NUM_THREADS``) is left alone.
+
+    Args:
+        n_neighbours: workers on this machine, this one included.
+    """
+    share = max(1, min(available_cores(), (os.cpu_count() or 1) // n_neighbours))
+    os.environ.setdefault("OMP_NUM_THREADS", str(share))

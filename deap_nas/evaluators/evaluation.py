@@ -1,0 +1,106 @@
+"""What goes to a worker and what comes back: :class:`Job`, :class:`Evaluation`, :class:`Status`, seeds."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from enum import IntEnum
+from hashlib import blake2b
+from typing import Protocol, runtime_checkable
+
+from deap_nas.genotype import Genotype
+
+__all__ = ["DetailedFitness", "Evaluation", "Job", "Status", "derive_seed"]
+
+
+class Status(IntEnum):
+    """How an evaluation ended; the numbers are those of the population file."""
+
+    #: It has a fitness.
+    OK = 0
+    #: The genotype is no network: its output cannot be reached. It was never trained.
+    NOT_VIABLE = 1
+    #: It raised an exception.
+    FAILED = 2
+    #: Its loss or its fitness is not a finite number.
+    DIVERGED = 3
+    #: The host or the device ran out of memory.
+    OUT_OF_MEMORY = 4
+    #: It was ended at its time limit.
+    TIMED_OUT = 5
+    #: Its worker died.
+    LOST = 6
+
+
+@dataclass(frozen=True)
+class Job:
+    """One evaluation to be done; all that crosses a process border on the way out."""
+
+    #: Number of the evaluation in its run, from 0, in the order of submission.
+    id: int
+    #: A plain genotype.
+    genes: Genotype
+    #: Seed of this evaluation, derived from the run's seed and the id.
+    seed: int
+    #: Id of the parent's evaluation; -1 for none.
+    parent: int = -1
+    #: When it was handed out, in unix seconds.
+    submitted: float = 0.0
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """One evaluation that has ended; all that crosses a process border on the way back."""
+
+    #: Fitness values, one for each objective; empty from a worker when the status is not OK.
+    values: tuple[float, ...] = ()
+    status: Status = Status.OK
+    #: The score of each repeat, as far as they were reached.
+    scores: tuple[float, ...] = ()
+    #: What went wrong, with the traceback of an exception; empty when nothing did.
+    error: str = ""
+    #: Trainable parameters of the network; -1 when unknown.
+    n_parameters: int = -1
+    #: Multiply-adds times two for one image; -1 when unknown.
+    flops: int = -1
+    #: Number of the evaluation in its run, and of its parent's; -1 for none.
+    id: int = -1
+    parent: int = -1
+    #: Number of the worker; -1 when unknown.
+    worker: int = field(default=-1, compare=False)
+    host: str = field(default="", compare=False)
+    #: Unix seconds.
+    submitted: float = field(default=0.0, compare=False)
+    started: float = field(default=0.0, compare=False)
+    finished: float = field(default=0.0, compare=False)
+
+    @property
+    def seconds(self) -> float:
+        """Time the evaluation took on its worker."""
+        return self.finished - self.started
+
+    def checked(self) -> Evaluation:
+        """The same evaluation, or a diverged one when a value is not finite."""
+        if self.status is not Status.OK or (self.values and all(map(math.isfinite, self.values))):
+            return self
+        error = f"the fitness values are not finite numbers: {self.values}"
+        return Evaluation((), Status.DIVERGED, self.scores, error, self.n_parameters, self.flops)
+
+
+@runtime_checkable
+class DetailedFitness(Protocol):
+    """Optional protocol on top of a DEAP evaluate: a fitness that wants a seed and reports more than its values."""
+
+    def evaluate(self, genotype: Genotype, *, seed: int) -> Evaluation:
+        """Evaluate one genotype; every random draw derives from ``seed``. May raise."""
+        ...
+
+
+def derive_seed(*numbers: int) -> int:
+    """Give the seed that belongs to a tuple of integers, such as (run seed, evaluation id, repeat).
+
+    Returns:
+        An integer in 0..2**63 - 1, the same on every machine.
+    """
+    digest = blake2b(repr(tuple(map(int, numbers))).encode(), digest_size=8).digest()
+    return int.from_bytes(digest, "big") >> 1

@@ -1,0 +1,83 @@
+"""The worker's side of an evaluation: run a fitness on a job and turn whatever happens into an Evaluation."""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+from deap_nas.errors import DivergedError, NotViableError
+from deap_nas.evaluators.evaluation import DetailedFitness, Evaluation, Job, Status
+
+__all__ = ["Runner", "detailed", "set_worker"]
+
+_worker = -1
+
+
+def set_worker(number: int) -> None:
+    """Tell this process which worker it is; evaluations carry the number."""
+    global _worker  # noqa: PLW0603 - one process is one worker
+    _worker = number
+
+
+@dataclass(frozen=True)
+class Runner:
+    """Picklable function from a job to its evaluation; raises nothing but what ends the process.
+
+    Args:
+        evaluate: a DEAP evaluate (``individual -> tuple of floats``) or a
+            :class:`~deap_nas.evaluators.DetailedFitness`.
+    """
+
+    evaluate: Callable[..., Any]
+
+    def __call__(self, job: Job) -> Evaluation:
+        """Run one job."""
+        started = time.time()
+        evaluation = _evaluate(self.evaluate, job).checked()
+        worker = _worker if _worker >= 0 else os.getpid()
+        return replace(
+            evaluation,
+            id=job.id,
+            parent=job.parent,
+            worker=worker,
+            host=socket.gethostname(),
+            submitted=job.submitted,
+            started=started,
+            finished=time.time(),
+        )
+
+
+def _evaluate(evaluate: Callable[..., Any], job: Job) -> Evaluation:
+    try:
+        fitness = detailed(evaluate)
+        if fitness is not None:
+            return fitness(job.genes, seed=job.seed)
+        return Evaluation(tuple(map(float, evaluate(job.genes))))
+    except NotViableError as error:
+        return Evaluation(status=Status.NOT_VIABLE, error=str(error))
+    except DivergedError as error:
+        return Evaluation(status=Status.DIVERGED, error=str(error))
+    except Exception as error:
+        status = Status.OUT_OF_MEMORY if _is_out_of_memory(error) else Status.FAILED
+        return Evaluation(status=status, error=traceback.format_exc())
+
+
+def detailed(evaluate: Callable[..., Any]) -> Callable[..., Evaluation] | None:
+    """The ``evaluate`` method behind a fitness or a ``toolbox.evaluate``; None when it is a plain function."""
+    if isinstance(evaluate, partial):
+        inner = detailed(evaluate.func)
+        return None if inner is None else partial(inner, *evaluate.args, **evaluate.keywords)
+    return evaluate.evaluate if isinstance(evaluate, DetailedFitness) else None
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    """Host or device memory; torch's errors are told by name and text, since torch may not be installed."""
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+        return True
+    return isinstance(error, RuntimeError) and "can't allocate memory" in str(error)

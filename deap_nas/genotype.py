@@ -1,0 +1,55 @@
+"""The genotype: a flat list of small integers that any DEAP operator can work on.
+
+What the integers mean is the business of a search space; nothing here knows it.
+"""
+
+from __future__ import annotations
+
+import json
+import operator
+from collections.abc import Iterable
+from typing import Self, SupportsIndex
+
+from deap_nas.errors import GenotypeError
+
+__all__ = ["Genotype"]
+
+
+class Genotype(list[int]):
+    """Genes of one individual, in the gene order of its search space.
+
+    A ``list``, so DEAP's list operators, ``HallOfFame``, ``deepcopy`` and pickle work on it as they are, and
+    ``creator.create("Individual", Genotype, fitness=creator.FitnessMax)`` makes an individual of it.
+
+    Args:
+        genes: integers; NumPy integers become plain ones.
+
+    Raises:
+        GenotypeError: a gene is not an integer.
+    """
+
+    def __init__(self, genes: Iterable[SupportsIndex] = ()) -> None:
+        """See the class."""
+        try:
+            super().__init__(int(operator.index(gene)) for gene in genes)
+        except TypeError as error:
+            raise GenotypeError(f"a genotype is an iterable of integers: {error}") from error
+
+    def to_json(self) -> str:
+        """Give the genes as a JSON array."""
+        return json.dumps(list(self))
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """Read a genotype that :meth:`to_json` wrote.
+
+        Raises:
+            GenotypeError: the text is not a JSON array of integers.
+        """
+        try:
+            genes = json.loads(text)
+        except json.JSONDecodeError as error:
+            raise GenotypeError(f"expected a JSON array of integers, found {text[:40]!r}: {error}") from error
+        if not isinstance(genes, list):
+            raise GenotypeError(f"expected a JSON array of integers, found {text[:40]!r}")
+        return cls(genes)

@@ -1,0 +1,151 @@
+"""Layers: what an operation is made of, as plain values that know their shapes, parameters and FLOPs.
+
+Nothing here may import torch; :mod:`deap_nas.assembly` turns layers into modules. A layer of your own is a subclass
+of :class:`Layer` whose ``build`` method returns its ``torch.nn.Module``.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import torch
+
+__all__ = [
+    "AvgPool2d",
+    "BatchNorm2d",
+    "Conv2d",
+    "GlobalAvgPool2d",
+    "Layer",
+    "Linear",
+    "MaxPool2d",
+    "ReLU",
+    "Shape",
+]
+
+#: (channels, height, width) of one image's feature map.
+Shape = tuple[int, int, int]
+
+
+class Layer(ABC):
+    """One layer; subclasses are frozen dataclasses, so equal layers are interchangeable."""
+
+    @property
+    @abstractmethod
+    def n_parameters(self) -> int:
+        """Trainable parameters."""
+
+    @abstractmethod
+    def output_shape(self, shape: Shape) -> Shape:
+        """Shape of the output for an input of ``shape``."""
+
+    @abstractmethod
+    def flops(self, shape: Shape) -> int:
+        """Multiply-adds times two for one image of ``shape``; only convolutions and linear layers count."""
+
+    def build(self) -> torch.nn.Module:
+        """Make the module. Only layers from outside the package define this."""
+        raise NotImplementedError(f"{type(self).__name__} has no module: define its build() method")
+
+
+class _Free(Layer):
+    """A layer without parameters or counted work that keeps the shape."""
+
+    @property
+    def n_parameters(self) -> int:
+        return 0
+
+    def output_shape(self, shape: Shape) -> Shape:
+        return shape
+
+    def flops(self, shape: Shape) -> int:
+        return 0
+
+
+@dataclass(frozen=True)
+class Conv2d(Layer):
+    """Convolution without bias, padded so that stride 1 keeps the size; ``kernel_size`` is odd."""
+
+    in_channels: int
+    out_channels: int
+    kernel_size: int
+    stride: int = 1
+    groups: int = 1
+
+    @property
+    def n_parameters(self) -> int:
+        """Weights; there is no bias."""
+        return self.out_channels * (self.in_channels // self.groups) * self.kernel_size**2
+
+    def output_shape(self, shape: Shape) -> Shape:
+        """Height and width are divided by the stride, rounded up."""
+        _, height, width = shape
+        return self.out_channels, -(-height // self.stride), -(-width // self.stride)
+
+    def flops(self, shape: Shape) -> int:
+        """Twice the weights at each output position."""
+        _, height, width = self.output_shape(shape)
+        return 2 * self.n_parameters * height * width
+
+
+@dataclass(frozen=True)
+class BatchNorm2d(_Free):
+    """Batch normalisation with a scale and a shift for each channel."""
+
+    channels: int
+
+    @property
+    def n_parameters(self) -> int:
+        """Scale and shift."""
+        return 2 * self.channels
+
+
+@dataclass(frozen=True)
+class ReLU(_Free):
+    """Rectified linear unit."""
+
+
+@dataclass(frozen=True)
+class MaxPool2d(_Free):
+    """Max pooling with stride 1 that keeps the size; ``kernel_size`` is odd."""
+
+    kernel_size: int
+
+
+@dataclass(frozen=True)
+class AvgPool2d(_Free):
+    """Average pooling with stride 1 that keeps the size and does not count the padding."""
+
+    kernel_size: int
+
+
+@dataclass(frozen=True)
+class GlobalAvgPool2d(_Free):
+    """Mean over height and width; the output is (channels, 1, 1)."""
+
+    def output_shape(self, shape: Shape) -> Shape:
+        """One value a channel."""
+        return shape[0], 1, 1
+
+
+@dataclass(frozen=True)
+class Linear(Layer):
+    """Linear layer with bias on the flattened input."""
+
+    in_features: int
+    out_features: int
+
+    @property
+    def n_parameters(self) -> int:
+        """Weights and biases."""
+        return (self.in_features + 1) * self.out_features
+
+    def output_shape(self, shape: Shape) -> Shape:
+        """One value a feature."""
+        return self.out_features, 1, 1
+
+    def flops(self, shape: Shape) -> int:
+        """Twice the weights."""
+        return 2 * self.in_features * self.out_features

@@ -1,0 +1,164 @@
+"""Operations: the labels on the edges of a motif, each a chain of layers, in one registry.
+
+An operation is a function from channel counts to layers. Everything else follows from its layers: its parameters,
+its FLOPs, its module, whether it is an identity and whether two copies of it on the same input are the same value.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache, lru_cache
+
+from deap_nas.errors import SettingsError, UnknownNameError
+from deap_nas.graph.layers import AvgPool2d, BatchNorm2d, Conv2d, Layer, MaxPool2d, ReLU
+
+__all__ = [
+    "PAPER_OPERATIONS",
+    "Operation",
+    "conv_bn_relu",
+    "is_identity",
+    "is_shareable",
+    "layers_of",
+    "operation_names",
+    "register_operation",
+    "separable_conv",
+]
+
+#: ``(in_channels, channels) -> layers``: the channels of the input, and the channel count C of the cell, to which
+#: operations that choose their width set their output (Liu 2018, section 2.3).
+Operation = Callable[[int, int], tuple[Layer, ...]]
+
+#: The six primitives of Liu 2018, section 2.3, in the order of their gene values 1 to 6.
+PAPER_OPERATIONS = (
+    "conv_1x1",
+    "depthwise_conv_3x3",
+    "separable_conv_3x3",
+    "max_pool_3x3",
+    "avg_pool_3x3",
+    "identity",
+)
+
+_RESERVED = ("none", "input", "concat", "add")
+_OPERATIONS: dict[str, Operation] = {}
+
+
+def register_operation(name: str) -> Callable[[Operation], Operation]:
+    """Register an operation under a name; use as a decorator, once for each name.
+
+    Example::
+
+        @register_operation("conv_7x7")
+        def conv_7x7(in_channels, channels):
+            return conv_bn_relu(in_channels, channels, 7)
+
+    Raises:
+        SettingsError: the name is taken, or has a meaning of its own in a graph.
+    """
+    if name in _OPERATIONS or name in _RESERVED:
+        raise SettingsError(f"the operation name {name!r} is already taken; choose another")
+
+    def decorate(operation: Operation) -> Operation:
+        _OPERATIONS[name] = operation
+        return operation
+
+    return decorate
+
+
+def operation_names() -> tuple[str, ...]:
+    """Names of all registered operations, in the order of their registration."""
+    return tuple(_OPERATIONS)
+
+
+@lru_cache(maxsize=65_536)
+def layers_of(name: str, in_channels: int, channels: int) -> tuple[Layer, ...]:
+    """Layers of the operation ``name`` for an input of ``in_channels`` channels in a cell of ``channels``.
+
+    Raises:
+        UnknownNameError: no operation has that name.
+    """
+    try:
+        operation = _OPERATIONS[name]
+    except KeyError:
+        raise UnknownNameError("operation", name, _OPERATIONS) from None
+    return tuple(operation(in_channels, channels))
+
+
+@cache
+def is_identity(name: str) -> bool:
+    """Whether the operation gives its input unchanged: it has no layers."""
+    return not layers_of(name, 8, 8)
+
+
+@cache
+def is_shareable(name: str) -> bool:
+    """Whether two copies on one input compute one value: no layer has parameters.
+
+    A layer without parameters is taken for a function of its input alone.
+    """
+    return all(layer.n_parameters == 0 for layer in layers_of(name, 8, 8))
+
+
+def conv_bn_relu(in_channels: int, channels: int, kernel_size: int, *, stride: int = 1) -> tuple[Layer, ...]:
+    """Convolution, batch normalisation, ReLU."""
+    return Conv2d(in_channels, channels, kernel_size, stride=stride), BatchNorm2d(channels), ReLU()
+
+
+def separable_conv(in_channels: int, channels: int, kernel_size: int, *, stride: int = 1) -> tuple[Layer, ...]:
+    """Depthwise, then pointwise convolution, then one batch normalisation and ReLU."""
+    depthwise = Conv2d(in_channels, in_channels, kernel_size, stride=stride, groups=in_channels)
+    return depthwise, *conv_bn_relu(in_channels, channels, 1)
+
+
+def _depthwise_conv(in_channels: int, kernel_size: int) -> tuple[Layer, ...]:
+    depthwise = Conv2d(in_channels, in_channels, kernel_size, groups=in_channels)
+    return depthwise, BatchNorm2d(in_channels), ReLU()
+
+
+@register_operation("conv_1x1")
+def _conv_1x1(in_channels: int, channels: int) -> tuple[Layer, ...]:
+    return conv_bn_relu(in_channels, channels, 1)
+
+
+@register_operation("depthwise_conv_3x3")
+def _depthwise_conv_3x3(in_channels: int, channels: int) -> tuple[Layer, ...]:
+    return _depthwise_conv(in_channels, 3)
+
+
+@register_operation("separable_conv_3x3")
+def _separable_conv_3x3(in_channels: int, channels: int) -> tuple[Layer, ...]:
+    return separable_conv(in_channels, channels, 3)
+
+
+@register_operation("max_pool_3x3")
+def _max_pool_3x3(in_channels: int, channels: int) -> tuple[Layer, ...]:
+    return (MaxPool2d(3),)
+
+
+@register_operation("avg_pool_3x3")
+def _avg_pool_3x3(in_channels: int, channels: int) -> tuple[Layer, ...]:
+    return (AvgPool2d(3),)
+
+
+@register_operation("identity")
+def _identity(in_channels: int, channels: int) -> tuple[Layer, ...]:
+    return ()
+
+
+@register_operation("conv_3x3")
+def _conv_3x3(in_channels: int, channels: int) -> tuple[Layer, ...]:
+    return conv_bn_relu(in_channels, channels, 3)
+
+
+@register_operation("conv_5x5")
+def _conv_5x5(in_channels: int, channels: int) -> tuple[Layer, ...]:
+    return conv_bn_relu(in_channels, channels, 5)
+
+
+@register_operation("depthwise_conv_5x5")
+def _depthwise_conv_5x5(in_channels: int, channels: int) -> tuple[Layer, ...]:
+    return _depthwise_conv(in_channels, 5)
+
+
+@register_operation("separable_conv_5x5")
+def _separable_conv_5x5(in_channels: int, channels: int) -> tuple[Layer, ...]:
+    return separable_conv(in_channels, channels, 5)

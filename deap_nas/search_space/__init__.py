@@ -1,0 +1,15 @@
+"""Search spaces: which genotypes are legal, and what graph each one stands for."""
+
+from deap_nas.search_space.base import Edge, Motif, SearchSpace, register_space, space_from_dict
+from deap_nas.search_space.hierarchical import FlatSpace, GenePlace, HierarchicalSpace
+
+__all__ = [
+    "Edge",
+    "FlatSpace",
+    "GenePlace",
+    "HierarchicalSpace",
+    "Motif",
+    "SearchSpace",
+    "register_space",
+    "space_from_dict",
+]

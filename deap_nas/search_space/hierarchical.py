@@ -1,0 +1,260 @@
+"""Hierarchical and flat genotypes (Liu 2018, sections 2.1 and 2.2).
+
+A motif is a small graph whose edges are labelled with operations (level 2) or with the motifs of the level below.
+The genes are those labels, level by level, motif by motif, edge by edge; 0 stands for no edge.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from deap_nas.errors import GenotypeError, SettingsError, UnknownNameError
+from deap_nas.graph import MERGES, PAPER_OPERATIONS, Graph, Node, operation_names, prune
+from deap_nas.search_space.base import Edge, Motif, SearchSpace, register_space
+
+__all__ = ["FlatSpace", "GenePlace", "HierarchicalSpace"]
+
+
+@dataclass(frozen=True)
+class GenePlace:
+    """Where a gene sits; every number counts from 1, as in the paper, and the lowest level is 2."""
+
+    level: int
+    motif: int
+    successor: int
+    predecessor: int
+
+
+@register_space("hierarchical")
+@dataclass(frozen=True, kw_only=True, eq=False)
+class HierarchicalSpace(SearchSpace):
+    """Hierarchical genotypes of any number of levels.
+
+    Args:
+        motifs: motifs of each level from level 2 up; the last is 1, the cell.
+        nodes: nodes of a motif of each level from level 2 up, at least 2.
+        operations: names of registered operations, in the order of their gene values from 1.
+        merge: how a node joins its incoming values, ``"concat"`` or ``"add"``.
+        projected_levels: levels whose motifs, where used, are followed by a 1x1 convolution to the channels of the
+            motif's input (Liu 2018, section 4.2: level 2).
+
+    Raises:
+        SettingsError: an argument is out of its range.
+        UnknownNameError: an operation is not registered.
+    """
+
+    motifs: tuple[int, ...] = (6, 1)
+    nodes: tuple[int, ...] = (4, 5)
+    operations: tuple[str, ...] = PAPER_OPERATIONS
+    merge: str = "concat"
+    projected_levels: tuple[int, ...] = (2,)
+    #: Number of genes.
+    n_genes: int = field(init=False)
+    #: Smallest value of each gene: 0.
+    low: list[int] = field(init=False)
+    #: Largest value of each gene.
+    up: list[int] = field(init=False)
+    _places: tuple[GenePlace, ...] = field(init=False)
+    _offsets: dict[tuple[int, int], int] = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Check the arguments and lay out the genes."""
+        for name in ("motifs", "nodes", "operations", "projected_levels"):
+            value = getattr(self, name)
+            if isinstance(value, (str, int)):
+                raise SettingsError(f"{name} must be a sequence, found {value!r}")
+            object.__setattr__(self, name, tuple(value))
+        self._check()
+        places: list[GenePlace] = []
+        offsets: dict[tuple[int, int], int] = {}
+        for level, (n_motifs, n_nodes) in enumerate(zip(self.motifs, self.nodes, strict=True), start=2):
+            for motif in range(1, n_motifs + 1):
+                offsets[level, motif] = len(places)
+                edges = ((i, j) for i in range(2, n_nodes + 1) for j in range(1, i))
+                places.extend(GenePlace(level, motif, i, j) for i, j in edges)
+        layout = {
+            "_places": tuple(places),
+            "_offsets": offsets,
+            "n_genes": len(places),
+            "low": [0] * len(places),
+            "up": [len(self.labels(place.level)) - 1 for place in places],
+        }
+        for name, value in layout.items():
+            object.__setattr__(self, name, value)
+
+    def _check(self) -> None:
+        if not self.motifs or len(self.motifs) != len(self.nodes):
+            raise SettingsError(
+                f"motifs and nodes need one entry a level, from level 2 up; found {self.motifs} and {self.nodes}"
+            )
+        if any(not isinstance(n, int) or n < 1 for n in self.motifs) or self.motifs[-1] != 1:
+            raise SettingsError(f"motifs must be positive and end with 1, the cell; found {self.motifs}")
+        if any(not isinstance(n, int) or n < 2 for n in self.nodes):
+            raise SettingsError(f"a motif needs at least 2 nodes, its source and its sink; found nodes={self.nodes}")
+        if not self.operations or len(set(self.operations)) != len(self.operations):
+            raise SettingsError(f"operations must be different names, at least one; found {self.operations}")
+        for name in self.operations:
+            if name not in operation_names():
+                raise UnknownNameError("operation", name, operation_names())
+        if self.merge not in MERGES:
+            raise UnknownNameError("merge", self.merge, MERGES)
+        if any(level not in range(2, self.n_levels + 1) for level in self.projected_levels):
+            raise SettingsError(f"projected_levels must lie in 2..{self.n_levels}, found {self.projected_levels}")
+
+    def __eq__(self, other: object) -> bool:
+        """Two spaces are equal when they have the same genes with the same meaning."""
+        return isinstance(other, HierarchicalSpace) and self.to_dict() == other.to_dict()
+
+    def __hash__(self) -> int:
+        """Agree with equality."""
+        return hash((self.motifs, self.nodes, self.operations, self.merge))
+
+    @property
+    def n_levels(self) -> int:
+        """Levels, the operations (level 1) included."""
+        return len(self.motifs) + 1
+
+    def labels(self, level: int) -> tuple[str, ...]:
+        """What the gene values of a level mean, from value 0 up."""
+        if level == 2:
+            return ("none", *self.operations)
+        return ("none", *(f"motif {k}" for k in range(1, self.motifs[level - 3] + 1)))
+
+    def place(self, gene: int) -> GenePlace:
+        """Where the gene with this index sits."""
+        return self._places[gene]
+
+    def index(self, place: GenePlace) -> int:
+        """Index of the gene that sits at a place."""
+        i, j = place.successor, place.predecessor
+        return self._offsets[place.level, place.motif] + (i - 1) * (i - 2) // 2 + j - 1
+
+    def motif_genes(self, level: int, motif: int) -> slice:
+        """Where the genes of a motif stand; ``level`` counts from 2, ``motif`` from 1."""
+        start = self._offsets[level, motif]
+        n_nodes = self.nodes[level - 2]
+        return slice(start, start + n_nodes * (n_nodes - 1) // 2)
+
+    def validate(self, genes: Sequence[int]) -> None:
+        """See :meth:`SearchSpace.validate`."""
+        if len(genes) != self.n_genes:
+            raise GenotypeError(f"expected {self.n_genes} genes, found {len(genes)}")
+        for index, (gene, up) in enumerate(zip(genes, self.up, strict=True)):
+            if type(gene) is not int or not 0 <= gene <= up:
+                place = self._places[index]
+                raise GenotypeError(
+                    f"gene {index} (level {place.level}, motif {place.motif}, edge {place.predecessor} -> "
+                    f"{place.successor}) must be an integer in 0..{up}, found {gene!r}"
+                )
+
+    def lower(self, genes: Sequence[int]) -> Graph:
+        """See :meth:`SearchSpace.lower`."""
+        self.validate(genes)
+        lowering = _Lowering(self, genes)
+        output = lowering.motif(self.n_levels, 1, 0, ())
+        return Graph(tuple(lowering.nodes), output)
+
+    def motifs_of(self, genes: Sequence[int]) -> tuple[Motif, ...]:
+        """See :meth:`SearchSpace.motifs_of`."""
+        used = {gene for node in prune(self.lower(genes)).nodes for gene in node.path}
+        return tuple(self._motif(level, motif, genes, used) for level, motif in self._top_down())
+
+    def _top_down(self) -> Iterator[tuple[int, int]]:
+        for level in range(self.n_levels, 1, -1):
+            for motif in range(1, self.motifs[level - 2] + 1):
+                yield level, motif
+
+    def _motif(self, level: int, motif: int, genes: Sequence[int], used: set[int]) -> Motif:
+        labels = self.labels(level)
+        where = self.motif_genes(level, motif)
+        edges = tuple(
+            Edge(self._places[gene].predecessor, self._places[gene].successor, labels[genes[gene]], gene in used)
+            for gene in range(where.start, where.stop)
+        )
+        name = f"level {level}, " + ("cell" if level == self.n_levels else f"motif {motif}")
+        return Motif(name, level, self.nodes[level - 2], edges)
+
+    def to_dict(self) -> dict[str, Any]:
+        """See :meth:`SearchSpace.to_dict`."""
+        return {
+            "kind": "hierarchical",
+            "motifs": list(self.motifs),
+            "nodes": list(self.nodes),
+            "operations": list(self.operations),
+            "merge": self.merge,
+            "projected_levels": list(self.projected_levels),
+        }
+
+    @classmethod
+    def from_dict(cls, fields: dict[str, Any]) -> HierarchicalSpace:
+        """Make the space that :meth:`to_dict` described.
+
+        Raises:
+            SettingsError: a field is missing or unknown.
+        """
+        known = ("motifs", "nodes", "operations", "merge", "projected_levels")
+        arguments = {name: value for name, value in fields.items() if name != "kind"}
+        if set(arguments) != set(known):
+            raise SettingsError(f"a hierarchical space is described by {known}, found {tuple(arguments)}")
+        return HierarchicalSpace(**arguments)
+
+
+class FlatSpace(HierarchicalSpace):
+    """Flat genotypes: one motif of operations, the cell itself (Liu 2018, section 2.1).
+
+    Args:
+        nodes: nodes of the cell.
+        operations: names of registered operations, in the order of their gene values from 1.
+        merge: how a node joins its incoming values, ``"concat"`` or ``"add"``.
+
+    Raises:
+        SettingsError: an argument is out of its range.
+        UnknownNameError: an operation is not registered.
+    """
+
+    def __init__(self, *, nodes: int = 11, operations: Sequence[str] = PAPER_OPERATIONS, merge: str = "concat") -> None:
+        """See the class."""
+        super().__init__(motifs=(1,), nodes=(nodes,), operations=operations, merge=merge)  # type: ignore[arg-type]
+
+
+class _Lowering:
+    """Writes the nodes of a genotype's graph, motif inside motif."""
+
+    def __init__(self, space: HierarchicalSpace, genes: Sequence[int]) -> None:
+        self.space = space
+        self.genes = genes
+        self.nodes = [Node("input")]
+
+    def motif(self, level: int, motif: int, source: int, path: tuple[int, ...]) -> int | None:
+        """Value at the motif's sink for the value ``source`` at its source; None when no path leads there."""
+        gene = self.space.motif_genes(level, motif).start
+        values: list[int | None] = [source]
+        for successor in range(1, self.space.nodes[level - 2]):
+            incoming = [self._edge(level, gene + j, values[j], path) for j in range(successor)]
+            gene += successor
+            values.append(self._merge([value for value in incoming if value is not None]))
+        return values[-1]
+
+    def _edge(self, level: int, gene: int, source: int | None, path: tuple[int, ...]) -> int | None:
+        """Value that the gene's edge passes on; None when it passes nothing."""
+        label = self.genes[gene]
+        if label == 0 or source is None:
+            return None
+        path = (*path, gene)
+        if level == 2:
+            return self._add(Node(self.space.operations[label - 1], (source,), path=path))
+        value = self.motif(level - 1, label, source, path)
+        if value is None or level - 1 not in self.space.projected_levels:
+            return value
+        return self._add(Node("conv_1x1", (value,), width_of=source, path=path))
+
+    def _merge(self, values: list[int]) -> int | None:
+        if len(values) < 2:
+            return values[0] if values else None
+        return self._add(Node(self.space.merge, tuple(values)))
+
+    def _add(self, node: Node) -> int:
+        self.nodes.append(node)
+        return len(self.nodes) - 1

@@ -1,0 +1,105 @@
+"""The contract of a population store: what the search loop tells it, and what it must give back after a kill."""
+
+from __future__ import annotations
+
+import random
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any
+
+from deap_nas.evaluators import Evaluation, Job
+
+__all__ = ["Record", "Store", "resume_population"]
+
+
+@dataclass(frozen=True)
+class Record:
+    """One evaluated individual."""
+
+    genes: tuple[int, ...]
+    evaluation: Evaluation
+    #: Whether it is a member of the population; a survival rule may have removed it.
+    alive: bool = True
+
+
+class Store(ABC):
+    """A run's journal and population.
+
+    The search loop first submits a job, with the state of the random generator after the job was made, then hands it
+    out, and appends its evaluation when it ends. Whatever a call has returned from survives the death of the process.
+    One process writes; the calls come from one thread.
+    """
+
+    #: Seed of the run.
+    seed: int
+
+    @abstractmethod
+    def submit(self, jobs: Sequence[Job], rng_state: object) -> None:
+        """Record jobs before any of them is handed out: all or none survive a kill.
+
+        Args:
+            jobs: in order of their ids, which go on from those already there.
+            rng_state: ``rng.getstate()`` of the search's generator.
+        """
+
+    @abstractmethod
+    def append(self, genes: Sequence[int], evaluation: Evaluation) -> None:
+        """Record an evaluation that has ended; its fitness values are complete and finite."""
+
+    @abstractmethod
+    def kill(self, ids: Iterable[int]) -> None:
+        """Record that individuals are no longer members of the population."""
+
+    @abstractmethod
+    def records(self) -> list[Record]:
+        """Every evaluated individual, in the order in which they were appended."""
+
+    @abstractmethod
+    def pending(self) -> list[Job]:
+        """Jobs that were submitted and not appended, in order of their ids."""
+
+    @abstractmethod
+    def rng_state(self) -> Any:
+        """State of the random generator after the last submitted job; None before the first."""
+
+    @property
+    @abstractmethod
+    def n_submitted(self) -> int:
+        """Jobs submitted so far; the next job's id."""
+
+    @property
+    @abstractmethod
+    def n_evaluated(self) -> int:
+        """Evaluations appended so far."""
+
+
+def resume_population(
+    store: Store, icls: Callable[[Iterable[int]], Any], *, rng: random.Random | ModuleType = random
+) -> list[Any]:
+    """Make the population a run was left with, ready for :func:`deap_nas.eaAsync`.
+
+    Args:
+        store: the run's store.
+        icls: class of the individuals.
+        rng: the search's generator; put into the state it was left in, if the run had begun.
+
+    Returns:
+        The living evaluated individuals, then those still to be evaluated; empty if the run had not begun.
+    """
+    state = store.rng_state()
+    if state is not None:
+        rng.setstate(state)
+    population = []
+    for record in store.records():
+        if record.alive:
+            individual = icls(record.genes)
+            individual.fitness.values = record.evaluation.values
+            individual.evaluation = record.evaluation
+            population.append(individual)
+    for job in store.pending():
+        individual = icls(job.genes)
+        individual.job = job
+        population.append(individual)
+    return population

@@ -1,0 +1,59 @@
+"""A store that lives as long as its process: for tests, and the simplest example of the contract."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from typing import Any
+
+from deap_nas.evaluators import Evaluation, Job
+from deap_nas.store.base import Record, Store
+
+__all__ = ["MemoryStore"]
+
+
+class MemoryStore(Store):
+    """Keeps everything in lists."""
+
+    def __init__(self, *, seed: int = 0) -> None:
+        """Make an empty store for the run with this seed."""
+        self.seed = seed
+        self._jobs: list[Job] = []
+        self._records: dict[int, Record] = {}
+        self._rng_state: object = None
+
+    def submit(self, jobs: Sequence[Job], rng_state: object) -> None:
+        """See :meth:`Store.submit`."""
+        self._jobs.extend(jobs)
+        self._rng_state = rng_state
+
+    def append(self, genes: Sequence[int], evaluation: Evaluation) -> None:
+        """See :meth:`Store.append`."""
+        self._records[evaluation.id] = Record(tuple(genes), evaluation)
+
+    def kill(self, ids: Iterable[int]) -> None:
+        """See :meth:`Store.kill`."""
+        for number in ids:
+            self._records[number] = replace(self._records[number], alive=False)
+
+    def records(self) -> list[Record]:
+        """See :meth:`Store.records`."""
+        return list(self._records.values())
+
+    def pending(self) -> list[Job]:
+        """See :meth:`Store.pending`."""
+        return [job for job in self._jobs if job.id not in self._records]
+
+    def rng_state(self) -> Any:
+        """See :meth:`Store.rng_state`."""
+        return self._rng_state
+
+    @property
+    def n_submitted(self) -> int:
+        """See :attr:`Store.n_submitted`."""
+        return len(self._jobs)
+
+    @property
+    def n_evaluated(self) -> int:
+        """See :attr:`Store.n_evaluated`."""
+        return len(self._records)

@@ -1,0 +1,245 @@
+"""The fixed network around the cell, its expansion into steps, and the cost of the result.
+
+A template and a cell's graph expand to a flat list of steps with concrete channels and shapes. The cost model and
+the assembly both read that list, so they cannot disagree.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Any, Self
+
+from deap_nas.errors import SettingsError
+from deap_nas.graph import (
+    MERGES,
+    GlobalAvgPool2d,
+    Graph,
+    Layer,
+    Linear,
+    Lowers,
+    Node,
+    Shape,
+    conv_bn_relu,
+    layers_of,
+    separable_conv,
+    viable_graph,
+)
+
+__all__ = ["Cost", "NetworkTemplate", "Step", "cost", "expand"]
+
+
+@dataclass(frozen=True)
+class NetworkTemplate:
+    """Stem, groups of cells with a separable convolution after each cell, global pooling, linear layer.
+
+    Liu 2018, section 4.1 and figure 2. Each group but the last ends with a convolution of stride 2 to twice the
+    channels; all the others keep size and channels.
+    """
+
+    #: Classes; the network gives one logit for each.
+    n_classes: int
+    #: Channels of the input image.
+    image_channels: int
+    #: Height and width of the input image in pixels, for counting FLOPs; the network takes any size.
+    image_size: int
+    #: (channels, stride) of each 3x3 convolution before the first cell; the last one's channels are c0.
+    stem: tuple[tuple[int, int], ...]
+    #: Cells in each group.
+    groups: tuple[int, ...]
+
+    def __post_init__(self) -> None:
+        """Check the fields.
+
+        Raises:
+            SettingsError: a count is not a positive integer.
+        """
+        counts = {
+            "n_classes": (self.n_classes,),
+            "image_channels": (self.image_channels,),
+            "image_size": (self.image_size,),
+            "stem": tuple(number for pair in self.stem for number in pair),
+            "groups": tuple(self.groups),
+        }
+        for name, numbers in counts.items():
+            if not numbers or any(not isinstance(number, int) or number < 1 for number in numbers):
+                raise SettingsError(f"{name} must hold integers of at least 1, found {getattr(self, name)!r}")
+
+    @classmethod
+    def small_cifar(
+        cls, n_classes: int = 10, channels: int = 16, *, image_channels: int = 3, image_size: int = 32, n_cells: int = 1
+    ) -> Self:
+        """Model of the search: 3 groups of one cell, c0 = 16 (Liu 2018, section 4.1)."""
+        return cls(n_classes, image_channels, image_size, ((channels, 1),), (n_cells,) * 3)
+
+    @classmethod
+    def large_cifar(
+        cls, n_classes: int = 10, channels: int = 64, *, image_channels: int = 3, image_size: int = 32, n_cells: int = 2
+    ) -> Self:
+        """Model of the evaluation on CIFAR: 3 groups of two cells, c0 = 64 (Liu 2018, section 4.1)."""
+        return cls(n_classes, image_channels, image_size, ((channels, 1),), (n_cells,) * 3)
+
+    @classmethod
+    def imagenet(
+        cls,
+        n_classes: int = 1000,
+        channels: int = 64,
+        *,
+        image_channels: int = 3,
+        image_size: int = 299,
+        n_cells: int = 2,
+    ) -> Self:
+        """Model of ImageNet: two convolutions of stride 2, then 1, 2, 2 and 2 cells (Liu 2018, section 4.1)."""
+        stem = ((max(1, channels // 2), 2), (channels, 2))
+        return cls(n_classes, image_channels, image_size, stem, (1, n_cells, n_cells, n_cells))
+
+    def for_images(self, *, n_classes: int, image_channels: int, image_size: int) -> Self:
+        """The same template for other images."""
+        return replace(self, n_classes=n_classes, image_channels=image_channels, image_size=image_size)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Fields as JSON can hold them."""
+        return {
+            "n_classes": self.n_classes,
+            "image_channels": self.image_channels,
+            "image_size": self.image_size,
+            "stem": [list(pair) for pair in self.stem],
+            "groups": list(self.groups),
+        }
+
+    @classmethod
+    def from_dict(cls, fields: dict[str, Any]) -> Self:
+        """Read what :meth:`to_dict` wrote."""
+        stem = tuple((int(channels), int(stride)) for channels, stride in fields["stem"])
+        return cls(
+            n_classes=int(fields["n_classes"]),
+            image_channels=int(fields["image_channels"]),
+            image_size=int(fields["image_size"]),
+            stem=stem,
+            groups=tuple(map(int, fields["groups"])),
+        )
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a network costs."""
+
+    #: Trainable parameters.
+    n_parameters: int
+    #: Multiply-adds of convolutions and linear layers for one image, times two.
+    flops: int
+
+
+@dataclass(frozen=True)
+class Step:
+    """One value of the whole network: a merge of earlier values, or a chain of layers on one of them."""
+
+    #: Name of the step, unique in its network and made of the genes it came from; empty for merges.
+    name: str
+    #: ``"concat"``, ``"add"``, or empty for a chain of layers.
+    merge: str
+    #: Indices of the values it takes: 0 is the image, i + 1 the result of step i.
+    inputs: tuple[int, ...]
+    #: Layers in order; none for a merge.
+    layers: tuple[Layer, ...]
+    #: Shape of the first input.
+    input_shape: Shape
+    #: Shape of the result.
+    shape: Shape
+
+
+def cost(space: Lowers, genes: Sequence[int], template: NetworkTemplate) -> Cost:
+    """Parameters and FLOPs of a genotype's network, without building it.
+
+    Args:
+        space: the search space.
+        genes: the genes of one individual.
+        template: the network around the cell.
+
+    Raises:
+        GenotypeError: the genes do not belong to the space.
+        NotViableError: no path leads from the cell's input to its output.
+    """
+    n_parameters = flops = 0
+    for step in expand(viable_graph(space, genes), template):
+        step_parameters, step_flops, _ = _measured(step.layers, step.input_shape)
+        n_parameters += step_parameters
+        flops += step_flops
+    return Cost(n_parameters, flops)
+
+
+@lru_cache(maxsize=65_536)
+def _measured(layers: tuple[Layer, ...], shape: Shape) -> tuple[int, int, Shape]:
+    """Parameters, FLOPs and output shape of a chain of layers."""
+    n_parameters = flops = 0
+    for layer in layers:
+        n_parameters += layer.n_parameters
+        flops += layer.flops(shape)
+        shape = layer.output_shape(shape)
+    return n_parameters, flops, shape
+
+
+def expand(cell: Graph, template: NetworkTemplate) -> tuple[Step, ...]:
+    """Repeat the cell inside the template; the last step gives the logits."""
+    steps = _Steps((template.image_channels, template.image_size, template.image_size))
+    for position, (channels, stride) in enumerate(template.stem, start=1):
+        steps.chain(f"stem{position}", conv_bn_relu(steps.shape[0], channels, 3, stride=stride))
+    for group, n_cells in enumerate(template.groups, start=1):
+        for number in range(1, n_cells + 1):
+            channels = steps.shape[0]
+            steps.cell(f"group{group}_cell{number}", cell)
+            ends_group = number == n_cells and group < len(template.groups)
+            stride = 2 if ends_group else 1
+            layers = separable_conv(steps.shape[0], channels * stride, 3, stride=stride)
+            steps.chain(f"group{group}_cell{number}_conv", layers)
+    steps.chain("head", (GlobalAvgPool2d(), Linear(steps.shape[0], template.n_classes)))
+    return tuple(steps.steps)
+
+
+class _Steps:
+    """Steps collected so far; ``value`` is the index of the latest value."""
+
+    def __init__(self, image: Shape) -> None:
+        self.steps: list[Step] = []
+        self.shapes: list[Shape] = [image]
+        self.value = 0
+
+    @property
+    def shape(self) -> Shape:
+        return self.shapes[self.value]
+
+    def chain(self, name: str, layers: tuple[Layer, ...], source: int | None = None) -> int:
+        source = self.value if source is None else source
+        before = self.shapes[source]
+        after = _measured(layers, before)[2]
+        return self._append(Step(name, "", (source,), layers, before, after))
+
+    def merge(self, operation: str, sources: tuple[int, ...]) -> int:
+        shapes = [self.shapes[source] for source in sources]
+        channels, height, width = shapes[0]
+        if operation == "concat":
+            channels = sum(shape[0] for shape in shapes)
+        elif any(shape != shapes[0] for shape in shapes):
+            raise SettingsError(f"values of different shapes cannot be added: {shapes}; merge them by 'concat'")
+        return self._append(Step("", operation, sources, (), shapes[0], (channels, height, width)))
+
+    def cell(self, name: str, graph: Graph) -> None:
+        values = [self.value]
+        for node in graph.nodes[1:]:
+            values.append(self._node(name, node, values))
+        self.value = values[-1]
+
+    def _node(self, name: str, node: Node, values: list[int]) -> int:
+        sources = tuple(values[i] for i in node.inputs)
+        if node.operation in MERGES:
+            return self.merge(node.operation, sources)
+        width = self.shapes[values[node.width_of]][0]
+        layers = layers_of(node.operation, self.shapes[sources[0]][0], width)
+        return self.chain("_".join((name, *map(str, node.path))), layers, sources[0])
+
+    def _append(self, step: Step) -> int:
+        self.steps.append(step)
+        self.shapes.append(step.shape)
+        self.value = len(self.steps)
+        return self.value
