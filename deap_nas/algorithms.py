@@ -6,7 +6,7 @@ import logging
 import random
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, MutableSequence, Sequence
+from collections.abc import Callable, Iterable, Mapping, MutableSequence, Sequence
 from concurrent.futures import FIRST_COMPLETED, CancelledError, Executor, Future, wait
 from dataclasses import replace
 from functools import partial
@@ -101,6 +101,8 @@ def eaAsync(
             while len(running) < min(n_workers, n_left) and queue.ready():
                 individual, job = queue.next()
                 running[executor.submit(runner, job)] = (individual, job)
+            if not running:
+                raise SettingsError("the survival rule left no evaluated member to have offspring")
             done = wait(running, return_when=FIRST_COMPLETED).done
             for future in sorted(done, key=lambda future: running[future][1].id):
                 individual, job = running.pop(future)
@@ -137,8 +139,10 @@ class _Queue:
         self._rng = rng
         self._seed = seed
         self.evaluated = [individual for individual in population if individual.fitness.valid]
-        fresh = [ind for ind in population if not ind.fitness.valid and not hasattr(ind, "job")]
-        self._waiting = deque(ind for ind in population if not ind.fitness.valid and hasattr(ind, "job"))
+        pending = {job.id: job.genes for job in store.pending()}
+        invalid = [individual for individual in population if not individual.fitness.valid]
+        self._waiting = deque(individual for individual in invalid if _is_pending(individual, pending))
+        fresh = [individual for individual in invalid if not _is_pending(individual, pending)]
         self._enqueue(fresh, [-1] * len(fresh))
 
     def ready(self) -> bool:
@@ -166,6 +170,11 @@ class _Queue:
         if individuals:
             self._store.submit([individual.job for individual in individuals], self._rng.getstate())
         self._waiting.extend(individuals)
+
+
+def _is_pending(individual: Any, pending: Mapping[int, Genotype]) -> bool:
+    """Whether the individual's job is one of the store's; a job may also be left over from another run."""
+    return hasattr(individual, "job") and pending.get(individual.job.id) == individual
 
 
 class _History:
@@ -221,7 +230,8 @@ def _remove(evaluated: list[Any], store: Store, survival: Survival | None) -> No
     """Remove the members that the survival rule names."""
     dead = {id(individual) for individual in survival(evaluated)} if survival is not None else set()
     if dead:
-        store.kill(individual.evaluation.id for individual in evaluated if id(individual) in dead)
+        leaving = (individual for individual in evaluated if id(individual) in dead)
+        store.kill(individual.evaluation.id for individual in leaving if hasattr(individual, "evaluation"))
         evaluated[:] = [individual for individual in evaluated if id(individual) not in dead]
 
 

@@ -3,11 +3,26 @@
 from __future__ import annotations
 
 from importlib import import_module
+from importlib.util import find_spec
 from types import ModuleType
 
 from deap_nas.errors import MissingExtraError
 
-__all__ = ["require"]
+__all__ = ["check_installed", "require"]
+
+
+def check_installed(module: str, *, extra: str) -> None:
+    """Check that an optional dependency is there, without importing it.
+
+    Raises:
+        MissingExtraError: it is not installed.
+    """
+    try:
+        found = find_spec(module)
+    except ValueError:  # the module is marked as absent
+        found = None
+    if found is None:
+        raise MissingExtraError(module, extra)
 
 
 def require(module: str, *, extra: str) -> ModuleType:

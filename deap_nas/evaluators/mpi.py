@@ -6,6 +6,7 @@ Whoever waits, sleeps: MPI implementations spin in blocking calls, which takes t
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import threading
 import time
@@ -46,7 +47,8 @@ def mpi_executor(comm: Any = None) -> Iterator[GenotypeExecutor | None]:
 
     On rank 0 the block starts at once. On the others it starts when rank 0 has left it, with None. With one rank,
     started by ``mpirun`` or not, it yields a :class:`SerialExecutor`. When an exception leaves the block on rank 0
-    while calls still run on other ranks, the whole MPI job is aborted, since nothing else ends those calls.
+    while calls still run on other ranks, the whole MPI job is aborted, since nothing else ends those calls. Inside
+    the block SIGTERM raises ``KeyboardInterrupt`` on rank 0, as Ctrl-C does: ``mpirun`` turns the one into the other.
 
     Args:
         comm: an ``mpi4py.MPI.Comm`` whose ranks take part; by default ``COMM_WORLD``.
@@ -57,7 +59,7 @@ def mpi_executor(comm: Any = None) -> Iterator[GenotypeExecutor | None]:
     """
     mpi = _load_mpi() if comm is None else require("mpi4py.MPI", extra="mpi")
     if mpi is None or (comm or mpi.COMM_WORLD).Get_size() == 1:
-        with SerialExecutor() as serial:
+        with _interrupted_by_sigterm(), SerialExecutor() as serial:
             yield serial
         return
     if mpi.Query_thread() < mpi.THREAD_SERIALIZED:
@@ -71,10 +73,23 @@ def mpi_executor(comm: Any = None) -> Iterator[GenotypeExecutor | None]:
             _serve(mpi, comm)
             yield None
         else:
-            with MPIExecutor(mpi, comm) as executor:
+            with _interrupted_by_sigterm(), MPIExecutor(mpi, comm) as executor:
                 yield executor
     finally:
         comm.Free()
+
+
+@contextmanager
+def _interrupted_by_sigterm() -> Iterator[None]:
+    """Take the signal with which launchers and schedulers end a job for a Ctrl-C, unless the caller handles it."""
+    if threading.current_thread() is not threading.main_thread() or signal.getsignal(signal.SIGTERM) != signal.SIG_DFL:
+        yield
+        return
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 def _load_mpi() -> Any:

@@ -39,7 +39,7 @@ class Runner:
     def __call__(self, job: Job) -> Evaluation:
         """Run one job."""
         started = time.time()
-        evaluation = _evaluate(self.evaluate, job).checked()
+        evaluation = _evaluate(self.evaluate, job)
         worker = _worker if _worker >= 0 else os.getpid()
         return replace(
             evaluation,
@@ -57,8 +57,8 @@ def _evaluate(evaluate: Callable[..., Any], job: Job) -> Evaluation:
     try:
         fitness = detailed(evaluate)
         if fitness is not None:
-            return fitness(job.genes, seed=job.seed)
-        return Evaluation(tuple(map(float, evaluate(job.genes))))
+            return fitness(job.genes, seed=job.seed).checked()
+        return Evaluation(tuple(map(float, evaluate(job.genes)))).checked()
     except NotViableError as error:
         return Evaluation(status=Status.NOT_VIABLE, error=str(error))
     except DivergedError as error:

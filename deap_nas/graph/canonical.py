@@ -2,17 +2,19 @@
 
 Two simplified graphs are the same network when a renumbering of nodes, and of the inputs of merges, turns one into
 the other. The key is a digest of the graph written down in a numbering that does not depend on the one it came in:
-nodes are coloured by what surrounds them until the colours no longer split (Weisfeiler and Leman), and what is still
-alike is told apart by singling out one node and colouring again.
+nodes are coloured by their operation, its width and what surrounds them until the colours no longer split (Weisfeiler
+and Leman), and what is still alike is told apart by singling out one node and colouring again.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from hashlib import blake2b
 
 from deap_nas.graph.graph import MERGES, Graph, Lowers, simplify
+from deap_nas.graph.operations import layers_of
 
 __all__ = ["canonical_key", "graph_key"]
 
@@ -35,7 +37,7 @@ def canonical_key(space: Lowers, genes: Sequence[int]) -> str:
 
 def graph_key(graph: Graph) -> str:
     """Key of a graph; see :func:`canonical_key`."""
-    graph = simplify(graph)
+    graph = _normal(graph)
     if graph.output is None:
         return _digest("not viable")
     colours = _refine(graph, _initial_colours(graph))
@@ -57,30 +59,50 @@ def _commutes(graph: Graph) -> bool:
     return len({node.operation for node in graph.nodes} & set(MERGES)) < 2
 
 
+def _normal(graph: Graph) -> Graph:
+    """Simplify as far as the key reaches: merges that differ only in the order of their inputs are one value."""
+    graph = simplify(graph)
+    while _commutes(graph):
+        nodes = tuple(replace(node, inputs=tuple(sorted(node.inputs))) for node in graph.nodes)
+        before, graph = graph, simplify(Graph(nodes, graph.output))
+        if graph == before:
+            break
+    return graph
+
+
 def _initial_colours(graph: Graph) -> list[int]:
-    labels = [node.operation for node in graph.nodes]
+    widths = _channels(graph)
+    labels = [(node.operation, widths[node.width_of]) for node in graph.nodes]
     ranks = {label: rank for rank, label in enumerate(sorted(set(labels)))}
     return [ranks[label] for label in labels]
 
 
+def _channels(graph: Graph) -> list[int]:
+    """Channels of each value in a cell of 8 channels; equal ones are the same width to an operation."""
+    channels = [8]
+    for node in graph.nodes[1:]:
+        incoming = [channels[i] for i in node.inputs]
+        if node.operation in MERGES:
+            channels.append(sum(incoming) if node.operation == "concat" else incoming[0])
+        else:
+            shape = (incoming[0], 1, 1)
+            for layer in layers_of(node.operation, incoming[0], channels[node.width_of]):
+                shape = layer.output_shape(shape)
+            channels.append(shape[0])
+    return channels
+
+
 def _refine(graph: Graph, colours: list[int]) -> list[int]:
-    """Split colours by the colours of inputs, width and consumers until nothing splits any more."""
+    """Split colours by the colours of inputs and consumers until nothing splits any more."""
     ordered = not _commutes(graph)
     n_colours = len(set(colours))
     while True:
-        consumers: list[list[tuple[int, int, bool]]] = [[] for _ in colours]
+        consumers: list[list[tuple[int, int]]] = [[] for _ in colours]
         for index, node in enumerate(graph.nodes):
             for position, source in enumerate(node.inputs):
-                consumers[source].append((colours[index], position if ordered else 0, False))
-            if node.width_of:
-                consumers[node.width_of].append((colours[index], 0, True))
+                consumers[source].append((colours[index], position if ordered else 0))
         around = [
-            (
-                colours[index],
-                _arranged((colours[i] for i in node.inputs), ordered),
-                colours[node.width_of],
-                tuple(sorted(above)),
-            )
+            (colours[index], _arranged((colours[i] for i in node.inputs), ordered), tuple(sorted(above)))
             for index, (node, above) in enumerate(zip(graph.nodes, consumers, strict=True))
         ]
         ranks = {key: rank for rank, key in enumerate(sorted(set(around)))}
@@ -121,8 +143,9 @@ def _single_out(colours: Sequence[int], node: int) -> list[int]:
 def _written_down(graph: Graph, colours: Sequence[int]) -> str:
     """The whole graph as text, each node under its colour; complete once every colour is one node's own."""
     ordered = not _commutes(graph)
+    widths = _channels(graph)
     lines = sorted(
-        (colours[index], node.operation, _arranged((colours[i] for i in node.inputs), ordered), colours[node.width_of])
+        (colours[index], node.operation, widths[node.width_of], _arranged((colours[i] for i in node.inputs), ordered))
         for index, node in enumerate(graph.nodes)
     )
     return repr((lines, colours[-1]))  # a pruned graph ends with its output

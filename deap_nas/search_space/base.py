@@ -47,6 +47,12 @@ class Motif:
 class SearchSpace(ABC):
     """What is legal: genes in, a graph out. Immutable, comparable and picklable."""
 
+    #: Number of genes.
+    n_genes: int
+    #: Smallest and largest value of each gene, as DEAP's operators want them.
+    low: list[int]
+    up: list[int]
+
     @abstractmethod
     def validate(self, genes: Sequence[int]) -> None:
         """Check that the genes belong to the space.

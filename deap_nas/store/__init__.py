@@ -1,6 +1,7 @@
 """Population stores: memory, and an HDF5 file that survives a kill at any instant."""
 
 from deap_nas.store.base import Record, Store, resume_population
+from deap_nas.store.hdf5 import HDF5Store
 from deap_nas.store.memory import MemoryStore
 
-__all__ = ["MemoryStore", "Record", "Store", "resume_population"]
+__all__ = ["HDF5Store", "MemoryStore", "Record", "Store", "resume_population"]

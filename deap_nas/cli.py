@@ -1,0 +1,85 @@
+"""The ``deap-nas`` command: look into population files."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import deap_nas
+from deap_nas.errors import NASError, StoreError
+from deap_nas.report import best_id, in_words, member, save_drawing, summarise
+from deap_nas.store import HDF5Store
+
+__all__ = ["main"]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command.
+
+    Args:
+        arguments: of the command line; by default the process's own.
+
+    Returns:
+        The exit status: 0, or 1 after an error that one line on standard error tells.
+    """
+    options = _parser().parse_args(arguments)
+    try:
+        options.run(options)
+    except BrokenPipeError:  # the reader of our output, such as head, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except (NASError, OSError) as error:
+        print(f"deap-nas: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="deap-nas", description="Look into the population file of a search.")
+    parser.add_argument("--version", action="version", version=f"deap-nas {deap_nas.__version__}")
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    info = commands.add_parser("info", help="say what a file holds; works while the search runs")
+    info.add_argument("file", type=Path, metavar="FILE", help="population file")
+    info.add_argument("--json", action="store_true", help="print everything as JSON")
+    info.set_defaults(run=_info)
+    draw = commands.add_parser("draw", help="draw the motifs of an individual")
+    draw.add_argument("file", type=Path, metavar="FILE", help="population file")
+    draw.add_argument("--id", type=int, metavar="N", help="which individual (default: the best)")
+    draw.add_argument(
+        "--output",
+        type=Path,
+        metavar="PICTURE",
+        help="where to, in the format its ending says (default: FILE with -idN.png and -idN.svg)",
+    )
+    draw.set_defaults(run=_draw)
+    return parser
+
+
+def _info(options: argparse.Namespace) -> None:
+    with HDF5Store.read(options.file) as store:
+        summary = summarise(store)
+        if options.json:
+            print(json.dumps(summary, indent=2))
+            return
+        best = summary["best"]
+        print(in_words(summary, "" if best is None else store.space.describe(best["genes"])))
+
+
+def _draw(options: argparse.Namespace) -> None:
+    with HDF5Store.read(options.file) as store:
+        number = best_id(store) if options.id is None else options.id
+        if number is None:
+            raise StoreError(f"{options.file} has no individual with a fitness; choose one with --id")
+        fields = member(store, number)
+        paths = [options.file.with_name(f"{options.file.stem}-id{number}{ending}") for ending in (".png", ".svg")]
+        paths = paths if options.output is None else [options.output]
+        title = f"individual {number}, {fields['status']}, fitness {fields['fitness'][0]:.4f}"
+        save_drawing(store.space, fields["genes"], paths, title=title)
+    print("\n".join(map(str, paths)))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,7 @@
+"""Pictures of genotypes, the progress of a search, summaries of population files. Needs the extra ``report``."""
+
+from deap_nas.report.draw import draw_genotype, save_drawing
+from deap_nas.report.progress import Progress
+from deap_nas.report.summary import best_id, in_words, member, summarise
+
+__all__ = ["Progress", "best_id", "draw_genotype", "in_words", "member", "save_drawing", "summarise"]

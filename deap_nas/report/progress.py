@@ -1,0 +1,138 @@
+"""A live view of a running search: a bar on a terminal, a line now and then elsewhere."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from bisect import insort
+from datetime import timedelta
+from pathlib import Path
+from statistics import median
+from types import TracebackType
+from typing import Any, Self, TextIO
+
+from deap_nas.evaluators import Status
+from deap_nas.extras import require
+
+__all__ = ["Progress"]
+
+#: Width of the bar and its text where the width of the terminal is not known.
+_DEFAULT_COLUMNS = 120
+
+
+class Progress:
+    """Shows the progress of a search; an observer of :func:`deap_nas.eaAsync`, used in a ``with`` block.
+
+    Args:
+        n_evaluations: evaluations in the whole run.
+        evaluations: of the members a resumed run starts with.
+        file: where to write; by default the standard error stream.
+        seconds_between_lines: least time between two lines where ``file`` is no terminal.
+
+    Raises:
+        MissingExtraError: tqdm is not installed.
+    """
+
+    def __init__(
+        self,
+        n_evaluations: int,
+        *,
+        evaluations: Any = (),
+        file: TextIO | None = None,
+        seconds_between_lines: float = 10.0,
+    ) -> None:
+        """See the class."""
+        self._n_evaluations = n_evaluations
+        self._file = sys.stderr if file is None else file
+        self._seconds_between_lines = seconds_between_lines
+        self._n_done = self._n_failed = 0
+        self._values: list[float] = []  # sorted
+        for evaluation in evaluations:
+            self._count(evaluation)
+        self._n_before = self._n_done
+        self._since = self._last_line = time.monotonic()
+        self._bar: Any = None
+        tqdm = require("tqdm", extra="report").tqdm
+        if _is_terminal(self._file):
+            self._bar = tqdm(
+                total=n_evaluations,
+                initial=self._n_done,
+                file=self._file,
+                ncols=_columns(self._file),
+                bar_format="{percentage:3.0f}% {bar} {desc}",
+                mininterval=0.2,
+            )
+            self._bar.set_description_str(self.text(0))
+
+    def __call__(self, individual: Any, n_running: int) -> None:
+        """Take note of an evaluation that has ended."""
+        self._count(individual.evaluation)
+        now = time.monotonic()
+        if self._bar is not None:
+            self._bar.set_description_str(self.text(n_running), refresh=False)
+            self._bar.update()
+        elif now - self._last_line >= self._seconds_between_lines or self._n_done == self._n_evaluations:
+            self._last_line = now
+            self._file.write(self.text(n_running) + "\n")
+            self._file.flush()
+
+    def text(self, n_running: int) -> str:
+        """One line: done, running, failed, best and median fitness, evaluations an hour, time left."""
+        parts = [f"{self._n_done}/{self._n_evaluations} done", f"{n_running} running", f"{self._n_failed} failed"]
+        if self._values:
+            parts.append(f"best {self._values[-1]:.4f}, median {median(self._values):.4f}")
+        n_new = self._n_done - self._n_before
+        if n_new:
+            seconds_each = max(time.monotonic() - self._since, 1e-9) / n_new
+            left = timedelta(seconds=round(seconds_each * max(0, self._n_evaluations - self._n_done)))
+            parts.append(f"{3600 / seconds_each:.0f}/h, {left} left")
+        return ", ".join(parts)
+
+    def _count(self, evaluation: Any) -> None:
+        self._n_done += 1
+        if evaluation.status is Status.OK:
+            insort(self._values, evaluation.values[0])
+        else:
+            self._n_failed += 1
+
+    def __enter__(self) -> Self:
+        """Give the progress itself."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Leave the last state of the bar on the terminal."""
+        if self._bar is not None:
+            self._bar.refresh()
+            self._bar.close()
+
+
+def _terminal_path() -> Path | None:
+    """The launcher's own error stream, where one forwards ours through a pipe: that may be a terminal."""
+    if "OMPI_COMM_WORLD_SIZE" not in os.environ:
+        return None
+    try:
+        path = Path(f"/proc/{os.getppid()}/fd/2").readlink()
+    except OSError:  # not Linux, or not ours to see
+        return None
+    return path if path.is_relative_to("/dev/pts") else None
+
+
+def _is_terminal(file: TextIO) -> bool:
+    return file.isatty() or (file is sys.stderr and _terminal_path() is not None)
+
+
+def _columns(file: TextIO) -> int:
+    """Columns of the terminal behind a stream."""
+    try:
+        if file.isatty():
+            return os.get_terminal_size(file.fileno()).columns
+        path = _terminal_path()
+        if path is not None:
+            with path.open("rb") as terminal:
+                return os.get_terminal_size(terminal.fileno()).columns
+    except OSError:  # a terminal without a size
+        pass
+    return _DEFAULT_COLUMNS

@@ -1,0 +1,97 @@
+"""What a run file holds, as data and in words."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+
+import numpy as np
+
+from deap_nas.errors import StoreError
+from deap_nas.evaluators import Status
+from deap_nas.store import HDF5Store
+
+__all__ = ["best_id", "in_words", "member", "summarise"]
+
+
+def best_id(store: HDF5Store) -> int | None:
+    """Id of the first of those fittest in the first objective; None when none has a fitness of its own."""
+    succeeded = np.flatnonzero(store.column("status") == Status.OK)
+    if not len(succeeded):
+        return None
+    row = succeeded[np.argmax(store.column("fitness")[succeeded, 0] * store.weights[0])]
+    return int(store.column("id")[row])
+
+
+def member(store: HDF5Store, number: int) -> dict[str, Any]:
+    """Everything the file knows of the individual with this id, as JSON can hold it.
+
+    Raises:
+        StoreError: no evaluated individual has that id.
+    """
+    rows = np.flatnonzero(store.column("id") == number)
+    if not len(rows):
+        raise StoreError(
+            f"{store.path} has no evaluated individual {number}; ids reach from 0 to {store.n_submitted - 1}"
+        )
+    row = int(rows[0])
+    names = ("genes", "fitness", "scores", "parent", "worker", "n_parameters", "flops", "started", "finished")
+    fields = {name: store.column(name)[row].tolist() for name in names}
+    fields["scores"] = [score for score in fields["scores"] if not np.isnan(score)]
+    fields["seconds"] = fields.pop("finished") - fields.pop("started")
+    status = Status(int(store.column("status")[row])).name
+    return {"id": number, "status": status, "error": store.errors().get(number, ""), **fields}
+
+
+def summarise(store: HDF5Store) -> dict[str, Any]:
+    """Say what a run file holds, as JSON can hold it."""
+    statuses = store.column("status")
+    fitness = store.column("fitness")[statuses == Status.OK, 0]
+    counts = Counter(Status(int(status)).name for status in statuses)
+    best = best_id(store)
+    seconds = float(store.column("finished").max() - store.column("submitted").min()) if store.n_evaluated else 0.0
+    return {
+        "file": str(store.path),
+        "space": store.space.to_dict(),
+        "seed": store.seed,
+        "settings": store.settings,
+        "n_evaluated": store.n_evaluated,
+        "n_pending": store.n_submitted - store.n_evaluated,
+        "statuses": dict(counts),
+        "median_fitness": float(np.median(fitness)) if len(fitness) else None,
+        "best": None if best is None else member(store, best),
+        "n_workers": len(np.unique(store.column("worker"))),
+        "seconds": seconds,
+        "sessions": store.sessions,
+    }
+
+
+def in_words(summary: Mapping[str, Any], description: str = "") -> str:
+    """Put a summary in words.
+
+    Args:
+        summary: of :func:`summarise`.
+        description: of the best genotype, motif by motif.
+    """
+    statuses = ", ".join(f"{count} {name}" for name, count in sorted(summary["statuses"].items()))
+    lines = [
+        f"file        {summary['file']}",
+        f"evaluated   {summary['n_evaluated']} ({statuses or 'none yet'}), {summary['n_pending']} pending",
+        f"time        {timedelta(seconds=round(summary['seconds']))} on {summary['n_workers']} workers, "
+        f"{len(summary['sessions'])} sessions",
+        f"seed        {summary['seed']}",
+    ]
+    best = summary["best"]
+    if best is None:
+        return "\n".join([*lines, "best        none: no evaluation has succeeded"])
+    scores = f" (scores {', '.join(f'{score:.4f}' for score in best['scores'])})" if best["scores"] else ""
+    size = (
+        f", {best['n_parameters']:,} parameters, {best['flops']:,} FLOPs an image" if best["n_parameters"] >= 0 else ""
+    )
+    lines += [
+        f"fitness     best {best['fitness'][0]:.4f}{scores}, median {summary['median_fitness']:.4f}",
+        f"best        individual {best['id']}{size}",
+    ]
+    return "\n".join([*lines, "", description]).rstrip()

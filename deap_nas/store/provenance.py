@@ -1,0 +1,34 @@
+"""What produced a population file: versions, machine, command."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+import time
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+__all__ = ["provenance"]
+
+_PACKAGES = ("deap-nas", "deap", "numpy", "torch", "torchvision", "scikit-learn", "mpi4py", "h5py", "pebble")
+
+
+def provenance() -> dict[str, Any]:
+    """Describe this process, as JSON can hold it."""
+    return {
+        "started": time.time(),
+        "command": sys.argv,
+        "python": platform.python_version(),
+        "packages": {name: _version(name) for name in _PACKAGES},
+        "host": platform.node(),
+        "platform": platform.platform(),
+        "cores": os.cpu_count(),
+    }
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None

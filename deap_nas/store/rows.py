@@ -1,0 +1,98 @@
+"""What a row of a population file holds: the columns, and evaluations to rows and back."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from deap_nas.evaluators import Evaluation, Status
+from deap_nas.search_space import SearchSpace
+from deap_nas.store.base import Record
+from deap_nas.store.table import Column
+
+__all__ = ["ROW_FIELDS", "error_columns", "from_row", "individual_columns", "submission_columns", "to_error", "to_row"]
+
+_ERROR_BYTES = 4000
+_HOST_BYTES = 64
+#: Columns that make a :class:`Record`.
+ROW_FIELDS = (
+    "id", "parent", "genes", "fitness", "status", "alive", "submitted", "started", "finished", "worker", "host",
+    "n_parameters", "flops", "scores",
+)  # fmt: skip
+
+
+def submission_columns(space: SearchSpace) -> tuple[Column, ...]:
+    """Columns of the jobs that were submitted."""
+    dtype = str(np.min_scalar_type(max(space.up, default=0)))
+    return Column("id", "i8"), Column("parent", "i8"), Column("genes", dtype, space.n_genes)
+
+
+def individual_columns(space: SearchSpace, n_objectives: int, n_repeats: int) -> tuple[Column, ...]:
+    """Columns of the evaluated individuals."""
+    return (
+        *submission_columns(space),
+        Column("fitness", "f8", n_objectives),
+        Column("status", "u1"),
+        Column("alive", "?"),
+        Column("submitted", "f8"),
+        Column("started", "f8"),
+        Column("finished", "f8"),
+        Column("worker", "i4"),
+        Column("host", f"S{_HOST_BYTES}"),
+        Column("n_parameters", "i8"),
+        Column("flops", "i8"),
+        Column("scores", "f8", n_repeats),
+    )
+
+
+def error_columns() -> tuple[Column, ...]:
+    """Columns of what went wrong."""
+    return Column("id", "i8"), Column("text", f"S{_ERROR_BYTES}")
+
+
+def to_error(evaluation: Evaluation) -> dict[str, Any]:
+    """Row of an evaluation's error; of a long text its end, where an exception says what it is."""
+    return {"text": [evaluation.error.encode()[-_ERROR_BYTES:]], "id": [evaluation.id]}
+
+
+def to_row(genes: Sequence[int], evaluation: Evaluation, *, n_repeats: int) -> dict[str, Any]:
+    """Row of an evaluated individual, the id last."""
+    return {
+        "parent": [evaluation.parent],
+        "genes": [genes],
+        "fitness": [evaluation.values],
+        "status": [evaluation.status],
+        "alive": [True],
+        "submitted": [evaluation.submitted],
+        "started": [evaluation.started],
+        "finished": [evaluation.finished],
+        "worker": [evaluation.worker],
+        "host": [evaluation.host.encode()[:_HOST_BYTES]],
+        "n_parameters": [evaluation.n_parameters],
+        "flops": [evaluation.flops],
+        "scores": [(*evaluation.scores, *[math.nan] * (n_repeats - len(evaluation.scores)))],
+        "id": [evaluation.id],
+    }
+
+
+def from_row(row: dict[str, Any], error: str) -> Record:
+    """Record of a row, given by its columns as plain Python values, and the text of its error."""
+    evaluation = Evaluation(
+        values=tuple(row["fitness"]),
+        status=Status(row["status"]),
+        scores=tuple(score for score in row["scores"] if not math.isnan(score)),
+        error=error if row["status"] else "",  # a first try may have failed before a kill
+        n_parameters=row["n_parameters"],
+        flops=row["flops"],
+        id=row["id"],
+        parent=row["parent"],
+        worker=row["worker"],
+        host=bytes(row["host"]).decode(errors="replace"),
+        submitted=row["submitted"],
+        started=row["started"],
+        finished=row["finished"],
+    )
+    return Record(tuple(row["genes"]), evaluation, bool(row["alive"]))

@@ -1,0 +1,165 @@
+"""The fitness of a genotype: mean validation accuracy of several trainings of its network.
+
+Nothing here imports torch before a training starts, so a controller and an idle worker stay small.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from deap_nas.errors import DatasetError, DivergedError, NotViableError, SettingsError
+from deap_nas.evaluators import Evaluation, Status, derive_seed
+from deap_nas.extras import check_installed
+from deap_nas.genotype import Genotype
+from deap_nas.search_space import SearchSpace
+from deap_nas.template import NetworkTemplate, cost
+from deap_nas.training.data import VALIDATION_SHARE, Source, dataset_info
+from deap_nas.training.recipes import SEARCH, Recipe
+
+if TYPE_CHECKING:
+    import torch
+
+__all__ = ["AccuracyFitness"]
+
+#: Kinds of devices that torch knows and this package has a use for.
+_DEVICES = ("auto", "cpu", "cuda", "mps", "xpu")
+
+
+class AccuracyFitness:
+    """Mean validation accuracy over several trainings from scratch (Liu 2018, section 4.1).
+
+    A DEAP evaluate: called with an individual it returns ``(accuracy,)``. It is also a
+    :class:`~deap_nas.evaluators.DetailedFitness`, so the search loop gives it seeds and records its scores. It
+    pickles to a few hundred bytes; each process loads the images once.
+
+    Args:
+        space: search space of the genotypes.
+        dataset: ``digits``, ``cifar10``, ``cifar100``, or ``imagefolder:PATH`` with one folder a class in PATH.
+        template: the network around the cell; its classes, image channels and image size become the dataset's.
+        recipe: how to train.
+        repeats: trainings whose accuracies are averaged; the paper's are 4.
+        device: where to train, as torch names it; ``"auto"`` is a GPU if there is one.
+        seed: of the split into training and validation images, and, outside the search loop, of the trainings.
+        data_dir: folder in which downloaded datasets are kept.
+        download: whether a dataset that is not there may be downloaded.
+
+    Raises:
+        UnknownNameError: no dataset has that name.
+        DatasetError: the images are missing, or fewer than a batch.
+        SettingsError: ``repeats`` is not positive, or ``device`` is no device.
+        MissingExtraError: torch, or what reads the dataset, is not installed.
+    """
+
+    #: Fitness of an evaluation that failed.
+    worst_values = (0.0,)
+
+    def __init__(
+        self,
+        space: SearchSpace,
+        *,
+        dataset: str = "digits",
+        template: NetworkTemplate | None = None,
+        recipe: Recipe = SEARCH,
+        repeats: int = 4,
+        device: str = "auto",
+        seed: int = 0,
+        data_dir: str | Path = "data",
+        download: bool = False,
+    ) -> None:
+        """See the class."""
+        if not isinstance(repeats, int) or repeats < 1:
+            raise SettingsError(f"repeats must be an integer of at least 1, found {repeats!r}")
+        self.space = space
+        self.source = Source(dataset, Path(data_dir), download)
+        self.recipe = recipe
+        self.repeats = repeats
+        self.device = device
+        self.seed = seed
+        if device.partition(":")[0] not in _DEVICES:
+            raise SettingsError(
+                f"device must be one of {', '.join(_DEVICES)}, with ':N' for the N-th, found {device!r}"
+            )
+        check_installed("torch", extra="torch")
+        info = dataset_info(self.source)
+        n_training = info.n_images - round(VALIDATION_SHARE * info.n_images)
+        if n_training < recipe.batch_size:
+            raise DatasetError(
+                f"{dataset} leaves {n_training} training images, fewer than a batch of {recipe.batch_size}; "
+                f"choose a smaller batch or a larger dataset"
+            )
+        template = template or NetworkTemplate.small_cifar()
+        self.augmentation = info.augmentation
+        self.template = template.for_images(
+            n_classes=info.n_classes, image_channels=info.channels, image_size=info.size
+        )
+
+    def __call__(self, individual: Sequence[int]) -> tuple[float, ...]:
+        """Give ``(accuracy,)`` of an individual, (0.0,) if it is no network or diverged.
+
+        The seed derives from the genes, so the same individual has the same fitness.
+
+        Raises:
+            GenotypeError: the genes do not belong to the space.
+        """
+        evaluation = self.evaluate(Genotype(individual), seed=derive_seed(self.seed, *individual))
+        return evaluation.values or self.worst_values
+
+    def evaluate(self, genotype: Genotype, *, seed: int) -> Evaluation:
+        """Train and validate ``repeats`` times; the seed of each derives from ``seed`` and its number.
+
+        A genotype that is no network, or whose training diverges, is told by the status.
+
+        Raises:
+            GenotypeError: the genes do not belong to the space.
+        """
+        try:
+            size = cost(self.space, genotype, self.template)
+        except NotViableError as error:
+            return Evaluation(status=Status.NOT_VIABLE, error=str(error))
+        done = Evaluation(n_parameters=size.n_parameters, flops=size.flops)
+        scores: list[float] = []
+        try:
+            for repeat in range(self.repeats):
+                scores.append(self._score(genotype, derive_seed(seed, repeat)))
+        except DivergedError as error:
+            return replace(done, status=Status.DIVERGED, scores=tuple(scores), error=str(error))
+        return replace(done, values=(sum(scores) / len(scores),), scores=tuple(scores))
+
+    def _score(self, genotype: Genotype, seed: int) -> float:
+        """Validation accuracy of one training."""
+        import torch
+
+        from deap_nas.assembly import build_network
+        from deap_nas.training.batches import search_sets
+        from deap_nas.training.trainer import accuracy, train
+
+        device = _choose_device(self.device)
+        training, validation = search_sets(self.source, self.seed, device)
+        with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+            torch.manual_seed(seed)
+            network = build_network(self.space, genotype, self.template).to(device)
+        train(network, training, self.augmentation, self.recipe, seed=seed)
+        return accuracy(network, validation)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything that decides what a fitness means, as JSON can hold it."""
+        return {
+            "space": self.space.to_dict(),
+            "dataset": self.source.name,
+            "template": self.template.to_dict(),
+            "recipe": self.recipe.to_dict(),
+            "repeats": self.repeats,
+            "augmentation": {"crop": self.augmentation.crop, "flip": self.augmentation.flip},
+            "seed": self.seed,
+        }
+
+
+def _choose_device(name: str) -> torch.device:
+    import torch
+
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    return torch.device(name)

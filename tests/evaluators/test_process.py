@@ -1,0 +1,175 @@
+import os
+import random
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+
+import pytest
+
+from deap_nas import Status, eaAsync
+from deap_nas.errors import SettingsError
+from deap_nas.evaluators import ProcessExecutor
+from tests.toolboxes import (
+    MaxIndividual,
+    crashes_hangs_or_works,
+    double,
+    environment,
+    exit_at_three,
+    kind_of,
+    make_toolbox,
+    raise_value_error,
+    sleep_forever,
+)
+
+pytest.importorskip("pebble")
+
+
+@pytest.fixture(scope="module")
+def executor():
+    with ProcessExecutor(2) as executor:
+        yield executor
+
+
+def test_calls_run_in_other_processes_with_their_arguments(executor):
+    assert executor.submit(double, number=4).result() == 8
+    assert executor.submit(os.getpid).result() != os.getpid()
+
+
+def test_an_exception_arrives_with_the_future(executor):
+    future = executor.submit(raise_value_error, "wrong")
+    with pytest.raises(ValueError, match="wrong"):
+        future.result()
+
+
+def test_map_keeps_order_and_length(executor):
+    assert list(executor.map(double, range(30))) == list(range(0, 60, 2))
+    assert list(executor.map(pow, [2, 3], [4, 5])) == [16, 243]
+    assert list(executor.map(double, [])) == []
+
+
+def test_map_sends_individuals_as_plain_genotypes(executor):
+    assert list(executor.map(kind_of, [MaxIndividual([1]), MaxIndividual([2])])) == ["Genotype", "Genotype"]
+
+
+def test_a_process_that_dies_takes_only_its_own_call(executor):
+    futures = [executor.submit(exit_at_three, number) for number in range(8)]
+    for number, future in enumerate(futures):
+        if number == 3:
+            with pytest.raises(Exception, match="Abnormal termination"):
+                future.result()
+        else:
+            assert future.result() == number
+
+
+def test_a_call_past_its_time_limit_is_ended_and_its_worker_goes_on():
+    with ProcessExecutor(1, timeout_seconds=0.5) as executor:
+        slow, quick = executor.submit(sleep_forever), executor.submit(double, 1)
+        with pytest.raises(TimeoutError):
+            slow.result(timeout=60)
+        assert quick.result(timeout=60) == 2
+
+
+def test_a_search_survives_crashes_and_hangs():
+    rng = random.Random(1)
+    toolbox = make_toolbox(crashes_hangs_or_works, rng=rng)
+    population = [MaxIndividual([first, 1, 1, 1, 1, 1]) for first in (0, 1, 2, 3)]
+    with ProcessExecutor(2, timeout_seconds=0.5) as executor:
+        population, logbook = eaAsync(population, toolbox, executor, n_evaluations=4, rng=rng)
+    ended = {tuple(individual): individual.evaluation for individual in population}
+    statuses = [ended[first, 1, 1, 1, 1, 1].status for first in range(4)]
+    assert statuses == [Status.OK, Status.LOST, Status.TIMED_OUT, Status.OK]
+    assert logbook[-1]["failed"] == 2
+    for individual in population:
+        if individual.evaluation.status is Status.OK:
+            assert individual.evaluation.worker in (0, 1)
+        else:
+            assert individual.fitness.values == (-1e100,)
+            assert individual.evaluation.error
+            assert individual.evaluation.started <= individual.evaluation.finished
+
+
+def test_an_exception_in_the_block_ends_running_calls_at_once():
+    started = time.monotonic()
+    with pytest.raises(KeyError, match="leave"), ProcessExecutor(1) as executor:
+        futures = [executor.submit(sleep_forever) for _ in range(3)]
+        raise KeyError("leave")
+    assert time.monotonic() - started < 30
+    assert all(future.done() for future in futures)
+
+
+def test_leaving_the_block_waits_for_the_calls():
+    with ProcessExecutor(1) as executor:
+        future = executor.submit(double, 21)
+    assert future.result(timeout=0) == 42
+
+
+def test_an_interrupt_ends_the_search_quietly_and_leaves_no_process(tmp_path):
+    script = tmp_path / "search.py"
+    script.write_text(
+        textwrap.dedent(
+            """
+            import random
+            from deap_nas import eaAsync
+            from deap_nas.evaluators import ProcessExecutor
+            from tests.toolboxes import crashes_hangs_or_works, make_toolbox, MaxIndividual
+
+            if __name__ == "__main__":
+                population = [MaxIndividual([2, 0, 0, 0, 0, 0]) for _ in range(4)]
+                try:
+                    with ProcessExecutor(2) as executor:
+                        list(executor.map(abs, [1, 2]))
+                        print("ready", flush=True)
+                        eaAsync(population, make_toolbox(crashes_hangs_or_works), executor, n_evaluations=4)
+                except KeyboardInterrupt:
+                    print("interrupted")
+            """
+        )
+    )
+    path = os.pathsep.join(filter(None, sys.path))
+    with subprocess.Popen(
+        [sys.executable, str(script)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"PYTHONPATH": path},
+        start_new_session=True,
+    ) as process:
+        assert process.stdout.readline() == "ready\n"
+        time.sleep(0.5)
+        os.killpg(process.pid, signal.SIGINT)  # as a terminal does: the parent and all its workers
+        output, errors = process.communicate(timeout=60)
+    assert (output, errors, process.returncode) == ("interrupted\n", "", 0)
+    with pytest.raises(ProcessLookupError):
+        os.killpg(process.pid, 0)
+
+
+def test_workers_share_the_cores(monkeypatch):
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    with ProcessExecutor(2) as executor:
+        threads = int(executor.submit(environment, "OMP_NUM_THREADS").result())
+    assert threads == max(1, min(len(os.sched_getaffinity(0)), os.cpu_count() // 2))
+
+
+def test_a_thread_count_that_the_user_has_set_is_left_alone(monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", "17")
+    with ProcessExecutor(2) as executor:
+        assert executor.submit(environment, "OMP_NUM_THREADS").result() == "17"
+
+
+def test_by_default_there_is_a_worker_for_each_core():
+    with ProcessExecutor() as executor:
+        assert executor.n_workers == len(os.sched_getaffinity(0))
+
+
+@pytest.mark.parametrize("n_workers", [0, -1])
+def test_no_workers_are_refused(n_workers):
+    with pytest.raises(SettingsError, match=f"n_workers must be at least 1, found {n_workers}"):
+        ProcessExecutor(n_workers)
+
+
+@pytest.mark.parametrize("seconds", [0, -1.0])
+def test_no_time_is_refused(seconds):
+    with pytest.raises(SettingsError, match="timeout_seconds must be positive"):
+        ProcessExecutor(1, timeout_seconds=seconds)

@@ -1,0 +1,115 @@
+import os
+import pickle
+import socket
+import time
+from functools import partial
+
+import numpy as np
+import pytest
+
+from deap_nas import Evaluation, Genotype, Status
+from deap_nas.evaluators import Job, Runner, run
+from tests import toolboxes
+from tests.toolboxes import SeedFitness, WrongFitness, gene_sum, make_toolbox
+
+JOB = Job(3, Genotype([1, 2, 3]), 77, parent=1, submitted=5.0)
+
+
+def test_a_finite_fitness_is_ok_and_carries_the_jobs_numbers():
+    before = time.time()
+    evaluation = Runner(gene_sum)(JOB)
+    assert evaluation == Evaluation((6.0,), Status.OK, id=3, parent=1)
+    assert evaluation.submitted == 5.0
+    assert before <= evaluation.started <= evaluation.finished <= time.time()
+    assert evaluation.host == socket.gethostname()
+
+
+@pytest.mark.parametrize(
+    ("evaluate", "status", "error"),
+    [
+        (toolboxes.raises_error, Status.FAILED, "ZeroDivisionError: a bug in the fitness"),
+        (toolboxes.raises_not_viable, Status.NOT_VIABLE, "no path"),
+        (toolboxes.raises_diverged, Status.DIVERGED, "loss is nan"),
+        (toolboxes.raises_memory_error, Status.OUT_OF_MEMORY, "MemoryError"),
+        (toolboxes.raises_allocation_error, Status.OUT_OF_MEMORY, "can't allocate memory"),
+        (toolboxes.gives_nan, Status.DIVERGED, "nan"),
+        (toolboxes.gives_inf, Status.DIVERGED, "inf"),
+        (toolboxes.gives_no_tuple, Status.FAILED, "TypeError"),
+        (WrongFitness(), Status.FAILED, "AttributeError"),
+    ],
+    ids=lambda value: getattr(value, "__name__", None),
+)
+def test_whatever_happens_becomes_a_status(evaluate, status, error):
+    evaluation = Runner(evaluate)(JOB)
+    assert evaluation.status is status
+    assert evaluation.values == ()
+    assert error in evaluation.error
+    assert (evaluation.id, evaluation.parent) == (3, 1)
+
+
+def test_a_devices_out_of_memory_error_is_told_by_its_name():
+    class OutOfMemoryError(RuntimeError):
+        """As torch.cuda names it."""
+
+    def evaluate(genotype):
+        raise OutOfMemoryError("CUDA out of memory")
+
+    assert Runner(evaluate)(JOB).status is Status.OUT_OF_MEMORY
+
+
+def test_the_error_of_a_failure_holds_its_traceback():
+    evaluation = Runner(toolboxes.raises_error)(JOB)
+    assert "Traceback (most recent call last)" in evaluation.error
+    assert "raises_error" in evaluation.error
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit])
+def test_what_ends_the_process_is_let_through(error):
+    def evaluate(genotype):
+        raise error
+
+    with pytest.raises(error):
+        Runner(evaluate)(JOB)
+
+
+@pytest.mark.parametrize("values", [[6], (6,), np.array([6.0]), (np.float32(6),)])
+def test_values_become_plain_floats(values):
+    evaluation = Runner(lambda genotype: values)(JOB)
+    assert evaluation.values == (6.0,)
+    assert type(evaluation.values[0]) is float
+
+
+def test_a_detailed_fitness_receives_the_seed_and_its_details_arrive():
+    evaluation = Runner(SeedFitness())(JOB)
+    assert evaluation == Evaluation(
+        (77.0,), scores=(77.0,), error="Genotype", n_parameters=12, flops=34, id=3, parent=1
+    )
+
+
+def test_a_detailed_fitness_is_found_behind_a_toolbox():
+    assert Runner(make_toolbox(SeedFitness()).evaluate)(JOB).scores == (77.0,)
+    assert Runner(partial(partial(SeedFitness())))(JOB).scores == (77.0,)
+
+
+def test_defaults_of_a_toolbox_reach_the_fitness():
+    def scaled(genotype, factor):
+        return (factor * sum(genotype),)
+
+    class Scaled(SeedFitness):
+        def evaluate(self, genotype, factor=1, *, seed):
+            return Evaluation((float(factor * sum(genotype)),))
+
+    assert Runner(partial(scaled, factor=3))(JOB).values == (18.0,)
+    assert Runner(partial(Scaled(), factor=3))(JOB).values == (18.0,)
+
+
+def test_the_worker_is_its_number_and_without_one_its_process(monkeypatch):
+    monkeypatch.setattr(run, "_worker", -1)
+    assert Runner(gene_sum)(JOB).worker == os.getpid()
+    run.set_worker(5)
+    assert Runner(gene_sum)(JOB).worker == 5
+
+
+def test_a_runner_pickles_with_its_fitness():
+    runner = pickle.loads(pickle.dumps(Runner(make_toolbox(SeedFitness()).evaluate)))
+    assert runner(JOB) == Runner(SeedFitness())(JOB)

@@ -1,0 +1,111 @@
+import pytest
+
+from deap_nas import FlatSpace, NetworkTemplate, canonical_key, cost
+from deap_nas.errors import SettingsError, UnknownNameError
+from deap_nas.graph import (
+    PAPER_OPERATIONS,
+    AvgPool2d,
+    BatchNorm2d,
+    Conv2d,
+    MaxPool2d,
+    ReLU,
+    is_identity,
+    is_shareable,
+    layers_of,
+    operation_names,
+    operations,
+    register_operation,
+)
+from tests.networks import WEIGHTED, WIDENING
+from tests.strategies import OPERATIONS
+
+
+@pytest.fixture
+def _registry(monkeypatch):
+    """Forget afterwards what a test registers."""
+    monkeypatch.setattr(operations, "_OPERATIONS", dict(operations._OPERATIONS))
+
+
+def test_the_papers_operations_stand_in_the_pinned_order():
+    assert PAPER_OPERATIONS == (
+        "conv_1x1",
+        "depthwise_conv_3x3",
+        "separable_conv_3x3",
+        "max_pool_3x3",
+        "avg_pool_3x3",
+        "identity",
+    )
+
+
+def test_the_other_papers_operations_are_registered_too():
+    assert set(OPERATIONS) <= set(operation_names())
+
+
+@pytest.mark.parametrize(
+    ("name", "layers"),
+    [
+        ("conv_1x1", (Conv2d(5, 8, 1), BatchNorm2d(8), ReLU())),
+        ("conv_3x3", (Conv2d(5, 8, 3), BatchNorm2d(8), ReLU())),
+        ("conv_5x5", (Conv2d(5, 8, 5), BatchNorm2d(8), ReLU())),
+        ("depthwise_conv_3x3", (Conv2d(5, 5, 3, groups=5), BatchNorm2d(5), ReLU())),
+        ("depthwise_conv_5x5", (Conv2d(5, 5, 5, groups=5), BatchNorm2d(5), ReLU())),
+        ("separable_conv_3x3", (Conv2d(5, 5, 3, groups=5), Conv2d(5, 8, 1), BatchNorm2d(8), ReLU())),
+        ("separable_conv_5x5", (Conv2d(5, 5, 5, groups=5), Conv2d(5, 8, 1), BatchNorm2d(8), ReLU())),
+        ("max_pool_3x3", (MaxPool2d(3),)),
+        ("avg_pool_3x3", (AvgPool2d(3),)),
+        ("identity", ()),
+    ],
+)
+def test_an_operation_has_the_layers_of_its_name(name, layers):
+    assert layers_of(name, 5, 8) == layers
+
+
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_every_operation_keeps_the_size_and_takes_any_channels(name):
+    shape = (12, 9, 7)
+    for layer in layers_of(name, 12, 8):
+        shape = layer.output_shape(shape)
+    assert shape == (8 if name in WIDENING else 12, 9, 7)
+
+
+def test_only_identity_is_an_identity():
+    assert [name for name in OPERATIONS if is_identity(name)] == ["identity"]
+
+
+def test_only_operations_without_weights_are_shareable():
+    assert {name for name in OPERATIONS if is_shareable(name)} == set(OPERATIONS) - WEIGHTED
+
+
+def test_an_unknown_operation_is_refused_with_the_known_names():
+    with pytest.raises(UnknownNameError, match=r"unknown operation 'conv_9x9'; known: .*conv_1x1.*identity"):
+        layers_of("conv_9x9", 1, 1)
+
+
+@pytest.mark.usefixtures("_registry")
+@pytest.mark.parametrize("name", ["conv_1x1", "identity", "none", "input", "concat", "add"])
+def test_a_taken_or_reserved_name_is_refused(name):
+    with pytest.raises(SettingsError, match=f"'{name}' is already taken"):
+        register_operation(name)
+
+
+@pytest.mark.usefixtures("_registry")
+def test_an_operation_of_ones_own_works_in_a_space_like_a_builtin():
+    @register_operation("grouped_conv_for_this_test")
+    def grouped_conv(in_channels, channels):
+        return (Conv2d(in_channels, channels, 3, groups=4),)
+
+    assert operation_names()[-1] == "grouped_conv_for_this_test"
+    space = FlatSpace(nodes=2, operations=("identity", "grouped_conv_for_this_test"))
+    template = NetworkTemplate.small_cifar(channels=16)
+    plain, grouped = cost(space, [1], template), cost(space, [2], template)
+    assert grouped.n_parameters - plain.n_parameters == sum(c * c // 4 * 9 for c in (16, 32, 64))
+    assert canonical_key(space, [1]) != canonical_key(space, [2])
+
+
+@pytest.mark.usefixtures("_registry")
+def test_the_decorator_gives_the_function_back():
+    def operation(in_channels, channels):
+        return ()
+
+    assert register_operation("second_identity_for_this_test")(operation) is operation
+    assert is_identity("second_identity_for_this_test")
