@@ -25,7 +25,7 @@ __all__ = ["Observer", "Survival", "eaAsync"]
 
 #: Takes the evaluated members in the order in which they joined; gives those to be removed.
 Survival = Callable[[Sequence[Any]], Iterable[Any]]
-#: Called after each evaluation with the individual that has it and the number of evaluations still running.
+#: Called after each evaluation with the individual that has it and the number of evaluations that go on.
 Observer = Callable[[Any, int], None]
 
 #: Fitness of a failed evaluation, away from the optimum, where the fitness names no worst value of its own. Finite,
@@ -110,7 +110,7 @@ def eaAsync(
                 _remove(queue.evaluated, store, survival)
                 n_left -= 1
                 if observer is not None:
-                    observer(individual, len(running))
+                    observer(individual, min(n_workers, n_left))
     finally:
         for future in running:
             future.cancel()

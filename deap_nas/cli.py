@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import deap_nas
-from deap_nas.errors import NASError, StoreError
+from deap_nas.errors import NASError, SettingsError, StoreError
 from deap_nas.report import best_id, in_words, member, save_drawing, summarise
 from deap_nas.store import HDF5Store
 
@@ -77,7 +77,10 @@ def _draw(options: argparse.Namespace) -> None:
         paths = [options.file.with_name(f"{options.file.stem}-id{number}{ending}") for ending in (".png", ".svg")]
         paths = paths if options.output is None else [options.output]
         title = f"individual {number}, {fields['status']}, fitness {fields['fitness'][0]:.4f}"
-        save_drawing(store.space, fields["genes"], paths, title=title)
+        try:
+            save_drawing(store.space, fields["genes"], paths, title=title)
+        except ValueError as error:  # matplotlib's, which lists the formats it knows
+            raise SettingsError(f"no picture drawn: {error}") from error
     print("\n".join(map(str, paths)))
 
 

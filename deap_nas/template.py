@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 from deap_nas.errors import SettingsError
 from deap_nas.graph import (
@@ -19,7 +19,6 @@ from deap_nas.graph import (
     Layer,
     Linear,
     Lowers,
-    Node,
     Shape,
     conv_bn_relu,
     layers_of,
@@ -27,7 +26,7 @@ from deap_nas.graph import (
     viable_graph,
 )
 
-__all__ = ["Cost", "NetworkTemplate", "Step", "cost", "expand"]
+__all__ = ["Chain", "Cost", "NetworkTemplate", "Step", "cost", "expand"]
 
 
 @dataclass(frozen=True)
@@ -131,22 +130,38 @@ class Cost:
     flops: int
 
 
-@dataclass(frozen=True)
-class Step:
+class Step(NamedTuple):
     """One value of the whole network: a merge of earlier values, or a chain of layers on one of them."""
 
-    #: Name of the step, unique in its network and made of the genes it came from; empty for merges.
-    name: str
+    #: The part of the network it belongs to, then the genes it came from.
+    path: tuple[str | int, ...]
     #: ``"concat"``, ``"add"``, or empty for a chain of layers.
     merge: str
     #: Indices of the values it takes: 0 is the image, i + 1 the result of step i.
     inputs: tuple[int, ...]
-    #: Layers in order; none for a merge.
-    layers: tuple[Layer, ...]
+    #: Layers in order, with what they cost; none for a merge.
+    chain: Chain
     #: Shape of the first input.
     input_shape: Shape
     #: Shape of the result.
     shape: Shape
+
+    @property
+    def name(self) -> str:
+        """Name of the step's module, unique in its network; merges have none."""
+        return "" if self.merge else "_".join(map(str, self.path))
+
+
+class Chain(NamedTuple):
+    """Layers one after the other, on an input of a known shape."""
+
+    layers: tuple[Layer, ...]
+    n_parameters: int
+    flops: int
+    shape: Shape
+
+
+_NO_LAYERS = Chain((), 0, 0, (0, 0, 0))
 
 
 def cost(space: Lowers, genes: Sequence[int], template: NetworkTemplate) -> Cost:
@@ -161,40 +176,42 @@ def cost(space: Lowers, genes: Sequence[int], template: NetworkTemplate) -> Cost
         GenotypeError: the genes do not belong to the space.
         NotViableError: no path leads from the cell's input to its output.
     """
-    n_parameters = flops = 0
-    for step in expand(viable_graph(space, genes), template):
-        step_parameters, step_flops, _ = _measured(step.layers, step.input_shape)
-        n_parameters += step_parameters
-        flops += step_flops
-    return Cost(n_parameters, flops)
-
-
-@lru_cache(maxsize=65_536)
-def _measured(layers: tuple[Layer, ...], shape: Shape) -> tuple[int, int, Shape]:
-    """Parameters, FLOPs and output shape of a chain of layers."""
-    n_parameters = flops = 0
-    for layer in layers:
-        n_parameters += layer.n_parameters
-        flops += layer.flops(shape)
-        shape = layer.output_shape(shape)
-    return n_parameters, flops, shape
+    chains = [step.chain for step in expand(viable_graph(space, genes), template)]
+    return Cost(sum(chain.n_parameters for chain in chains), sum(chain.flops for chain in chains))
 
 
 def expand(cell: Graph, template: NetworkTemplate) -> tuple[Step, ...]:
-    """Repeat the cell inside the template; the last step gives the logits."""
+    """Repeat the cell inside the template; the last step gives the logits.
+
+    Raises:
+        SettingsError: the cell adds values of different shapes.
+    """
     steps = _Steps((template.image_channels, template.image_size, template.image_size))
     for position, (channels, stride) in enumerate(template.stem, start=1):
         steps.chain(f"stem{position}", conv_bn_relu(steps.shape[0], channels, 3, stride=stride))
     for group, n_cells in enumerate(template.groups, start=1):
         for number in range(1, n_cells + 1):
+            name = f"group{group}_cell{number}"
             channels = steps.shape[0]
-            steps.cell(f"group{group}_cell{number}", cell)
-            ends_group = number == n_cells and group < len(template.groups)
-            stride = 2 if ends_group else 1
-            layers = separable_conv(steps.shape[0], channels * stride, 3, stride=stride)
-            steps.chain(f"group{group}_cell{number}_conv", layers)
+            steps.cell(name, cell)
+            stride = 2 if number == n_cells and group < len(template.groups) else 1
+            steps.chain(f"{name}_conv", separable_conv(steps.shape[0], channels * stride, 3, stride=stride))
     steps.chain("head", (GlobalAvgPool2d(), Linear(steps.shape[0], template.n_classes)))
     return tuple(steps.steps)
+
+
+def _measured(layers: tuple[Layer, ...], shape: Shape) -> Chain:
+    n_parameters = flops = 0
+    for layer in layers:
+        n_parameters += layer.n_parameters
+        flops += layer.flops(shape)
+        shape = layer.output_shape(shape)
+    return Chain(layers, n_parameters, flops, shape)
+
+
+@lru_cache(maxsize=65_536)
+def _operation_chain(operation: str, shape: Shape, width: int) -> Chain:
+    return _measured(layers_of(operation, shape[0], width), shape)
 
 
 class _Steps:
@@ -209,37 +226,34 @@ class _Steps:
     def shape(self) -> Shape:
         return self.shapes[self.value]
 
-    def chain(self, name: str, layers: tuple[Layer, ...], source: int | None = None) -> int:
-        source = self.value if source is None else source
-        before = self.shapes[source]
-        after = _measured(layers, before)[2]
-        return self._append(Step(name, "", (source,), layers, before, after))
+    def chain(self, name: str, layers: tuple[Layer, ...]) -> None:
+        """Put layers on the latest value."""
+        self._append((name,), "", (self.value,), _measured(layers, self.shape))
 
-    def merge(self, operation: str, sources: tuple[int, ...]) -> int:
+    def cell(self, name: str, graph: Graph) -> None:
+        """Put a cell on the latest value."""
+        values = [self.value]
+        for node in graph.nodes[1:]:
+            sources = tuple([values[i] for i in node.inputs])
+            if node.operation in MERGES:
+                self._merge(name, node.operation, sources)
+            else:
+                width = self.shapes[values[node.width_of]][0]
+                chain = _operation_chain(node.operation, self.shapes[sources[0]], width)
+                self._append((name, *node.path), "", sources, chain)
+            values.append(self.value)
+        self.value = values[-1]
+
+    def _merge(self, name: str, operation: str, sources: tuple[int, ...]) -> None:
         shapes = [self.shapes[source] for source in sources]
         channels, height, width = shapes[0]
         if operation == "concat":
             channels = sum(shape[0] for shape in shapes)
         elif any(shape != shapes[0] for shape in shapes):
             raise SettingsError(f"values of different shapes cannot be added: {shapes}; merge them by 'concat'")
-        return self._append(Step("", operation, sources, (), shapes[0], (channels, height, width)))
+        self._append((name,), operation, sources, _NO_LAYERS._replace(shape=(channels, height, width)))
 
-    def cell(self, name: str, graph: Graph) -> None:
-        values = [self.value]
-        for node in graph.nodes[1:]:
-            values.append(self._node(name, node, values))
-        self.value = values[-1]
-
-    def _node(self, name: str, node: Node, values: list[int]) -> int:
-        sources = tuple(values[i] for i in node.inputs)
-        if node.operation in MERGES:
-            return self.merge(node.operation, sources)
-        width = self.shapes[values[node.width_of]][0]
-        layers = layers_of(node.operation, self.shapes[sources[0]][0], width)
-        return self.chain("_".join((name, *map(str, node.path))), layers, sources[0])
-
-    def _append(self, step: Step) -> int:
-        self.steps.append(step)
-        self.shapes.append(step.shape)
+    def _append(self, path: tuple[str | int, ...], merge: str, sources: tuple[int, ...], chain: Chain) -> None:
+        self.steps.append(Step(path, merge, sources, chain, self.shapes[sources[0]], chain.shape))
+        self.shapes.append(chain.shape)
         self.value = len(self.steps)
-        return self.value

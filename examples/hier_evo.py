@@ -16,6 +16,7 @@ from pathlib import Path
 from deap import base, creator, tools
 
 import deap_nas
+from deap_nas.errors import SettingsError
 from deap_nas.evaluators import ProcessExecutor
 from deap_nas.report import Progress, in_words, save_drawing, summarise
 from deap_nas.store import HDF5Store, resume_population
@@ -53,6 +54,11 @@ def arguments():
         with HDF5Store.read(args.resume) as store:
             parser.set_defaults(**{key: value for key, value in store.settings.items() if key != "fitness"})
         args = parser.parse_args()
+    for name in ("population", "evaluations"):
+        if getattr(args, name) < 1:
+            raise SettingsError(f"--{name} must be at least 1, found {getattr(args, name)}")
+    if not 0 < args.tournament <= 1:
+        raise SettingsError(f"--tournament must lie in (0, 1], found {args.tournament}")
     return args
 
 
@@ -89,10 +95,11 @@ def search(args, executor):
     toolbox.register("mutate", deap_nas.mutEdge, space=space, rng=rng)
     toolbox.register("select", deap_nas.selTournamentFraction, fraction=args.tournament, rng=rng)
     toolbox.register("evaluate", fitness)
+    population = toolbox.population(n=args.population)
 
     with open_store(args, space, fitness) as store:
         print(f"writing {store.path}; an interrupted run goes on with --resume {store.path}", file=sys.stderr)
-        population = resume_population(store, creator.Individual, rng=rng) or toolbox.population(n=args.population)
+        population = resume_population(store, creator.Individual, rng=rng) or population
         evaluated = [individual.evaluation for individual in population if individual.fitness.valid]
         try:
             with Progress(args.evaluations, evaluations=evaluated) as progress:

@@ -118,7 +118,8 @@ def brute_force_form(space, genes):
     weighted = sorted((values.keys[n][:2], n) for n in needed(values, output) if values.keys[n][2] is not None)
     groups = [[n for _, n in group] for _, group in groupby(weighted, key=lambda pair: pair[0])]
     namings = product(*(permutations(group) for group in groups))
-    return min(_text(values, output, {n: name for group in naming for name, n in enumerate(group)}) for naming in namings)
+    names = ({n: name for group in naming for name, n in enumerate(group)} for naming in namings)
+    return min(_text(values, output, naming) for naming in names)
 
 
 def _text(values, number, names):

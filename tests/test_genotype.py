@@ -22,9 +22,10 @@ def test_a_genotype_is_a_list_equal_to_its_genes(genes):
     assert genotype == genes
 
 
-def test_numpy_integers_become_plain_ones():
-    genotype = Genotype(np.array([3, 0, 5], dtype=np.uint8))
-    assert genotype == [3, 0, 5]
+@pytest.mark.parametrize("genes", [np.array([3, 0, 1], dtype=np.uint8), (3, False, True), iter([3, 0, 1])])
+def test_integers_of_any_kind_become_plain_ones(genes):
+    genotype = Genotype(genes)
+    assert genotype == [3, 0, 1]
     assert all(type(gene) is int for gene in genotype)
 
 

@@ -1,5 +1,6 @@
 import json
 import pickle
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -74,7 +75,7 @@ def test_the_hand_worked_base_is_what_it_was():
 
 
 def separable(*channels):
-    return sum(9 * a + a * b + 2 * b for a, b in zip(channels, channels[1:], strict=False))
+    return sum(9 * a + a * b + 2 * b for a, b in pairwise(channels))
 
 
 def test_large_cifar_has_six_separable_convolutions_of_which_two_have_stride_2():
@@ -171,7 +172,7 @@ def test_steps_fit_together(case, template):
         shape = step.input_shape
         if step.merge == "concat":
             shape = (sum(shapes[i][0] for i in step.inputs), *shape[1:])
-        for layer in step.layers:
+        for layer in step.chain.layers:
             shape = layer.output_shape(shape)
         assert step.shape == shape
         shapes.append(shape)

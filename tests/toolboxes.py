@@ -2,6 +2,7 @@
 
 import os
 import random
+import signal
 import time
 
 from deap import base, creator, tools
@@ -108,7 +109,8 @@ class SeedFitness:
         return self.evaluate(individual, seed=0).values
 
     def evaluate(self, genotype, *, seed):
-        return Evaluation((float(seed % 1000),), scores=(float(seed),), n_parameters=12, flops=34, error=kind_of(genotype))
+        details = {"n_parameters": 12, "flops": 34, "error": kind_of(genotype)}
+        return Evaluation((float(seed % 1000),), scores=(float(seed),), **details)
 
 
 class WorstFitness(SeedFitness):
@@ -140,6 +142,13 @@ def exit_at_three(number):
     if number == 3:
         os._exit(17)
     return number
+
+
+def interrupt_itself():
+    """Press Ctrl-C on the process that runs the call."""
+    os.kill(os.getpid(), signal.SIGINT)
+    time.sleep(0.1)
+    return "still here"
 
 
 def sleep_forever():

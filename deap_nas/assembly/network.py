@@ -59,7 +59,7 @@ class Network(nn.Module):
         """See the class."""
         super().__init__()
         self.steps = tuple(steps)
-        self.layers = nn.ModuleDict({step.name: _chain(step.layers) for step in self.steps if not step.merge})
+        self.layers = nn.ModuleDict({step.name: _chain(step.chain.layers) for step in self.steps if not step.merge})
         self._unneeded_after = _last_uses(self.steps)
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:

@@ -8,8 +8,9 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from types import TracebackType
 from typing import Any, ParamSpec, TypeVar
+from weakref import WeakSet
 
-from deap_nas.errors import SettingsError
+from deap_nas.errors import ExecutorError, SettingsError
 from deap_nas.evaluators.base import GenotypeExecutor, available_cores, divide_threads
 from deap_nas.evaluators.run import set_worker
 from deap_nas.extras import require
@@ -43,8 +44,13 @@ class ProcessExecutor(GenotypeExecutor):
         if timeout_seconds is not None and timeout_seconds <= 0:
             raise SettingsError(f"timeout_seconds must be positive, found {timeout_seconds}")
         self._timeout_seconds = timeout_seconds
+        self._open = True
+        self._futures: WeakSet[Future[Any]] = WeakSet()
+        self._pool = self._start_pool()
+
+    def _start_pool(self) -> Any:
         context = multiprocessing.get_context("spawn")
-        self._pool = require("pebble", extra="processes").ProcessPool(
+        return require("pebble", extra="processes").ProcessPool(
             max_workers=self.n_workers,
             context=context,
             initializer=_start_worker,
@@ -52,18 +58,33 @@ class ProcessExecutor(GenotypeExecutor):
         )
 
     def submit(self, fn: Callable[_P, _T], /, *args: _P.args, **kwargs: _P.kwargs) -> Future[_T]:
-        """See :meth:`concurrent.futures.Executor.submit`."""
+        """See :meth:`concurrent.futures.Executor.submit`.
+
+        Raises:
+            ExecutorError: the executor is shut down.
+        """
+        if not self._open:
+            raise ExecutorError("the executor is shut down: submit inside its 'with' block")
+        if not self._pool.active:  # a worker was killed while none had a call, which ends a pool of pebble
+            self._pool.stop()
+            self._pool.join()
+            self._pool = self._start_pool()
         future: Future[_T] = self._pool.schedule(fn, args=args, kwargs=kwargs, timeout=self._timeout_seconds)
+        self._futures.add(future)
         return future
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """Wait for the calls, or with ``cancel_futures`` end those that run and drop those that wait."""
+        self._open = False
         if cancel_futures:
             self._pool.stop()
         else:
             self._pool.close()
         if wait or cancel_futures:
             self._pool.join()
+        if cancel_futures:  # pebble leaves some of them open
+            for future in list(self._futures):
+                future.cancel()
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None

@@ -10,13 +10,15 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from functools import cache
 from hashlib import blake2b
 
 from deap_nas.graph.graph import MERGES, Graph, Lowers, simplify
 from deap_nas.graph.operations import layers_of
 
 __all__ = ["canonical_key", "graph_key"]
+
+_MASK = 2**64 - 1
 
 
 def canonical_key(space: Lowers, genes: Sequence[int]) -> str:
@@ -40,7 +42,9 @@ def graph_key(graph: Graph) -> str:
     graph = _normal(graph)
     if graph.output is None:
         return _digest("not viable")
-    colours = _refine(graph, _initial_colours(graph))
+    colours = _initial_colours(graph)
+    if len(set(colours)) < len(colours):
+        colours = _refine(graph, colours)
     while (tie := _first_tie(colours)) is not None:
         choices = [_refine(graph, _single_out(colours, node)) for node in _candidates(graph, colours, tie)]
         colours = min(choices, key=lambda choice: _written_down(graph, choice))
@@ -63,18 +67,12 @@ def _normal(graph: Graph) -> Graph:
     """Simplify as far as the key reaches: merges that differ only in the order of their inputs are one value."""
     graph = simplify(graph)
     while _commutes(graph):
-        nodes = tuple(replace(node, inputs=tuple(sorted(node.inputs))) for node in graph.nodes)
-        before, graph = graph, simplify(Graph(nodes, graph.output))
-        if graph == before:
+        merges = [tuple(sorted(node.inputs)) for node in graph.nodes if node.operation in MERGES]
+        if len(set(merges)) == len(merges):
             break
+        nodes = tuple(node._replace(inputs=tuple(sorted(node.inputs))) for node in graph.nodes)
+        graph = simplify(Graph(nodes, graph.output))
     return graph
-
-
-def _initial_colours(graph: Graph) -> list[int]:
-    widths = _channels(graph)
-    labels = [(node.operation, widths[node.width_of]) for node in graph.nodes]
-    ranks = {label: rank for rank, label in enumerate(sorted(set(labels)))}
-    return [ranks[label] for label in labels]
 
 
 def _channels(graph: Graph) -> list[int]:
@@ -85,11 +83,50 @@ def _channels(graph: Graph) -> list[int]:
         if node.operation in MERGES:
             channels.append(sum(incoming) if node.operation == "concat" else incoming[0])
         else:
-            shape = (incoming[0], 1, 1)
-            for layer in layers_of(node.operation, incoming[0], channels[node.width_of]):
-                shape = layer.output_shape(shape)
-            channels.append(shape[0])
+            channels.append(_output_channels(node.operation, incoming[0], channels[node.width_of]))
     return channels
+
+
+@cache
+def _output_channels(operation: str, in_channels: int, width: int) -> int:
+    shape = (in_channels, 1, 1)
+    for layer in layers_of(operation, in_channels, width):
+        shape = layer.output_shape(shape)
+    return shape[0]
+
+
+def _initial_colours(graph: Graph) -> list[int]:
+    """Colour each node by everything below it and everything above it, in two passes.
+
+    What remains alike is rare: copies of one another, and the accidents of a 64-bit hash, which cost time only.
+    """
+    ordered = not _commutes(graph)
+    widths = _channels(graph)
+    below: list[int] = []
+    for node in graph.nodes:
+        inputs = _arranged([below[i] for i in node.inputs], ordered)
+        below.append(_mixed((_code(node.operation), widths[node.width_of], *inputs)))
+    seen_from: list[list[int]] = [[] for _ in below]
+    above = [0] * len(below)
+    for index in range(len(below) - 1, -1, -1):
+        above[index] = _mixed((below[index], *sorted(seen_from[index])))
+        for position, source in enumerate(graph.nodes[index].inputs):
+            seen_from[source].append(_mixed((above[index], position)) if ordered else above[index])
+    return above
+
+
+def _mixed(numbers: Iterable[int]) -> int:
+    """Hash of integers, the same in every process and version of Python."""
+    value = 0x9E3779B97F4A7C15
+    for number in numbers:
+        value = ((value ^ (number & _MASK)) * 0xD6E8FEB86659FD93) & _MASK
+        value ^= value >> 32
+    return value
+
+
+@cache
+def _code(operation: str) -> int:
+    return int.from_bytes(blake2b(operation.encode(), digest_size=8).digest(), "big")
 
 
 def _refine(graph: Graph, colours: list[int]) -> list[int]:

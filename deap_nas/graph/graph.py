@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from deap_nas.errors import NotViableError
 from deap_nas.graph.operations import is_identity, is_shareable
@@ -18,8 +18,7 @@ __all__ = ["MERGES", "Graph", "Lowers", "Node", "prune", "simplify", "viable_gra
 MERGES = ("concat", "add")
 
 
-@dataclass(frozen=True)
-class Node:
+class Node(NamedTuple):
     """One value of a graph and how it is computed."""
 
     #: A registered operation, one of :data:`MERGES`, or ``"input"``.

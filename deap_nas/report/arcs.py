@@ -7,11 +7,14 @@ or to the right of the column, as far out as the arcs that it spans or crosses d
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from deap_nas.search_space import Edge
 
 __all__ = ["Arc", "arrange"]
+
+#: Tracks of edges on their sides.
+_Measure = Callable[[Sequence[Edge], Sequence[int]], list[float]]
 
 
 @dataclass(frozen=True)
@@ -21,27 +24,32 @@ class Arc:
     edge: Edge
     #: -1 left of the nodes, 1 right of them, 0 straight down from a node to the next.
     side: int
-    #: Distance from the nodes, from 1; 0 for a straight edge. Arcs that overlap on a side differ.
-    track: int
-    #: Where it leaves its predecessor among the arcs that leave there on that side: 0 is the innermost, 1 the outermost.
+    #: Distance from the nodes, from 1; 0 for a straight edge. Arcs on a side that overlap differ.
+    track: float
+    #: Where it leaves its predecessor among the arcs that leave there on that side: 0 is innermost, 1 outermost.
     leaves: float = 0.5
     #: Where it enters its successor, likewise.
     enters: float = 0.5
 
 
-def arrange(edges: Sequence[Edge]) -> tuple[Arc, ...]:
-    """Give each edge that is not ``"none"`` its place, with few crossings."""
+def arrange(edges: Sequence[Edge], *, compact: bool = True) -> tuple[Arc, ...]:
+    """Give each edge that is not ``"none"`` its place, with few crossings.
+
+    Args:
+        edges: the edges of a motif.
+        compact: whether each arc runs as near to the nodes as the others let it; else its distance grows with its
+            length, which is calmer where arcs are many.
+    """
     drawn = sorted((edge for edge in edges if edge.label != "none"), key=lambda edge: (_span(edge), edge.predecessor))
-    short = [edge for edge in drawn if _span(edge) == 1]
+    arcs = [Arc(edge, 0, 0) for edge in drawn if _span(edge) == 1]
     long = [edge for edge in drawn if _span(edge) > 1]
-    sides = _sides(long)
-    arcs = [Arc(edge, 0, 0) for edge in short]
-    arcs += [Arc(edge, side, track) for edge, side, track in zip(long, sides, _tracks(long, sides), strict=True)]
+    measure = _tracks if compact else _spans
+    sides = _sides(long, measure)
+    arcs += [Arc(edge, side, track) for edge, side, track in zip(long, sides, measure(long, sides), strict=True)]
     leaving = _ranks(arcs, lambda arc: arc.edge.predecessor)
     entering = _ranks(arcs, lambda arc: arc.edge.successor)
     return tuple(
-        Arc(arc.edge, arc.side, arc.track, leaves, enters)
-        for arc, leaves, enters in zip(arcs, leaving, entering, strict=True)
+        replace(arc, leaves=leaves, enters=enters) for arc, leaves, enters in zip(arcs, leaving, entering, strict=True)
     )
 
 
@@ -58,38 +66,50 @@ def _cross(one: Edge, other: Edge) -> bool:
     return first.predecessor < second.predecessor < first.successor < second.successor
 
 
-def _sides(edges: Sequence[Edge]) -> list[int]:
-    """Side of each edge: alternately at first, then moved one by one for as long as that helps."""
-    sides = [1 if index % 2 else -1 for index in range(len(edges))]
-    best = _cost(edges, sides)
-    improved = True
+def _sides(edges: Sequence[Edge], measure: _Measure) -> list[int]:
+    """Side of each edge, found by moving edges one by one from several starts; the wider side is the left one."""
+    crossings = [(i, j) for i in range(len(edges)) for j in range(i) if _cross(edges[i], edges[j])]
+
+    def cost(sides: Sequence[int]) -> tuple[int, float, float]:
+        left, right = _reach(measure(edges, sides), sides)
+        return sum(sides[i] == sides[j] for i, j in crossings), left + right, abs(left - right)
+
+    starts = [[1 if index // run % 2 else -1 for index in range(len(edges))] for run in (1, 2, 3, 4, 5)]
+    sides = min((_improved(start, cost) for start in starts), key=cost)
+    left, right = _reach(measure(edges, sides), sides)
+    return [-side for side in sides] if right > left else sides
+
+
+def _improved(sides: list[int], cost: Callable[[Sequence[int]], tuple[int, float, float]]) -> list[int]:
+    """Change sides one by one for as long as that lowers the cost."""
+    best, improved = cost(sides), True
     while improved:
         improved = False
-        for index in range(len(edges)):
-            sides[index] *= -1
-            cost = _cost(edges, sides)
-            if cost < best:
-                best, improved = cost, True
-            else:
-                sides[index] *= -1
+        for index in range(len(sides)):
+            changed = [*sides[:index], -sides[index], *sides[index + 1 :]]
+            if (found := cost(changed)) < best:
+                sides, best, improved = changed, found, True
     return sides
 
 
-def _cost(edges: Sequence[Edge], sides: Sequence[int]) -> tuple[int, int, int]:
-    """Crossings, then the width of the drawing, then its lopsidedness."""
-    crossings = sum(sides[i] == sides[j] and _cross(edges[i], edges[j]) for i in range(len(edges)) for j in range(i))
-    tracks = _tracks(edges, sides)
-    left, right = (max((t for t, s in zip(tracks, sides, strict=True) if s == side), default=0) for side in (-1, 1))
-    return crossings, left + right, abs(left - right)
+def _reach(tracks: Sequence[float], sides: Sequence[int]) -> tuple[float, float]:
+    """Outermost track on the left and on the right."""
+    left, right = (max((t for t, s in zip(tracks, sides, strict=True) if s == side), default=0.0) for side in (-1, 1))
+    return left, right
 
 
-def _tracks(edges: Sequence[Edge], sides: Sequence[int]) -> list[int]:
-    """Track of each edge, from the shortest up: outside all shorter ones that it overlaps."""
-    tracks: list[int] = []
+def _tracks(edges: Sequence[Edge], sides: Sequence[int]) -> list[float]:
+    """Track of each edge, from the shortest edge up: outside all shorter ones that it overlaps."""
+    tracks: list[float] = []
     for index, edge in enumerate(edges):
         below = [tracks[k] for k in range(index) if sides[k] == sides[index] and _overlap(edges[k], edge)]
         tracks.append(max(below, default=0) + 1)
     return tracks
+
+
+def _spans(edges: Sequence[Edge], _: Sequence[int]) -> list[float]:
+    """Track of each edge: the nodes it passes by, and a part of a track that keeps it off those beside it."""
+    return [_span(edge) - 1 + edge.predecessor % 3 / 3 for edge in edges]
 
 
 def _ranks(arcs: Sequence[Arc], node_of: Callable[[Arc], int]) -> list[float]:

@@ -123,7 +123,7 @@ def _reader(source: Source) -> tuple[Callable[[Source], DatasetInfo], Callable[[
 
 def _digits_info(source: Source) -> DatasetInfo:  # noqa: ARG001 - one signature for all datasets
     require("sklearn", extra="torch")
-    return DatasetInfo(1437, 10, 1, 8, Augmentation())
+    return DatasetInfo(1438, 10, 1, 8, Augmentation())
 
 
 def _load_digits(source: Source) -> Images:  # noqa: ARG001 - one signature for all datasets

@@ -77,8 +77,8 @@ def test_a_seed_is_a_number_that_every_file_and_generator_takes(numbers):
 
 
 def test_seeds_are_the_same_on_every_machine():
-    assert derive_seed(0, 0) == 9033275475588622208
-    assert derive_seed(7, 199) == 7034475218178188421
+    assert derive_seed(0, 0) == 1350176041220068806
+    assert derive_seed(7, 199) == 8984592476142102952
 
 
 def test_the_order_and_the_number_of_integers_matter():

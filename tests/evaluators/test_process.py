@@ -9,14 +9,16 @@ import time
 import pytest
 
 from deap_nas import Status, eaAsync
-from deap_nas.errors import SettingsError
+from deap_nas.errors import ExecutorError, SettingsError
 from deap_nas.evaluators import ProcessExecutor
+from deap_nas.evaluators.base import available_cores
 from tests.toolboxes import (
     MaxIndividual,
     crashes_hangs_or_works,
     double,
     environment,
     exit_at_three,
+    interrupt_itself,
     kind_of,
     make_toolbox,
     raise_value_error,
@@ -53,6 +55,10 @@ def test_map_sends_individuals_as_plain_genotypes(executor):
     assert list(executor.map(kind_of, [MaxIndividual([1]), MaxIndividual([2])])) == ["Genotype", "Genotype"]
 
 
+def test_a_worker_leaves_ctrl_c_to_its_parent(executor):
+    assert executor.submit(interrupt_itself).result() == "still here"
+
+
 def test_a_process_that_dies_takes_only_its_own_call(executor):
     futures = [executor.submit(exit_at_three, number) for number in range(8)]
     for number, future in enumerate(futures):
@@ -61,6 +67,20 @@ def test_a_process_that_dies_takes_only_its_own_call(executor):
                 future.result()
         else:
             assert future.result() == number
+
+
+def test_an_idle_process_that_is_killed_is_replaced():
+    with ProcessExecutor(1) as executor:
+        os.kill(executor.submit(os.getpid).result(), signal.SIGKILL)
+        time.sleep(1)
+        assert executor.submit(double, 1).result(timeout=60) == 2
+
+
+def test_a_call_after_the_block_is_refused():
+    with ProcessExecutor(1) as executor:
+        pass
+    with pytest.raises(ExecutorError, match="submit inside its 'with' block"):
+        executor.submit(double, 1)
 
 
 def test_a_call_past_its_time_limit_is_ended_and_its_worker_goes_on():
@@ -90,11 +110,19 @@ def test_a_search_survives_crashes_and_hangs():
             assert individual.evaluation.started <= individual.evaluation.finished
 
 
-def test_an_exception_in_the_block_ends_running_calls_at_once():
-    started = time.monotonic()
-    with pytest.raises(KeyError, match="leave"), ProcessExecutor(1) as executor:
-        futures = [executor.submit(sleep_forever) for _ in range(3)]
+def leave_while_a_call_runs(futures):
+    """Fail inside the block as soon as a call that does not end has begun, while others wait."""
+    with ProcessExecutor(1) as executor:
+        futures += [executor.submit(sleep_forever) for _ in range(3)]
+        while not futures[0].running():
+            time.sleep(0.01)
         raise KeyError("leave")
+
+
+def test_an_exception_in_the_block_ends_running_calls_at_once():
+    started, futures = time.monotonic(), []
+    with pytest.raises(KeyError, match="leave"):
+        leave_while_a_call_runs(futures)
     assert time.monotonic() - started < 30
     assert all(future.done() for future in futures)
 
@@ -110,7 +138,7 @@ def test_an_interrupt_ends_the_search_quietly_and_leaves_no_process(tmp_path):
     script.write_text(
         textwrap.dedent(
             """
-            import random
+            import multiprocessing
             from deap_nas import eaAsync
             from deap_nas.evaluators import ProcessExecutor
             from tests.toolboxes import crashes_hangs_or_works, make_toolbox, MaxIndividual
@@ -120,7 +148,7 @@ def test_an_interrupt_ends_the_search_quietly_and_leaves_no_process(tmp_path):
                 try:
                     with ProcessExecutor(2) as executor:
                         list(executor.map(abs, [1, 2]))
-                        print("ready", flush=True)
+                        print(*(child.pid for child in multiprocessing.active_children()), flush=True)
                         eaAsync(population, make_toolbox(crashes_hangs_or_works), executor, n_evaluations=4)
                 except KeyboardInterrupt:
                     print("interrupted")
@@ -136,20 +164,22 @@ def test_an_interrupt_ends_the_search_quietly_and_leaves_no_process(tmp_path):
         env=os.environ | {"PYTHONPATH": path},
         start_new_session=True,
     ) as process:
-        assert process.stdout.readline() == "ready\n"
+        workers = [int(pid) for pid in process.stdout.readline().split()]
         time.sleep(0.5)
         os.killpg(process.pid, signal.SIGINT)  # as a terminal does: the parent and all its workers
         output, errors = process.communicate(timeout=60)
     assert (output, errors, process.returncode) == ("interrupted\n", "", 0)
-    with pytest.raises(ProcessLookupError):
-        os.killpg(process.pid, 0)
+    assert len(workers) == 2
+    for pid in workers:
+        with pytest.raises(ProcessLookupError):
+            os.kill(pid, 0)
 
 
 def test_workers_share_the_cores(monkeypatch):
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     with ProcessExecutor(2) as executor:
         threads = int(executor.submit(environment, "OMP_NUM_THREADS").result())
-    assert threads == max(1, min(len(os.sched_getaffinity(0)), os.cpu_count() // 2))
+    assert threads == max(1, min(available_cores(), os.cpu_count() // 2))
 
 
 def test_a_thread_count_that_the_user_has_set_is_left_alone(monkeypatch):
@@ -160,7 +190,7 @@ def test_a_thread_count_that_the_user_has_set_is_left_alone(monkeypatch):
 
 def test_by_default_there_is_a_worker_for_each_core():
     with ProcessExecutor() as executor:
-        assert executor.n_workers == len(os.sched_getaffinity(0))
+        assert executor.n_workers == available_cores()
 
 
 @pytest.mark.parametrize("n_workers", [0, -1])

@@ -93,9 +93,7 @@ def test_the_order_of_motifs_does_not_change_the_key(case, data):
 def test_genes_of_unused_motifs_do_not_change_the_key(case, data):
     space, genes = case
     used, other = used_motifs(space, genes), data.draw(genes_of(space))
-    changed = [
-        genes[index] if place[:2] in used else other[index] for place, index in gene_numbers(space).items()
-    ]
+    changed = [genes[index] if place[:2] in used else other[index] for place, index in gene_numbers(space).items()]
     assert canonical_key(space, changed) == canonical_key(space, genes)
 
 
@@ -123,8 +121,8 @@ def test_graphs_keep_their_key_through_the_passes(case):
 
 
 def test_genotypes_without_a_path_share_one_key_in_all_spaces():
-    keys = {canonical_key(space, [0] * space.n_genes) for space in (FlatSpace(), HierarchicalSpace(), FlatSpace(nodes=3))}
-    assert len(keys) == 1
+    spaces = (FlatSpace(), HierarchicalSpace(), FlatSpace(nodes=3))
+    assert len({canonical_key(space, [0] * space.n_genes) for space in spaces}) == 1
 
 
 def test_the_trivial_cell_has_the_key_of_the_input_alone_in_flat_spaces():
@@ -142,6 +140,15 @@ def test_concatenations_of_the_same_values_in_another_order_are_one_value():
     assert len(keys) == 1
 
 
+def test_concatenations_that_become_one_value_by_way_of_another_are_one_value():
+    start = (Node("input"), Node("conv_1x1", (0,)), Node("conv_3x3", (0,)), Node("concat", (1, 2)))
+    start += (Node("max_pool_3x3", (3,)), Node("avg_pool_3x3", (0,)))
+    crossed = (Node("concat", (2, 1)), Node("max_pool_3x3", (6,)), Node("concat", (5, 7)), Node("concat", (4, 5)))
+    crossed += (Node("max_pool_3x3", (8,)), Node("max_pool_3x3", (9,)), Node("concat", (10, 11)))
+    straight = (Node("concat", (4, 5)), Node("max_pool_3x3", (6,)), Node("concat", (7, 7)))
+    assert graph_key(Graph(start + crossed, 12)) == graph_key(Graph(start + straight, 8))
+
+
 def test_widths_are_compared_by_their_channels_and_not_by_the_value_that_sets_them():
     space = HierarchicalSpace(motifs=(2, 1), nodes=(2, 3), operations=("conv_1x1", "identity"))
     two_projections = [2, 1, 1, 0, 1]  # identity motif twice, each followed by its projection
@@ -152,6 +159,49 @@ def test_widths_are_compared_by_their_channels_and_not_by_the_value_that_sets_th
 def test_projections_to_different_widths_have_different_keys():
     nodes = (Node("input"), Node("concat", (0, 0)), Node("conv_1x1", (1,), width_of=1), Node("conv_1x1", (1,)))
     assert graph_key(Graph(nodes[:3], 2)) != graph_key(Graph((*nodes[:2], nodes[3]), 2))
+
+
+def test_values_that_differ_in_their_width_alone_may_come_in_any_order():
+    wide, narrow = Node("conv_1x1", (1,), width_of=1), Node("conv_1x1", (1,))
+    start = (Node("input"), Node("concat", (0, 0)))
+    keys = {
+        graph_key(Graph((*start, *pair, Node("max_pool_3x3", (2,)), Node("concat", (3, 4))), 5))
+        for pair in ((wide, narrow), (narrow, wide))
+    }
+    assert len(keys) == 2
+    keys = {graph_key(Graph((*start, *pair, Node("concat", (2, 3))), 4)) for pair in ((wide, narrow), (narrow, wide))}
+    assert len(keys) == 1
+
+
+def ring_cell(rings, rng):
+    """A cell in which each convolution meets two others, so that they form rings of these lengths; in random order."""
+    convolutions = list(range(1, sum(rings) + 1))
+    rng.shuffle(convolutions)
+    pairs, first = [], 0
+    for length in rings:
+        ring = convolutions[first : first + length]
+        pairs += zip(ring, [*ring[1:], ring[0]], strict=True)
+        first += length
+    rng.shuffle(pairs)
+    nodes = [Node("input"), *(Node("conv_1x1", (0,)) for _ in convolutions)]
+    for pair in pairs:
+        nodes += [Node("concat", pair), Node("conv_3x3", (len(nodes),))]
+    ends = range(len(convolutions) + 2, len(nodes), 2)
+    return Graph((*nodes, Node("concat", tuple(ends))), len(nodes))
+
+
+@pytest.mark.parametrize("rings", [(6,), (3, 3), (6, 3, 3), (3, 4, 5), (5, 5)])
+def test_cells_full_of_look_alikes_keep_their_key_in_any_order(rings):
+    rng = random.Random(4)
+    assert len({graph_key(ring_cell(rings, rng)) for _ in range(20)}) == 1
+
+
+def test_cells_that_look_alike_everywhere_but_are_different_have_different_keys():
+    rng, rings = (
+        random.Random(5),
+        [(12,), (6, 6), (3, 3, 6), (4, 4, 4), (3, 3, 3, 3), (5, 7), (4, 8), (3, 9), (3, 4, 5)],
+    )
+    assert len({graph_key(ring_cell(lengths, rng)) for lengths in rings}) == len(rings)
 
 
 def test_a_sum_of_concatenations_minds_the_order_of_channels():
@@ -179,9 +229,10 @@ def test_genes_of_another_space_are_refused():
 def test_the_key_is_32_hexadecimal_digits_and_the_same_in_every_process():
     key = canonical_key(HierarchicalSpace(), [3] * 36 + [2] * 10)
     script = "from deap_nas import *; print(canonical_key(HierarchicalSpace(), [3] * 36 + [2] * 10))"
+    path = os.pathsep.join(filter(None, sys.path))
     for hash_seed in ("1", "2"):
-        environment = os.environ | {"PYTHONHASHSEED": hash_seed, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-        run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, env=environment, check=True)
-        assert run.stdout.strip() == key
+        environment = os.environ | {"PYTHONHASHSEED": hash_seed, "PYTHONPATH": path}
+        output = subprocess.run([sys.executable, "-c", script], capture_output=True, check=True, env=environment).stdout
+        assert output.decode().strip() == key
     assert len(key) == 32
     assert set(key) <= set("0123456789abcdef")

@@ -8,7 +8,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import chisquare
 
-from deap_nas import FlatSpace, Genotype, HierarchicalSpace, canonical_key, cxMotif, initDiversified, initTrivial, mutEdge
+from deap_nas import (
+    FlatSpace,
+    Genotype,
+    HierarchicalSpace,
+    canonical_key,
+    cxMotif,
+    initDiversified,
+    initTrivial,
+    mutEdge,
+)
 from deap_nas.errors import SettingsError
 from deap_nas.graph import PAPER_OPERATIONS, Graph, Node, simplify
 from tests.networks import gene_numbers, reorder_motifs

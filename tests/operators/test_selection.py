@@ -42,7 +42,6 @@ def test_each_rank_wins_as_often_as_the_best_of_a_sample_without_replacement(n, 
 
 @pytest.mark.parametrize(("n", "size"), SIZES)
 def test_a_tournament_has_five_percent_of_the_evaluated_and_at_least_two(n, size):
-    # With distinct fitness, nobody worse than rank n - size can win, and that rank wins the tournament of the worst.
     population = evaluated(MaxIndividual, *range(n, 0, -1))
     counts = ranks_won(population, 2000, best_first=population, rng=random.Random(3))
     assert max(counts) <= n - size

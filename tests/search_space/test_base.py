@@ -18,7 +18,7 @@ def test_a_described_space_is_read_back(space):
 
 @pytest.mark.parametrize("fields", [{"kind": "fractal"}, {}])
 def test_an_unknown_kind_is_refused_with_the_known_ones(fields):
-    with pytest.raises(UnknownNameError, match="unknown search space .*; known: .*hierarchical"):
+    with pytest.raises(UnknownNameError, match=r"unknown search space .*; known: .*hierarchical"):
         space_from_dict(fields)
 
 

@@ -32,9 +32,7 @@ def test_the_papers_flat_space_has_55_genes():
 
 
 def test_a_nas_bench_201_cell_is_a_flat_space():
-    space = FlatSpace(
-        nodes=4, operations=("conv_1x1", "conv_3x3", "avg_pool_3x3", "identity"), merge="add"
-    )
+    space = FlatSpace(nodes=4, operations=("conv_1x1", "conv_3x3", "avg_pool_3x3", "identity"), merge="add")
     assert space.n_genes == 6
     assert space.up == [4] * 6
 
@@ -87,7 +85,7 @@ def test_the_message_names_the_gene_its_place_its_range_and_the_value():
 
 @pytest.mark.parametrize("value", [1.0, "1", None, True])
 def test_a_gene_that_is_no_integer_is_refused(value):
-    with pytest.raises(GenotypeError, match="gene 0 .* must be an integer"):
+    with pytest.raises(GenotypeError, match=r"gene 0 .* must be an integer"):
         TINY.validate([value] + [0] * 8)
 
 

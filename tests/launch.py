@@ -1,0 +1,39 @@
+"""Start the project's programs as a user does."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+HIER_EVO = ROOT / "examples" / "hier_evo.py"
+#: A search on the smallest scale that still trains.
+TINY = (
+    "--population=3", "--evaluations=5", "--tournament=0.5", "--mutations=50",
+    "--steps=4", "--batch-size=32", "--repeats=1", "--channels=2", "--device=cpu",
+)  # fmt: skip
+
+
+def environment():
+    """Variables that let any number of ranks run here, and leave nothing of a launcher around the tests."""
+    mine = {name: value for name, value in os.environ.items() if not name.startswith(("OMPI_", "PMIX_", "PRTE_"))}
+    mine |= {"PRTE_MCA_rmaps_default_mapping_policy": ":oversubscribe", "PYTHONPATH": str(ROOT)}
+    mine |= {"OMP_NUM_THREADS": "1"}  # networks this small gain nothing from more
+    if os.geteuid() == 0:
+        mine |= {"OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1"}
+    return mine
+
+
+def command(*arguments, n_ranks=None):
+    """Command line of a Python program, under mpirun or not."""
+    launcher = [] if n_ranks is None else [shutil.which("mpirun"), "-n", str(n_ranks)]
+    return [*launcher, sys.executable, *map(str, arguments)]
+
+
+def run(*arguments, n_ranks=None, cwd=ROOT, **options):
+    """Run a Python program to its end."""
+    return subprocess.run(
+        command(*arguments, n_ranks=n_ranks),
+        env=environment(), cwd=cwd, capture_output=True, text=True, timeout=200, check=False, **options,
+    )  # fmt: skip

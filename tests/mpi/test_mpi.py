@@ -1,0 +1,86 @@
+"""Real mpirun with 1, 3 and 6 ranks."""
+
+import json
+
+import pytest
+
+from deap_nas.store import HDF5Store
+from tests.launch import run
+
+
+def program(*arguments, n_ranks):
+    done = run("-m", "tests.mpi.programs", *arguments, n_ranks=n_ranks)
+    assert done.returncode == 0, done.stderr
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+@pytest.mark.parametrize("n_ranks", [1, 3, 6])
+def test_calls_return_raise_and_keep_order(n_ranks):
+    (result,) = program("calls", n_ranks=n_ranks)
+    assert result["n_workers"] == max(1, n_ranks - 1)
+    assert result["kind"] == ("SerialExecutor" if n_ranks == 1 else "MPIExecutor")
+    assert result["map"] == [2 * number for number in range(50)]
+    assert result["map_kinds"] == ["Genotype", "Genotype"]
+    assert result["mixed"] == [2, "list", 4, 6]
+    assert result["failing"][:2] == ["ValueError", "bad"]
+    if n_ranks > 1:
+        assert result["failing"][2] is True  # the traceback of the other rank came along
+        assert result["unpicklable"] == ["ExecutorError", True]
+        assert result["lambda"]
+        assert result["modules"] == []  # a rank stays small until a call needs more
+
+
+@pytest.mark.parametrize("n_ranks", [1, 3, 6])
+def test_search_records_every_evaluation_once(n_ranks, tmp_path):
+    path = tmp_path / "run.h5"
+    program("evolve", path, n_ranks=n_ranks)
+    with HDF5Store.read(path) as store:
+        assert sorted(store.column("id").tolist()) == list(range(60))
+        assert store.n_submitted == 60
+        workers = set(store.column("worker").tolist())
+        assert workers <= ({0} if n_ranks == 1 else set(range(1, n_ranks)))
+
+
+def test_every_rank_works_and_the_ranks_share_the_cores():
+    (pairs,) = program("neighbours", n_ranks=4)
+    assert [rank for rank, _ in pairs] == ["1", "2", "3"]
+    assert len({threads for _, threads in pairs}) == 1
+    assert int(pairs[0][1]) >= 1
+
+
+def test_waiting_ranks_sleep():
+    (seconds,) = program("idle", n_ranks=6)
+    # one that spins for the three seconds would take three, or its share of the cores
+    assert seconds["controller"] < 0.5
+    assert seconds["workers"] < 1.0
+
+
+def test_two_searches_share_the_ranks_by_communicators():
+    assert sorted(program("half", n_ranks=5)) == [[1, 0, 2, 4, 6], [2, 0, 2, 4, 6]]
+
+
+def test_exception_on_rank_0_ends_the_job_with_its_traceback_once():
+    done = run("-m", "tests.mpi.programs", "fail", n_ranks=4)
+    assert done.returncode != 0
+    assert done.stderr.count("RuntimeError: rank 0 has failed") == 1
+
+
+def test_exception_on_rank_0_ends_calls_that_run_on_other_ranks():
+    done = run("-m", "tests.mpi.programs", "fail_while_running", n_ranks=3)
+    assert done.returncode != 0
+    assert done.stderr.count("RuntimeError: rank 0 has failed") == 1
+
+
+def test_ranks_without_mpi4py_say_what_to_install():
+    code = (
+        "import sys; sys.modules['mpi4py'] = None\n"
+        "from deap_nas import NASError, mpi_executor\n"
+        "try:\n"
+        "    with mpi_executor(): print('entered')\n"
+        "except NASError as error: sys.exit(str(error))"
+    )
+    done = run("-c", code, n_ranks=2)
+    assert done.returncode != 0
+    assert "mpi4py is not installed; install it with: pip install 'deap-nas[mpi]'" in done.stderr
+    alone = run("-c", code)
+    assert (alone.returncode, alone.stdout) == (0, "entered\n")

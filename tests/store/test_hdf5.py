@@ -1,0 +1,247 @@
+import json
+import random
+import signal
+import subprocess
+import sys
+import time
+
+import h5py
+import numpy as np
+import pytest
+
+from deap_nas import HierarchicalSpace
+from deap_nas.errors import DifferentRunError, StoreError, StoreExistsError
+from deap_nas.evaluators import Evaluation, Job, SerialExecutor, Status
+from deap_nas.genotype import Genotype
+from deap_nas.store import HDF5Store
+from tests.store import search
+from tests.toolboxes import SPACE
+
+GENES = Genotype([0] * SPACE.n_genes)
+
+
+def create(path, **changes):
+    arguments = {"space": SPACE, "settings": {"steps": 120, "recipe": {"momentum": 0.9}}, "seed": 3} | changes
+    return HDF5Store.create(path, **arguments)
+
+
+def append(store, number, **fields):
+    store.submit([Job(number, GENES, 0)], random.Random(0).getstate())
+    store.append(GENES, Evaluation((0.5,), id=number, **fields))
+
+
+def test_file_has_the_documented_names_and_is_readable_with_plain_h5py(tmp_path):
+    with create(tmp_path / "run.h5", n_repeats=4) as store:
+        append(store, 0, scores=(0.4, 0.6), n_parameters=10, flops=20)
+    with h5py.File(tmp_path / "run.h5", "r") as file:
+        assert file.attrs["format"] == "deap_nas population"
+        assert file.attrs["format_version"] == 1
+        assert json.loads(file.attrs["space"]) == SPACE.to_dict()
+        assert json.loads(file.attrs["settings"])["steps"] == 120
+        assert file.attrs["seed"] == 3
+        shapes = {name: file["individuals"][name].shape for name in file["individuals"]}
+        names = (
+            "id",
+            "parent",
+            "status",
+            "alive",
+            "submitted",
+            "started",
+            "finished",
+            "worker",
+            "n_parameters",
+            "flops",
+        )
+        assert {name: shapes[name] for name in names} == dict.fromkeys(names, (1,))
+        assert shapes["genes"] == (1, SPACE.n_genes)
+        assert shapes["fitness"] == (1, 1)
+        np.testing.assert_array_equal(file["individuals/scores"][0], [0.4, 0.6, np.nan, np.nan])
+
+
+def test_others_can_read_while_a_process_writes(tmp_path):
+    with create(tmp_path / "run.h5") as store, h5py.File(tmp_path / "run.h5", "r", swmr=True) as reader:
+        assert len(reader["individuals/id"]) == 0
+        append(store, 0)
+        reader["individuals/id"].refresh()
+        assert reader["individuals/id"][:].tolist() == [0]
+        with HDF5Store.read(tmp_path / "run.h5") as second:
+            assert second.n_evaluated == 1
+
+
+def test_existing_file_is_not_overwritten_unless_asked(tmp_path):
+    with create(tmp_path / "run.h5") as store:
+        append(store, 0)
+    with pytest.raises(StoreExistsError, match=r"run\.h5 exists"):
+        create(tmp_path / "run.h5")
+    with HDF5Store.read(tmp_path / "run.h5") as store:
+        assert store.n_evaluated == 1
+    with create(tmp_path / "run.h5", overwrite=True) as store:
+        assert store.n_evaluated == 0
+
+
+def test_file_that_another_process_writes_is_refused(tmp_path):
+    with create(tmp_path / "run.h5") as store:
+        append(store, 0)
+        with pytest.raises(StoreError, match="being written by another process"):
+            HDF5Store.resume(tmp_path / "run.h5")
+        with pytest.raises(StoreError, match="being written by another process"):
+            create(tmp_path / "run.h5", overwrite=True)
+        append(store, 1)
+    with HDF5Store.resume(tmp_path / "run.h5") as store:
+        assert store.n_evaluated == 2
+    assert [path.name for path in tmp_path.iterdir()] == ["run.h5"]
+
+
+@pytest.mark.parametrize("content", [b"", b"population", bytes(2000)])
+def test_file_that_is_no_hdf5_is_refused(tmp_path, content):
+    (tmp_path / "run.h5").write_bytes(content)
+    for way in (HDF5Store.read, HDF5Store.resume):
+        with pytest.raises(StoreError, match="is no population file"):
+            way(tmp_path / "run.h5")
+    assert (tmp_path / "run.h5").read_bytes() == content
+
+
+def test_other_hdf5_file_is_refused(tmp_path):
+    with h5py.File(tmp_path / "run.h5", "w") as file:
+        file["data"] = [1, 2, 3]
+    with pytest.raises(StoreError, match="HDF5 file, but no population file"):
+        HDF5Store.read(tmp_path / "run.h5")
+
+
+def test_newer_format_is_refused_by_its_version(tmp_path):
+    create(tmp_path / "run.h5").close()
+    with h5py.File(tmp_path / "run.h5", "r+") as file:
+        file.attrs["format_version"] = 2
+    with pytest.raises(StoreError, match="format version 2"):
+        HDF5Store.read(tmp_path / "run.h5")
+
+
+def test_missing_parts_are_named(tmp_path):
+    create(tmp_path / "run.h5").close()
+    with h5py.File(tmp_path / "run.h5", "r+") as file:
+        del file.attrs["seed"]
+        del file["rng/count"]
+    with pytest.raises(StoreError, match="it lacks seed, rng/count"):
+        HDF5Store.read(tmp_path / "run.h5")
+
+
+def test_missing_file_and_folder_are_told_apart(tmp_path):
+    with pytest.raises(StoreError, match="is not there"):
+        HDF5Store.read(tmp_path / "run.h5")
+    with pytest.raises(StoreError, match="is not a file"):
+        HDF5Store.read(tmp_path)
+
+
+@pytest.mark.parametrize("share", [0.1, 0.5, 0.9, 0.999])
+def test_truncated_file_is_refused_and_left_alone(tmp_path, share):
+    with create(tmp_path / "run.h5") as store:
+        for number in range(50):
+            append(store, number)
+    content = (tmp_path / "run.h5").read_bytes()
+    (tmp_path / "run.h5").write_bytes(content[: int(share * len(content))])
+    with pytest.raises(StoreError, match=r"run\.h5 is"):
+        HDF5Store.resume(tmp_path / "run.h5")
+    assert (tmp_path / "run.h5").read_bytes() == content[: int(share * len(content))]
+
+
+def test_folder_of_the_file_is_made(tmp_path):
+    create(tmp_path / "a" / "b" / "run.h5").close()
+    assert (tmp_path / "a" / "b" / "run.h5").is_file()
+
+
+def test_folder_that_cannot_be_made_is_named(tmp_path):
+    (tmp_path / "a").write_text("a file")
+    with pytest.raises(StoreError, match=r"a/run\.h5 cannot be written"):
+        create(tmp_path / "a" / "run.h5")
+
+
+def test_resume_with_other_settings_names_each_difference(tmp_path):
+    create(tmp_path / "run.h5").close()
+    settings = {"steps": 200, "recipe": {"momentum": 0.8}, "repeats": 2}
+    with pytest.raises(DifferentRunError) as caught:
+        HDF5Store.resume(tmp_path / "run.h5", space=SPACE, settings=settings)
+    for difference in ("recipe.momentum is 0.9 there, but 0.8", "steps is 120 there, but 200", "repeats is nothing"):
+        assert difference in str(caught.value)
+
+
+def test_resume_with_other_space_names_the_difference(tmp_path):
+    create(tmp_path / "run.h5").close()
+    with pytest.raises(DifferentRunError, match=r"space\.nodes is \[4\] there, but \[4, 5\]"):
+        HDF5Store.resume(tmp_path / "run.h5", space=HierarchicalSpace())
+
+
+def test_free_settings_may_change_and_are_recorded(tmp_path):
+    create(tmp_path / "run.h5").close()
+    settings = {"steps": 200, "recipe": {"momentum": 0.9}}
+    HDF5Store.resume(tmp_path / "run.h5", settings=settings, free=("steps",)).close()
+    with HDF5Store.read(tmp_path / "run.h5") as store:
+        assert store.settings == settings
+        assert len(store.sessions) == 2
+        assert store.sessions[0]["packages"]["deap"]
+
+
+def test_long_error_keeps_its_end(tmp_path):
+    with create(tmp_path / "run.h5") as store:
+        append(store, 0, status=Status.FAILED, error="x" * 10_000 + "ValueError: ü")
+        (text,) = store.errors().values()
+    assert text.endswith("ValueError: ü")
+    assert len(text.encode()) <= 4000
+
+
+def test_more_scores_than_there_is_room_for_are_refused(tmp_path):
+    with create(tmp_path / "run.h5", n_repeats=1) as store, pytest.raises(StoreError, match="room for 1 scores"):
+        append(store, 0, scores=(0.5, 0.5))
+
+
+def rows(path):
+    """Rows of a file, times and workers aside."""
+    with HDF5Store.read(path) as store:
+        return [(record.genes, record.evaluation) for record in store.records()]
+
+
+def uninterrupted(path, n_evaluations):
+    with SerialExecutor() as executor:
+        search.run(path, n_evaluations, executor)
+    return rows(path)
+
+
+def test_same_seed_gives_the_same_rows(tmp_path):
+    assert uninterrupted(tmp_path / "a.h5", 60) == uninterrupted(tmp_path / "b.h5", 60)
+
+
+def test_run_resumed_after_its_end_goes_on_as_if_it_had_not_ended(tmp_path):
+    with SerialExecutor() as executor:
+        search.run(tmp_path / "a.h5", 35, executor)
+        search.run(tmp_path / "a.h5", 60, executor)
+    assert rows(tmp_path / "a.h5") == uninterrupted(tmp_path / "b.h5", 60)
+
+
+def test_writer_killed_at_any_instant_loses_no_acknowledged_row(tmp_path):
+    n_evaluations, n_kills = 2000, 12
+    rng = random.Random(0)
+    acknowledged = 0
+    for _ in range(n_kills):
+        command = [sys.executable, "-m", "tests.store.search", str(tmp_path / "run.h5"), str(n_evaluations)]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as writer:
+            assert writer.stdout.readline() == "begun\n"
+            time.sleep(rng.uniform(0, 0.15))
+            writer.send_signal(signal.SIGKILL)
+            for line in writer.stdout:
+                acknowledged = max(acknowledged, int(line) + 1) if line.endswith("\n") else acknowledged
+        with HDF5Store.read(tmp_path / "run.h5") as store:
+            ids = [record.evaluation.id for record in store.records()]
+        assert ids == list(range(len(ids)))
+        assert len(ids) >= acknowledged
+    assert 0 < acknowledged < n_evaluations
+    with SerialExecutor() as executor:
+        search.run(tmp_path / "run.h5", n_evaluations, executor)
+    assert rows(tmp_path / "run.h5") == uninterrupted(tmp_path / "b.h5", n_evaluations)
+
+
+def test_resuming_again_and_again_needs_no_repair(tmp_path):
+    create(tmp_path / "run.h5").close()
+    for number in range(3):
+        with HDF5Store.resume(tmp_path / "run.h5") as store:
+            append(store, number)
+            assert store.n_evaluated == number + 1
+            assert len(store.sessions) == number + 2

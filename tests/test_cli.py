@@ -1,0 +1,97 @@
+import json
+import subprocess
+import sys
+
+import h5py
+import pytest
+
+from deap_nas import cli
+from deap_nas.evaluators import SerialExecutor
+from deap_nas.store import HDF5Store
+from tests.store import search
+
+
+@pytest.fixture(scope="module")
+def run_file(tmp_path_factory):
+    path = tmp_path_factory.mktemp("runs") / "run.h5"
+    with SerialExecutor() as executor:
+        search.run(path, 30, executor)
+    return path
+
+
+def test_info_says_what_the_file_holds(run_file, capsys):
+    assert cli.main(["info", str(run_file)]) == 0
+    out = capsys.readouterr().out
+    for part in (str(run_file), "evaluated   30 (", "NOT_VIABLE", "0 pending", "seed        5", "level 2, cell"):
+        assert part in out
+
+
+def test_info_as_json_names_the_best(run_file, capsys):
+    assert cli.main(["info", "--json", str(run_file)]) == 0
+    summary = json.loads(capsys.readouterr().out)
+    with HDF5Store.read(run_file) as store:
+        succeeded = [r for r in store.records() if r.evaluation.status == 0]
+    best = max(record.evaluation.values[0] for record in succeeded)
+    assert summary["best"]["fitness"] == [best]
+    assert sum(summary["best"]["genes"]) == best
+    assert sum(summary["statuses"].values()) == summary["n_evaluated"] == 30
+    assert summary["settings"] == {"n_evaluations": 30}
+    assert summary["sessions"][0]["packages"]["numpy"]
+
+
+def test_info_on_a_file_without_a_success(tmp_path, capsys):
+    from tests.store.test_hdf5 import create
+
+    create(tmp_path / "run.h5").close()
+    assert cli.main(["info", str(tmp_path / "run.h5")]) == 0
+    assert "none: no evaluation has succeeded" in capsys.readouterr().out
+    assert cli.main(["draw", str(tmp_path / "run.h5")]) == 1
+    assert "no individual with a fitness; choose one with --id" in capsys.readouterr().err
+
+
+def test_draw_makes_pictures_beside_the_file_or_where_told(run_file, tmp_path, capsys):
+    assert cli.main(["draw", str(run_file), "--id", "4"]) == 0
+    paths = capsys.readouterr().out.split()
+    assert [path.rpartition("/")[2] for path in paths] == ["run-id4.png", "run-id4.svg"]
+    with open(paths[0], "rb") as png, open(paths[1], encoding="utf-8") as svg:
+        assert png.read(4) == b"\x89PNG"
+        assert "individual 4" in svg.read()
+    assert cli.main(["draw", str(run_file), "--output", str(tmp_path / "best.svg")]) == 0
+    assert (tmp_path / "best.svg").stat().st_size > 1000
+
+
+def test_unknown_individual_is_one_line(run_file, capsys):
+    assert cli.main(["draw", str(run_file), "--id", "99"]) == 1
+    err = capsys.readouterr().err
+    assert err.count("\n") == 1
+    assert "has no evaluated individual 99; ids reach from 0 to 29" in err
+
+
+def test_bad_files_are_one_line_and_exit_1(tmp_path, capsys):
+    (tmp_path / "text.h5").write_text("no file of ours")
+    with h5py.File(tmp_path / "other.h5", "w") as file:
+        file["x"] = 1
+    for name in ("text.h5", "other.h5", "missing.h5"):
+        for command in ("info", "draw"):
+            assert cli.main([command, str(tmp_path / name)]) == 1
+            out, err = capsys.readouterr()
+            assert out == ""
+            assert err.startswith(f"deap-nas: {tmp_path / name} ")
+            assert err.count("\n") == 1
+
+
+def test_picture_of_an_unknown_format_is_one_line(run_file, tmp_path, capsys):
+    assert cli.main(["draw", str(run_file), "--output", str(tmp_path / "x.xyz")]) == 1
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_command_is_installed_and_helps():
+    done = subprocess.run([sys.executable, "-m", "deap_nas.cli", "--help"], capture_output=True, text=True, check=True)
+    assert "info" in done.stdout
+    assert "draw" in done.stdout
+
+
+def test_output_into_a_closed_pipe_is_no_error(run_file):
+    reader = f"{sys.executable} -m deap_nas.cli info {run_file} | head -1"
+    done = subprocess.run(["bash", "-c", f"set -o pipefail; {reader}"], capture_output=True, text=True, check=False)
+    assert done.stderr == ""

@@ -1,0 +1,165 @@
+"""The example that users copy, as they call it."""
+
+import os
+import signal
+import subprocess
+import time
+
+import h5py
+import pytest
+
+from deap_nas.store import HDF5Store
+from tests.launch import HIER_EVO, ROOT, TINY, command, environment, run
+from tests.store.test_hdf5 import rows
+
+
+def hier_evo(*arguments, n_ranks=None, cwd=ROOT):
+    return run(HIER_EVO, *TINY, *arguments, n_ranks=n_ranks, cwd=cwd)
+
+
+def check_files(path):
+    with HDF5Store.read(path) as store:
+        assert store.n_evaluated == 5
+        assert store.settings["steps"] == 4
+    assert path.with_suffix(".png").read_bytes()[:4] == b"\x89PNG"
+    assert "<svg" in path.with_suffix(".svg").read_text()
+
+
+def test_one_process_and_one_rank_give_the_same_rows(tmp_path):
+    for name, n_ranks in (("plain.h5", None), ("rank.h5", 1)):
+        done = hier_evo("--output", tmp_path / name, n_ranks=n_ranks)
+        assert done.returncode == 0, done.stderr
+        check_files(tmp_path / name)
+    assert rows(tmp_path / "plain.h5") == rows(tmp_path / "rank.h5")
+
+
+@pytest.mark.parametrize("how", [{"n_ranks": 3}, {"n_ranks": None}])
+def test_ranks_and_processes_run_the_same_script(tmp_path, how):
+    extra = () if how["n_ranks"] else ("--workers", "2")
+    done = hier_evo("--output", tmp_path / "run.h5", "--representation", "flat", *extra, **how)
+    assert done.returncode == 0, done.stderr
+    check_files(tmp_path / "run.h5")
+    assert done.stdout.count("best        individual") == 1
+    assert "5/5 done" in done.stderr
+    assert "parameters" in done.stdout
+    assert "level 2, cell" in done.stdout
+    assert str(tmp_path / "run.png") in done.stdout
+
+
+def test_resume_takes_the_settings_from_the_file_and_a_larger_budget(tmp_path):
+    path = tmp_path / "run.h5"
+    assert hier_evo("--output", path).returncode == 0
+    before = rows(path)
+    done = run(HIER_EVO, "--resume", path, "--evaluations", 7)
+    assert done.returncode == 0, done.stderr
+    assert len(rows(path)) == 7
+    assert rows(path)[:5] == before
+    assert hier_evo("--output", tmp_path / "b.h5", "--evaluations=7").returncode == 0
+    assert rows(path) == rows(tmp_path / "b.h5")
+
+
+def test_resume_with_other_settings_is_refused_by_name(tmp_path):
+    path = tmp_path / "run.h5"
+    assert hier_evo("--output", path).returncode == 0
+    before = path.read_bytes()
+    done = run(HIER_EVO, "--resume", path, "--steps", 9)
+    assert done.returncode == 1
+    assert "steps is 4 there, but 9 was asked for" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    done = run(HIER_EVO, "--resume", path, "--representation", "flat")
+    assert "representation is hierarchical there, but flat" in done.stderr or "space.motifs is" in done.stderr
+    assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--dataset", "mnist"], "unknown dataset 'mnist'; known: cifar10, cifar100, digits, imagefolder:PATH"),
+        (["--dataset", "imagefolder:nowhere"], "nowhere is not a folder"),
+        (["--dataset", "cifar10", "--data-dir", "nowhere"], "--download to fetch cifar10"),
+        (["--batch-size", "2000"], "fewer than a batch of 2000"),
+        (["--steps", "0"], "steps must be an integer of at least 1, found 0"),
+        (["--repeats", "-1"], "repeats must be an integer of at least 1, found -1"),
+        (["--population", "0"], "--population must be at least 1, found 0"),
+        (["--evaluations", "-3"], "--evaluations must be at least 1, found -3"),
+        (["--channels", "0"], "stem must hold integers of at least 1"),
+        (["--mutations", "-1"], "n_mutations must be at least 0, found -1"),
+        (["--tournament", "0"], "--tournament must lie in (0, 1], found 0.0"),
+        (["--device", "gpu"], "device must be one of"),
+        (["--workers", "-1"], "n_workers must be at least 1, found -1"),
+        (["--output", "a_file/run.h5"], "a_file/run.h5 cannot be written"),
+        (["--output", "there.h5"], "there.h5 exists"),
+        (["--resume", "missing.h5"], "missing.h5 is not there"),
+        (["--resume", "a_file"], "a_file is no population file"),
+        (["--resume", "other.h5"], "other.h5 is an HDF5 file, but no population file"),
+        (["--resume", "short.h5"], "short.h5 is damaged: its end is missing"),
+    ],
+)
+def test_bad_input_is_one_clear_line_and_overwrites_nothing(arguments, message, bad_files):
+    before = {path.name: path.read_bytes() for path in bad_files.iterdir()}
+    done = run(HIER_EVO, *TINY, *arguments, cwd=bad_files)
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert len(done.stderr.splitlines()) == 1, done.stderr
+    assert done.stderr.startswith("hier_evo.py: ")
+    assert message in done.stderr
+    assert {path.name: path.read_bytes() for path in bad_files.iterdir()} == before
+
+
+@pytest.fixture(scope="module")
+def bad_files(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("bad")
+    (folder / "a_file").write_text("text")
+    with h5py.File(folder / "other.h5", "w") as file:
+        file["x"] = 1
+    assert hier_evo("--output", folder / "there.h5", "--evaluations=1").returncode == 0
+    content = (folder / "there.h5").read_bytes()
+    (folder / "short.h5").write_bytes(content[: len(content) // 2])
+    return folder
+
+
+def test_bad_input_under_mpirun_is_told_once():
+    done = run(HIER_EVO, *TINY, "--dataset", "mnist", n_ranks=3)
+    assert done.returncode != 0
+    assert done.stderr.count("unknown dataset") == 1
+    done = run(HIER_EVO, "--nonsense", n_ranks=3)
+    assert done.returncode != 0
+    assert done.stderr.count("unrecognized arguments") == 1
+
+
+@pytest.mark.parametrize("how", ["plain", "workers", "mpirun"])
+def test_interrupted_run_says_how_to_resume_and_resumes_to_its_budget(tmp_path, how):
+    path = tmp_path / "run.h5"
+    extra = ("--workers", "2") if how == "workers" else ()
+    arguments = command(
+        HIER_EVO, *TINY, "--evaluations=40", "--steps=30", "--output", path, *extra,
+        n_ranks=3 if how == "mpirun" else None,
+    )  # fmt: skip
+    with subprocess.Popen(
+        arguments, env=environment(), cwd=ROOT, stderr=subprocess.PIPE, text=True, start_new_session=True
+    ) as search:
+        wait_for_evaluations(path, 4)
+        os.killpg(search.pid, signal.SIGINT)  # as Ctrl-C in a terminal does
+        err = search.communicate(timeout=60)[1]
+    assert search.returncode != 0
+    assert f"--resume {path}" in err
+    assert "Traceback" not in err
+    done = run(HIER_EVO, "--resume", path, "--evaluations", "8", *extra)
+    assert done.returncode == 0, done.stderr
+    with HDF5Store.read(path) as store:
+        assert store.n_evaluated >= 8
+        assert len(set(store.column("id").tolist())) == store.n_evaluated
+        assert len(store.sessions) == 2
+
+
+def wait_for_evaluations(path, n_evaluations):
+    for _ in range(1200):
+        if path.exists():
+            try:
+                with HDF5Store.read(path) as store:
+                    if store.n_evaluated >= n_evaluations:
+                        return
+            except Exception:  # it is just being made
+                pass
+        time.sleep(0.05)
+    raise AssertionError("the search does not get on")

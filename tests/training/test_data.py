@@ -1,0 +1,132 @@
+import pickle
+
+import numpy as np
+import pytest
+from PIL import Image
+from sklearn.datasets import load_digits
+
+from deap_nas.errors import DatasetError, UnknownNameError
+from deap_nas.training import Augmentation, Source, dataset_info, dataset_names
+from deap_nas.training.data import load_images, split
+
+
+def make_folder(path, *, n_classes=3, n_images=4, size=(6, 6)):
+    """Images whose pixels tell their class and number."""
+    for label in range(n_classes):
+        folder = path / f"class{label}"
+        folder.mkdir(parents=True)
+        for number in range(n_images):
+            Image.new("RGB", size, (label, number, 7)).save(folder / f"{number}.png")
+    return path
+
+
+def test_digits_are_scikit_learns_but_for_a_test_set():
+    source = Source("digits")
+    images, info = load_images(source), dataset_info(source)
+    digits = load_digits()
+    assert images.pixels.shape == (info.n_images, info.size, info.size, info.channels) == (1438, 8, 8, 1)
+    assert len(np.unique(images.labels)) == info.n_classes == 10
+    np.testing.assert_array_equal(images.labels[:4], digits.target[:4])
+    np.testing.assert_allclose(images.pixels[:4, ..., 0] / 255, digits.images[:4] / 16, atol=1 / 255)
+    assert images.labels[4] == digits.target[5]  # the fifth is kept back
+    assert info.augmentation == Augmentation()
+
+
+def test_split_is_a_partition_of_four_to_one_that_the_seed_decides():
+    training, validation = split(50_000, seed=1)
+    assert (len(training), len(validation)) == (40_000, 10_000)
+    assert sorted([*training, *validation]) == list(range(50_000))
+    np.testing.assert_array_equal(split(50_000, seed=1)[1], validation)
+    assert 0.15 < np.isin(split(50_000, seed=2)[1], validation).mean() < 0.25
+
+
+def test_unknown_dataset_names_the_known_ones():
+    with pytest.raises(
+        UnknownNameError, match=r"unknown dataset 'mnist'; known: cifar10, cifar100, digits, imagefolder"
+    ):
+        dataset_info(Source("mnist"))
+    assert "digits" in dataset_names()
+
+
+def test_folder_gives_its_classes_in_order_and_the_papers_augmentation(tmp_path):
+    source = Source(f"imagefolder:{make_folder(tmp_path / 'images', size=(8, 8))}")
+    info, images = dataset_info(source), load_images(source)
+    assert (info.n_images, info.n_classes, info.channels, info.size) == (12, 3, 3, 8)
+    assert info.augmentation == Augmentation(crop=6, flip=True)
+    np.testing.assert_array_equal(images.labels, np.repeat([0, 1, 2], 4))
+    np.testing.assert_array_equal(images.pixels[:, 0, 0, 0], images.labels)
+    np.testing.assert_array_equal(images.pixels[:, 5, 3, 1], np.tile([0, 1, 2, 3], 3))
+
+
+def test_folder_with_train_and_test_is_read_from_train_only(tmp_path):
+    make_folder(tmp_path / "train", n_images=2)
+    make_folder(tmp_path / "test", n_images=9)
+    assert dataset_info(Source(f"imagefolder:{tmp_path}")).n_images == 6
+    assert len(load_images(Source(f"imagefolder:{tmp_path}")).labels) == 6
+
+
+def test_missing_folder_is_named(tmp_path):
+    with pytest.raises(DatasetError, match=r"nowhere is not a folder: expected imagefolder:PATH"):
+        dataset_info(Source(f"imagefolder:{tmp_path / 'nowhere'}"))
+
+
+def test_folder_without_images_says_what_is_expected(tmp_path):
+    (tmp_path / "cats").mkdir()
+    with pytest.raises(DatasetError, match=r"holds 1 class folders and 0 images; expected at least two"):
+        dataset_info(Source(f"imagefolder:{tmp_path}"))
+
+
+def test_images_of_different_sizes_are_named(tmp_path):
+    make_folder(tmp_path)
+    Image.new("RGB", (9, 9)).save(tmp_path / "class1" / "z.png")
+    with pytest.raises(DatasetError, match=r"z\.png has 9x9 pixels, .* has 6x6"):
+        load_images(Source(f"imagefolder:{tmp_path}"))
+
+
+def test_oblong_images_are_refused(tmp_path):
+    make_folder(tmp_path, size=(6, 4))
+    with pytest.raises(DatasetError, match="has 6x4 pixels"):
+        dataset_info(Source(f"imagefolder:{tmp_path}"))
+
+
+def test_file_that_is_no_image_is_named(tmp_path):
+    make_folder(tmp_path)
+    (tmp_path / "class0" / "a.png").write_bytes(b"no image")
+    with pytest.raises(DatasetError, match=r"a\.png cannot be read as an image"):
+        load_images(Source(f"imagefolder:{tmp_path}"))
+
+
+def test_cifar_that_is_not_there_says_how_to_get_it(tmp_path):
+    with pytest.raises(DatasetError, match="--download to fetch cifar10"):
+        dataset_info(Source("cifar10", tmp_path))
+    info = dataset_info(Source("cifar100", tmp_path, download=True))
+    assert (info.n_images, info.n_classes, info.size) == (50_000, 100, 32)
+    assert info.augmentation == Augmentation(crop=24, flip=True)
+
+
+@pytest.mark.parametrize(("name", "n_classes"), [("cifar10", 10), ("cifar100", 100)])
+def test_cifar_in_its_own_format_is_read_from_its_training_files_only(tmp_path, monkeypatch, name, n_classes):
+    """Files in the format of the published archives, a few images each, without their checksums."""
+    from torchvision import datasets
+
+    key = "labels" if name == "cifar10" else "fine_labels"
+    kind = datasets.CIFAR10 if name == "cifar10" else datasets.CIFAR100
+    folder = tmp_path / kind.base_folder
+    folder.mkdir()
+    files = [file for file, _ in kind.train_list]
+    for number, file in enumerate(files):
+        pixels = np.full((4, 3072), number, dtype=np.uint8)
+        (folder / file).write_bytes(pickle.dumps({"data": pixels, key: [0, 1, 2, n_classes - 1]}))
+    (folder / kind.meta["filename"]).write_bytes(pickle.dumps({kind.meta["key"]: [str(i) for i in range(n_classes)]}))
+    monkeypatch.setattr(kind, "_check_integrity", lambda self: True)
+    monkeypatch.setattr(kind, "_load_meta", lambda self: None)
+    images = load_images(Source(name, tmp_path))
+    assert images.pixels.shape == (4 * len(files), 32, 32, 3)
+    assert images.labels[:4].tolist() == [0, 1, 2, n_classes - 1]
+    assert images.pixels[-1].max() == len(files) - 1
+
+
+def test_broken_cifar_is_a_dataset_error(tmp_path):
+    (tmp_path / "cifar-10-batches-py").mkdir()
+    with pytest.raises(DatasetError, match="cifar10 cannot be read"):
+        load_images(Source("cifar10", tmp_path))
