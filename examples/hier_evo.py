@@ -17,7 +17,7 @@ from deap import base, creator, tools
 
 import deap_nas
 from deap_nas.errors import SettingsError
-from deap_nas.evaluators import ProcessExecutor
+from deap_nas.evaluators import MPIExecutor, ProcessExecutor
 from deap_nas.report import Progress, in_words, save_drawing, summarise
 from deap_nas.store import HDF5Store, resume_population
 from deap_nas.training import SEARCH, AccuracyFitness
@@ -133,6 +133,8 @@ def main():
         if executor is None:  # a worker rank: the search is over
             return
         args = arguments()
+        if args.workers and isinstance(executor, MPIExecutor):
+            raise SettingsError("--workers is for runs without mpirun: give one or the other")
         with ProcessExecutor(args.workers) if args.workers else nullcontext(executor) as workers:
             path = search(args, workers)
         report(path)

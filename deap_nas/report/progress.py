@@ -6,6 +6,7 @@ import os
 import sys
 import time
 from bisect import insort
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 from statistics import median
@@ -62,8 +63,8 @@ class Progress:
                 ncols=_columns(self._file),
                 bar_format="{percentage:3.0f}% {bar} {desc}",
                 mininterval=0.2,
+                desc=self.text(0),
             )
-            self._bar.set_description_str(self.text(0))
 
     def __call__(self, individual: Any, n_running: int) -> None:
         """Take note of an evaluation that has ended."""
@@ -126,13 +127,11 @@ def _is_terminal(file: TextIO) -> bool:
 
 def _columns(file: TextIO) -> int:
     """Columns of the terminal behind a stream."""
-    try:
+    with suppress(OSError):  # a terminal without a size
         if file.isatty():
-            return os.get_terminal_size(file.fileno()).columns
+            return os.get_terminal_size(file.fileno()).columns or _DEFAULT_COLUMNS
         path = _terminal_path()
         if path is not None:
             with path.open("rb") as terminal:
-                return os.get_terminal_size(terminal.fileno()).columns
-    except OSError:  # a terminal without a size
-        pass
+                return os.get_terminal_size(terminal.fileno()).columns or _DEFAULT_COLUMNS
     return _DEFAULT_COLUMNS

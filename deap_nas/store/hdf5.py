@@ -34,6 +34,7 @@ from deap_nas.store.rows import (
     to_row,
 )
 from deap_nas.store.settings import check_same
+from deap_nas.store.superblock import is_cut_short
 from deap_nas.store.table import Table, create_table
 
 __all__ = ["HDF5Store"]
@@ -296,7 +297,7 @@ def _open_for_reading(path: Path) -> Any:
     h5py = require("h5py", extra="hdf5")
     if not path.is_file():
         raise StoreError(f"{path} is not there" if not path.exists() else f"{path} is not a file")
-    if _is_cut_short(path):
+    if is_cut_short(path):
         raise StoreError(f"{path} is damaged: its end is missing")
     try:
         file = h5py.File(path, "r", libver="latest", swmr=True)
@@ -308,17 +309,6 @@ def _open_for_reading(path: Path) -> Any:
         file.close()
         raise StoreError(f"{path} {problem}")
     return file
-
-
-def _is_cut_short(path: Path) -> bool:
-    """Whether a file is shorter than its own superblock says; HDF5 does not check that when a writer may be at work.
-
-    See "HDF5 File Format Specification", version 3 of the superblock: the end of file address is at byte 28.
-    """
-    with path.open("rb") as file:
-        head = file.read(36)
-    is_latest = head[:8] == b"\x89HDF\r\n\x1a\n" and head[8:10] == bytes([3, 8])
-    return is_latest and path.stat().st_size < int.from_bytes(head[28:36], "little")
 
 
 def _problem(file: Any) -> str:

@@ -1,0 +1,64 @@
+import io
+import os
+import re
+import time
+
+from deap_nas.evaluators import Evaluation, Status
+from deap_nas.report import Progress
+from tests.toolboxes import MaxIndividual
+
+
+def individual(value=None):
+    """An individual with this fitness, or one whose evaluation has failed."""
+    result = MaxIndividual([0])
+    result.evaluation = Evaluation((0.0,), Status.FAILED) if value is None else Evaluation((value,))
+    return result
+
+
+def test_lines_say_what_has_ended_and_what_goes_on():
+    file = io.StringIO()
+    with Progress(4, file=file, seconds_between_lines=0) as progress:
+        progress(individual(0.25), 2)
+        progress(individual(), 2)
+        progress(individual(0.75), 1)
+    lines = file.getvalue().splitlines()
+    assert len(lines) == 3
+    assert lines[0].startswith("1/4 done, 2 running, 0 failed, best 0.2500, median 0.2500, ")
+    assert lines[2].startswith("3/4 done, 1 running, 1 failed, best 0.7500, median 0.5000, ")
+    assert re.search(r"\d+/h, \d+:\d\d:\d\d left$", lines[2])
+
+
+def test_few_lines_where_the_output_is_no_terminal_but_the_last_one_always():
+    file = io.StringIO()
+    with Progress(100, file=file, seconds_between_lines=3600) as progress:
+        for number in range(100):
+            progress(individual(number / 100), 1)
+    assert [line.partition(",")[0] for line in file.getvalue().splitlines()] == ["100/100 done"]
+
+
+def test_nothing_succeeded_yet_is_no_error():
+    progress = Progress(3, file=io.StringIO())
+    progress(individual(), 1)
+    assert progress.text(1).startswith("1/3 done, 1 running, 1 failed, ")
+    assert "best" not in progress.text(1)
+
+
+def test_resumed_run_counts_what_was_there_but_not_in_its_speed():
+    progress = Progress(10, evaluations=[Evaluation((0.5,)), Evaluation((0.9,))], file=io.StringIO())
+    assert progress.text(0) == "2/10 done, 0 running, 0 failed, best 0.9000, median 0.7000"
+    progress._since = time.monotonic() - 3600
+    progress(individual(0.1), 1)
+    assert "1/h, 7:00:00 left" in progress.text(1)
+
+
+def test_bar_on_a_terminal_ends_full():
+    ours, theirs = os.openpty()
+    with open(theirs, "w", encoding="utf-8") as file, Progress(2, file=file) as progress:
+        progress(individual(0.5), 1)
+        progress(individual(0.75), 0)
+    os.set_blocking(ours, False)
+    out = os.read(ours, 100_000).decode()
+    os.close(ours)
+    assert "\r" in out
+    assert "100%" in out.splitlines()[-1]
+    assert "2/2 done, 0 running, 0 failed, best 0.7500" in out
