@@ -93,7 +93,7 @@ def resolve_alias(app, env, node, contnode):
     return None
 
 
-def check_complete(app, env):
+def check_complete(_app, env):
     """Warn of exported names that the reference lacks."""
     paths = documented(env)
     for package in PACKAGES:
@@ -103,7 +103,7 @@ def check_complete(app, env):
                 logging.getLogger(__name__).warning("%s.%s is missing from api.rst", package, name)
 
 
-def keep_colons(app, what, name, obj, options, lines):
+def keep_colons(_app, what, _name, _object, _options, lines):
     """Keep Napoleon from taking the words before a colon in an attribute's comment for a type."""
     if what == "attribute":
         lines[:0] = ["..", ""]  # an empty comment goes first, which holds no colon

@@ -1,4 +1,4 @@
-"""A look at the first bytes of an HDF5 file, for the one thing that HDF5 does not check while a writer may be at work."""
+"""A look at the first bytes of an HDF5 file, for what HDF5 does not check while a writer may be at work."""
 
 from __future__ import annotations
 
