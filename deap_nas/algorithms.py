@@ -92,7 +92,7 @@ def eaAsync(
     if store is None:
         store = MemoryStore(seed=rng.getrandbits(32) if seed is None else seed)
     queue = _Queue(population, toolbox, store, rng, store.seed if seed is None else seed)
-    history = _History(queue.evaluated, store, stats, halloffame, period=len(population), verbose=verbose)
+    history = _History(queue.evaluated, store, stats, halloffame, period=_n_first(population), verbose=verbose)
     runner = Runner(toolbox.evaluate)
     running: dict[Future[Evaluation], tuple[Any, Job]] = {}
     n_left = n_evaluations - store.n_evaluated
@@ -117,6 +117,12 @@ def eaAsync(
     history.close()
     population[:] = queue.evaluated
     return population, history.logbook
+
+
+def _n_first(population: Sequence[Any]) -> int:
+    """Members of the first population, which have no parent, so that a resumed run logs as it did before."""
+    origins = [getattr(individual, "evaluation", getattr(individual, "job", None)) for individual in population]
+    return sum(origin is None or origin.parent == -1 for origin in origins) or len(population)
 
 
 def _count_workers(executor: Executor) -> int:
@@ -197,9 +203,12 @@ class _History:
 
     def record(self, individual: Any, evaluation: Evaluation, evaluate: Any) -> None:
         """Let an individual join with its evaluation; a failed one gets the worst finite fitness."""
+        weights = individual.fitness.weights
+        if evaluation.status is Status.OK and len(evaluation.values) != len(weights):
+            error = f"expected {len(weights)} fitness values, one for each weight, found {evaluation.values}"
+            evaluation = replace(evaluation, status=Status.FAILED, error=error)
         if evaluation.status is not Status.OK:
-            values = _worst_values(evaluate, individual.fitness.weights)
-            evaluation = replace(evaluation, values=values)
+            evaluation = replace(evaluation, values=_worst_values(evaluate, weights))
             self._n_failed += 1
             _log.info("evaluation %d: %s", evaluation.id, evaluation.status.name)
         individual.fitness.values = evaluation.values

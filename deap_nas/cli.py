@@ -7,6 +7,7 @@ import json
 import os
 import sys
 from collections.abc import Sequence
+from importlib import import_module
 from pathlib import Path
 
 import deap_nas
@@ -28,6 +29,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     options = _parser().parse_args(arguments)
     try:
+        _import_modules(options.modules)
         options.run(options)
     except BrokenPipeError:  # the reader of our output, such as head, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -41,12 +43,20 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="deap-nas", description="Look into the population file of a search.")
     parser.add_argument("--version", action="version", version=f"deap-nas {deap_nas.__version__}")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
-    info = commands.add_parser("info", help="say what a file holds; works while the search runs")
-    info.add_argument("file", type=Path, metavar="FILE", help="population file")
+    file = argparse.ArgumentParser(add_help=False)
+    file.add_argument("file", type=Path, metavar="FILE", help="population file")
+    file.add_argument(
+        "--import",
+        dest="modules",
+        action="append",
+        default=[],
+        metavar="MODULE",
+        help="import a module first, one that registers operations or search spaces of your own",
+    )
+    info = commands.add_parser("info", parents=[file], help="say what a file holds; works while the search runs")
     info.add_argument("--json", action="store_true", help="print everything as JSON")
     info.set_defaults(run=_info)
-    draw = commands.add_parser("draw", help="draw the motifs of an individual")
-    draw.add_argument("file", type=Path, metavar="FILE", help="population file")
+    draw = commands.add_parser("draw", parents=[file], help="draw the motifs of an individual")
     draw.add_argument("--id", type=int, metavar="N", help="which individual (default: the best)")
     draw.add_argument(
         "--output",
@@ -56,6 +66,15 @@ def _parser() -> argparse.ArgumentParser:
     )
     draw.set_defaults(run=_draw)
     return parser
+
+
+def _import_modules(names: Sequence[str]) -> None:
+    sys.path.insert(0, "")  # modules of the current folder, as with python -m
+    for name in names:
+        try:
+            import_module(name)
+        except ImportError as error:
+            raise SettingsError(f"--import {name}: {error}") from error
 
 
 def _info(options: argparse.Namespace) -> None:

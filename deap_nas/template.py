@@ -34,7 +34,8 @@ class NetworkTemplate:
     """Stem, groups of cells with a separable convolution after each cell, global pooling, linear layer.
 
     Liu 2018, section 4.1 and figure 2. Each group but the last ends with a convolution of stride 2 to twice the
-    channels; all the others keep size and channels.
+    channels; all the others keep size and channels. Another field than the constructors take is changed with
+    ``dataclasses.replace``.
     """
 
     #: Classes; the network gives one logit for each.
@@ -47,6 +48,8 @@ class NetworkTemplate:
     stem: tuple[tuple[int, int], ...]
     #: Cells in each group.
     groups: tuple[int, ...]
+    #: Stride of the convolution after the last cell; 2 also doubles the channels, as after the other groups.
+    last_stride: int = 1
 
     def __post_init__(self) -> None:
         """Check the fields.
@@ -64,6 +67,9 @@ class NetworkTemplate:
         for name, numbers in counts.items():
             if not numbers or any(not isinstance(number, int) or number < 1 for number in numbers):
                 raise SettingsError(f"{name} must hold integers of at least 1, found {getattr(self, name)!r}")
+
+        if self.last_stride not in (1, 2):
+            raise SettingsError(f"last_stride must be 1 or 2, found {self.last_stride!r}")
 
     @classmethod
     def small_cifar(
@@ -105,6 +111,7 @@ class NetworkTemplate:
             "image_size": self.image_size,
             "stem": [list(pair) for pair in self.stem],
             "groups": list(self.groups),
+            "last_stride": self.last_stride,
         }
 
     @classmethod
@@ -117,6 +124,7 @@ class NetworkTemplate:
             image_size=int(fields["image_size"]),
             stem=stem,
             groups=tuple(map(int, fields["groups"])),
+            last_stride=int(fields["last_stride"]),
         )
 
 
@@ -194,7 +202,8 @@ def expand(cell: Graph, template: NetworkTemplate) -> tuple[Step, ...]:
             name = f"group{group}_cell{number}"
             channels = steps.shape[0]
             steps.cell(name, cell)
-            stride = 2 if number == n_cells and group < len(template.groups) else 1
+            is_last_group = group == len(template.groups)
+            stride = 1 if number < n_cells else template.last_stride if is_last_group else 2
             steps.chain(f"{name}_conv", separable_conv(steps.shape[0], channels * stride, 3, stride=stride))
     steps.chain("head", (GlobalAvgPool2d(), Linear(steps.shape[0], template.n_classes)))
     return tuple(steps.steps)

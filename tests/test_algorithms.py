@@ -542,3 +542,11 @@ def test_a_space_of_several_levels_runs_in_the_same_loop(executor):
     toolbox = make_toolbox(rng=rng, space=space)
     population, _ = eaAsync(toolbox.population(4), toolbox, executor, n_evaluations=12, rng=rng)
     assert all(space.validate(individual) is None for individual in population)
+
+
+def test_wrong_number_of_values_is_a_failure_that_says_what_was_expected():
+    toolbox = make_toolbox(gene_sum_and_zeros, rng=random.Random(0))
+    with SerialExecutor() as executor:
+        population, _ = eaAsync(toolbox.population(n=2), toolbox, executor, n_evaluations=3, rng=random.Random(0))
+    assert all(individual.evaluation.status is Status.FAILED for individual in population)
+    assert "expected 1 fitness values, one for each weight, found (" in population[0].evaluation.error

@@ -95,3 +95,28 @@ def test_output_into_a_closed_pipe_is_no_error(run_file):
     reader = f"{sys.executable} -m deap_nas.cli info {run_file} | head -1"
     done = subprocess.run(["bash", "-c", f"set -o pipefail; {reader}"], capture_output=True, text=True, check=False)
     assert done.stderr == ""
+
+
+def test_file_with_operations_of_the_users_own_is_read_after_their_import(tmp_path, capsys, monkeypatch):
+    (tmp_path / "my_operations.py").write_text(
+        "from deap_nas import register_operation\n"
+        "from deap_nas.graph import conv_bn_relu\n"
+        "@register_operation('conv_9x9_of_the_cli_test')\n"
+        "def conv_9x9(in_channels, channels):\n"
+        "    return conv_bn_relu(in_channels, channels, 9)\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    make = (
+        "import my_operations\n"
+        "from deap_nas import FlatSpace\n"
+        "from deap_nas.store import HDF5Store\n"
+        "space = FlatSpace(operations=('conv_9x9_of_the_cli_test',))\n"
+        "HDF5Store.create('own.h5', space=space, settings={}, seed=0).close()\n"
+    )
+    subprocess.run([sys.executable, "-c", make], check=True)
+    assert cli.main(["info", "own.h5"]) == 1
+    assert "unknown operation 'conv_9x9_of_the_cli_test'" in capsys.readouterr().err
+    assert cli.main(["info", "own.h5", "--import", "nowhere"]) == 1
+    assert "--import nowhere: No module named" in capsys.readouterr().err
+    assert cli.main(["info", "own.h5", "--import", "my_operations"]) == 0
+    assert "evaluated   0" in capsys.readouterr().out

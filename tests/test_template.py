@@ -1,12 +1,13 @@
 import json
 import pickle
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deap_nas import Cost, FlatSpace, HierarchicalSpace, NetworkTemplate, cost
+from deap_nas import Cost, FlatSpace, Genotype, HierarchicalSpace, NetworkTemplate, cost, initTrivial
 from deap_nas.errors import GenotypeError, NotViableError, SettingsError
 from deap_nas.graph import Graph, Node, viable_graph
 from deap_nas.template import expand
@@ -243,3 +244,13 @@ def test_for_images_changes_only_what_depends_on_the_images():
 def test_a_template_without_positive_counts_is_refused(name, make):
     with pytest.raises(SettingsError, match=f"{name} must hold integers of at least 1"):
         make()
+
+
+def test_last_stride_of_two_also_doubles_the_channels():
+    space = FlatSpace(nodes=2)
+    template = replace(NetworkTemplate.small_cifar(channels=4), last_stride=2)
+    last = expand(viable_graph(space, initTrivial(Genotype, space)), template)[-2]
+    assert last.shape == (32, 4, 4)
+    assert NetworkTemplate.from_dict(template.to_dict()) == template
+    with pytest.raises(SettingsError, match="last_stride must be 1 or 2, found 3"):
+        replace(template, last_stride=3)

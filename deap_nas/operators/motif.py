@@ -71,7 +71,11 @@ def initDiversified(
 
 
 def mutEdge(
-    individual: _Individual, space: HierarchicalSpace, *, rng: random.Random | ModuleType = random
+    individual: _Individual,
+    space: HierarchicalSpace,
+    *,
+    must_change: bool = False,
+    rng: random.Random | ModuleType = random,
 ) -> tuple[_Individual]:
     """Give one random edge a random label (Liu 2018, section 3.1).
 
@@ -81,6 +85,7 @@ def mutEdge(
     Args:
         individual: changed in place.
         space: its search space.
+        must_change: draw the label among the others only; not what the paper says.
         rng: source of the random draws.
 
     Returns:
@@ -91,7 +96,8 @@ def mutEdge(
     successor = rng.randint(2, space.nodes[level - 2])
     predecessor = rng.randint(1, successor - 1)
     gene = space.index(GenePlace(level, motif, successor, predecessor))
-    individual[gene] = rng.randint(0, space.up[gene])
+    label = rng.randint(0, space.up[gene] - must_change)
+    individual[gene] = label + (must_change and label >= individual[gene])
     return (individual,)
 
 

@@ -51,7 +51,7 @@ def summarise(store: HDF5Store) -> dict[str, Any]:
     fitness = store.column("fitness")[statuses == Status.OK, 0]
     counts = Counter(Status(int(status)).name for status in statuses)
     best = best_id(store)
-    seconds = float(store.column("finished").max() - store.column("submitted").min()) if store.n_evaluated else 0.0
+    workers = store.column("worker")
     return {
         "file": str(store.path),
         "space": store.space.to_dict(),
@@ -62,8 +62,8 @@ def summarise(store: HDF5Store) -> dict[str, Any]:
         "statuses": dict(counts),
         "median_fitness": float(np.median(fitness)) if len(fitness) else None,
         "best": None if best is None else member(store, best),
-        "n_workers": len(np.unique(store.column("worker"))),
-        "seconds": seconds,
+        "n_workers": len(np.unique(workers[workers >= 0])),
+        "seconds": float((store.column("finished") - store.column("started")).sum()),
         "sessions": store.sessions,
     }
 
@@ -79,8 +79,8 @@ def in_words(summary: Mapping[str, Any], description: str = "") -> str:
     lines = [
         f"file        {summary['file']}",
         f"evaluated   {summary['n_evaluated']} ({statuses or 'none yet'}), {summary['n_pending']} pending",
-        f"time        {timedelta(seconds=round(summary['seconds']))} on {summary['n_workers']} workers, "
-        f"{len(summary['sessions'])} sessions",
+        f"work        {timedelta(seconds=round(summary['seconds']))} of evaluations by {summary['n_workers']} workers "
+        f"in {len(summary['sessions'])} sessions",
         f"seed        {summary['seed']}",
     ]
     best = summary["best"]

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +19,17 @@ from numpy.typing import NDArray
 from deap_nas.errors import DatasetError, UnknownNameError
 from deap_nas.extras import require
 
-__all__ = ["Augmentation", "DatasetInfo", "Images", "Source", "dataset_info", "dataset_names", "load_images", "split"]
+__all__ = [
+    "Augmentation",
+    "DatasetInfo",
+    "Images",
+    "Source",
+    "dataset_info",
+    "dataset_names",
+    "fetch",
+    "load_images",
+    "split",
+]
 
 #: Part of the training set that validates, as in the 40,000 and 10,000 images of Liu 2018, section 4.1.
 VALIDATION_SHARE = 0.2
@@ -134,6 +145,16 @@ def _load_digits(source: Source) -> Images:  # noqa: ARG001 - one signature for 
     return Images(pixels[..., None], digits.target[search].astype(np.int64))
 
 
+def fetch(source: Source) -> None:
+    """Download a dataset if it may be and is not there; call it once before many processes load it.
+
+    Raises:
+        DatasetError: it cannot be downloaded.
+    """
+    if source.download and source.name.startswith("cifar"):
+        _read_cifar(source)
+
+
 def _cifar_info(source: Source) -> DatasetInfo:
     n_classes = int(source.name.removeprefix("cifar"))
     folder = source.data_dir / ("cifar-10-batches-py" if n_classes == 10 else "cifar-100-python")
@@ -143,13 +164,17 @@ def _cifar_info(source: Source) -> DatasetInfo:
 
 
 def _load_cifar(source: Source) -> Images:
+    images = _read_cifar(source)
+    return Images(images.data, np.array(images.targets, dtype=np.int64))
+
+
+def _read_cifar(source: Source) -> Any:
     datasets = require("torchvision.datasets", extra="torch")
     dataset = datasets.CIFAR10 if source.name == "cifar10" else datasets.CIFAR100
     try:
-        images = dataset(str(source.data_dir), train=True, download=source.download)
+        return dataset(str(source.data_dir), train=True, download=source.download)
     except (OSError, RuntimeError) as error:
         raise DatasetError(f"{source.name} cannot be read from {source.data_dir}: {error}") from error
-    return Images(images.data, np.array(images.targets, dtype=np.int64))
 
 
 #: Name -> how to describe it, how to load it.

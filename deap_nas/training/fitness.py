@@ -16,7 +16,7 @@ from deap_nas.extras import check_installed
 from deap_nas.genotype import Genotype
 from deap_nas.search_space import SearchSpace
 from deap_nas.template import NetworkTemplate, cost
-from deap_nas.training.data import VALIDATION_SHARE, Source, dataset_info
+from deap_nas.training.data import VALIDATION_SHARE, Source, dataset_info, fetch
 from deap_nas.training.recipes import SEARCH, Recipe
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ class AccuracyFitness:
         device: where to train, as torch names it; ``"auto"`` is a GPU if there is one.
         seed: of the split into training and validation images, and, outside the search loop, of the trainings.
         data_dir: folder in which downloaded datasets are kept.
-        download: whether a dataset that is not there may be downloaded.
+        download: whether a dataset that is not there may be downloaded, here and now.
 
     Raises:
         UnknownNameError: no dataset has that name.
@@ -90,6 +90,7 @@ class AccuracyFitness:
                 f"{dataset} leaves {n_training} training images, fewer than a batch of {recipe.batch_size}; "
                 f"choose a smaller batch or a larger dataset"
             )
+        fetch(self.source)
         template = template or NetworkTemplate.small_cifar()
         self.augmentation = info.augmentation
         self.template = template.for_images(

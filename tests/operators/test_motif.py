@@ -263,3 +263,14 @@ def test_operators_work_registered_in_a_toolbox_on_clones(case, seed):
     (three,) = toolbox.mutate(toolbox.clone(one))
     assert (first, second) == before
     assert {type(child) for child in (one, two, three)} == {MaxIndividual}
+
+
+def test_mutation_that_must_change_draws_each_other_label_alike():
+    rng = random.Random(0)
+    space = FlatSpace(nodes=2)
+    labels = Counter()
+    for _ in range(6000):
+        (individual,) = mutEdge(Genotype([2]), space, must_change=True, rng=rng)
+        labels[individual[0]] += 1
+    assert set(labels) == {0, 1, 3, 4, 5, 6}
+    assert chisquare(list(labels.values())).pvalue > 1e-3
