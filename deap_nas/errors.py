@@ -18,6 +18,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 __all__ = [
     "DatasetError",
     "DifferentRunError",
@@ -35,7 +37,17 @@ __all__ = [
 
 
 class NASError(Exception):
-    """Base of every exception that the package raises on purpose."""
+    """Base of every exception that the package raises on purpose; survives pickling, whatever made its message."""
+
+    def __reduce__(self) -> tuple[Callable[..., NASError], tuple[type[NASError], str]]:
+        """Pickle the message, not the arguments that made it."""
+        return _with_message, (type(self), str(self))
+
+
+def _with_message(kind: type[NASError], message: str) -> NASError:
+    error = kind.__new__(kind)
+    error.args = (message,)
+    return error
 
 
 class GenotypeError(NASError, ValueError):

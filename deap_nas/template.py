@@ -192,7 +192,7 @@ def expand(cell: Graph, template: NetworkTemplate) -> tuple[Step, ...]:
     """Repeat the cell inside the template; the last step gives the logits.
 
     Raises:
-        SettingsError: the cell adds values of different shapes.
+        SettingsError: the cell adds values of different shapes, or concatenates values of different sizes.
     """
     steps = _Steps((template.image_channels, template.image_size, template.image_size))
     for position, (channels, stride) in enumerate(template.stem, start=1):
@@ -258,6 +258,11 @@ class _Steps:
         channels, height, width = shapes[0]
         if operation == "concat":
             channels = sum(shape[0] for shape in shapes)
+            if any(shape[1:] != (height, width) for shape in shapes):
+                raise SettingsError(
+                    f"values of different height or width cannot be concatenated: {shapes}; the operations of a cell "
+                    f"must keep the size of their input (stride 1)"
+                )
         elif any(shape != shapes[0] for shape in shapes):
             raise SettingsError(f"values of different shapes cannot be added: {shapes}; merge them by 'concat'")
         self._append((name,), operation, sources, _NO_LAYERS._replace(shape=(channels, height, width)))

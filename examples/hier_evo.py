@@ -57,6 +57,8 @@ def arguments():
     for name in ("population", "evaluations"):
         if getattr(args, name) < 1:
             raise SettingsError(f"--{name} must be at least 1, found {getattr(args, name)}")
+    if args.output.suffix in (".png", ".svg"):
+        raise SettingsError(f"--output is the population file, pictures go beside it; found {args.output}")
     if not 0 < args.tournament <= 1:
         raise SettingsError(f"--tournament must lie in (0, 1], found {args.tournament}")
     return args
@@ -126,6 +128,7 @@ def report(path):
             pictures = [path.with_suffix(".png"), path.with_suffix(".svg")]
             save_drawing(store.space, best["genes"], pictures, title=f"fitness {best['fitness'][0]:.4f}")
             print("pictures   ", *pictures)
+    return best is not None
 
 
 def main():
@@ -137,7 +140,8 @@ def main():
             raise SettingsError("--workers is for runs without mpirun: give one or the other")
         with ProcessExecutor(args.workers) if args.workers else nullcontext(executor) as workers:
             path = search(args, workers)
-        report(path)
+        if not report(path):
+            sys.exit(1)
 
 
 if __name__ == "__main__":

@@ -31,6 +31,10 @@ def command(*arguments, n_ranks=None):
     return [*launcher, sys.executable, *map(str, arguments)]
 
 
+#: Before a command that is to be interrupted: a shell that starts the tests in the background makes them deaf to it.
+HEED_INTERRUPTS = ("env", "--default-signal=INT")
+
+
 def run(*arguments, n_ranks=None, cwd=ROOT, **options):
     """Run a Python program to its end."""
     return subprocess.run(

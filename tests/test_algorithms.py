@@ -9,7 +9,7 @@ import pytest
 from deap import base, tools
 
 from deap_nas import HierarchicalSpace, Status, eaAsync, initDiversified, initTrivial
-from deap_nas.errors import SettingsError
+from deap_nas.errors import DatasetError, ExecutorError, SettingsError
 from deap_nas.evaluators import SerialExecutor, derive_seed
 from deap_nas.store import MemoryStore
 from tests import toolboxes
@@ -342,7 +342,7 @@ def test_a_detailed_fitness_receives_a_plain_genotype_and_the_seed_of_its_evalua
         assert (evaluation.n_parameters, evaluation.flops) == (12, 34)
 
 
-@pytest.mark.parametrize(("settings", "run_seed"), [({"seed": 5}, 5), ({"seed": 5, "store": MemoryStore(seed=6)}, 5)])
+@pytest.mark.parametrize(("settings", "run_seed"), [({"seed": 5}, 5), ({"seed": 5, "store": MemoryStore(seed=5)}, 5)])
 def test_the_seed_of_the_run_is_an_argument(serial, settings, run_seed):
     population, _ = search(serial, SeedFitness(), n=2, n_evaluations=3, **settings)
     assert population[2].evaluation.scores == (float(derive_seed(run_seed, 2)),)
@@ -550,3 +550,77 @@ def test_wrong_number_of_values_is_a_failure_that_says_what_was_expected():
         population, _ = eaAsync(toolbox.population(n=2), toolbox, executor, n_evaluations=3, rng=random.Random(0))
     assert all(individual.evaluation.status is Status.FAILED for individual in population)
     assert "expected 1 fitness values, one for each weight, found (" in population[0].evaluation.error
+
+
+def test_interrupted_search_leaves_everybody_in_the_population():
+    rng = random.Random(0)
+    toolbox = make_toolbox(rng=rng)
+    population = toolbox.population(n=4)
+
+    def stop_after_nine(individual, n_running):
+        if individual.evaluation.id == 8:
+            raise KeyboardInterrupt
+
+    with SerialExecutor() as executor, pytest.raises(KeyboardInterrupt):
+        eaAsync(population, toolbox, executor, n_evaluations=20, rng=rng, observer=stop_after_nine)
+    assert sum(individual.fitness.valid for individual in population) == len(population) == 9
+
+
+def test_members_from_another_run_are_nobodys_parents_here():
+    rng = random.Random(0)
+    toolbox = make_toolbox(rng=rng)
+    with SerialExecutor() as executor:
+        population, _ = eaAsync(toolbox.population(n=4), toolbox, executor, n_evaluations=10, rng=rng)
+        store = MemoryStore(seed=1)
+        eaAsync(
+            population, toolbox, executor, n_evaluations=6, store=store, rng=rng, survival=lambda members: members[:1]
+        )
+    parents = {record.evaluation.id: record.evaluation.parent for record in store.records()}
+    assert all(parent < number for number, parent in parents.items())
+    assert all(record.alive for record in store.records())
+
+
+def test_statistics_leave_failures_out():
+    rng = random.Random(3)
+    toolbox = make_toolbox(toolboxes.troubled, rng=rng)
+    stats = tools.Statistics(lambda individual: individual.fitness.values[0])
+    stats.register("min", min)
+    with SerialExecutor() as executor:
+        population, logbook = eaAsync(
+            toolbox.population(n=10), toolbox, executor, n_evaluations=40, stats=stats, rng=rng
+        )
+    succeeded = [member.fitness.values[0] for member in population if member.evaluation.status is Status.OK]
+    assert 0 < len(succeeded) < 40
+    assert logbook.select("min")[-1] == min(succeeded)
+
+
+def test_evaluate_that_does_not_pickle_ends_the_search_with_one_line():
+    rng = random.Random(0)
+    toolbox = make_toolbox(lambda genotype: (1.0,), rng=rng)
+    with (
+        ProcessPoolExecutor(1, mp_context=get_context("spawn")) as executor,
+        pytest.raises(ExecutorError, match="an evaluation cannot be sent to a worker"),
+    ):
+        eaAsync(toolbox.population(n=2), toolbox, executor, n_evaluations=2, rng=rng)
+
+
+@pytest.mark.parametrize("n_good", [0, 1])
+def test_wrong_settings_end_the_search_unless_something_has_succeeded(n_good):
+    rng = random.Random(0)
+    calls = []
+
+    def evaluate(genotype):
+        calls.append(genotype)
+        if len(calls) > n_good:
+            raise DatasetError("no images")
+        return (1.0,)
+
+    toolbox = make_toolbox(evaluate, rng=rng)
+    with SerialExecutor() as executor:
+        if n_good == 0:
+            with pytest.raises(DatasetError, match="no images"):
+                eaAsync(toolbox.population(n=2), toolbox, executor, n_evaluations=4, rng=rng)
+        else:
+            population, _ = eaAsync(toolbox.population(n=2), toolbox, executor, n_evaluations=4, rng=rng)
+            assert [member.evaluation.status for member in population] == [Status.OK] + [Status.FAILED] * 3
+            assert population[-1].evaluation.error == "DatasetError: no images"

@@ -1,4 +1,5 @@
 import json
+import random
 import subprocess
 import sys
 
@@ -6,9 +7,11 @@ import h5py
 import pytest
 
 from deap_nas import cli
-from deap_nas.evaluators import SerialExecutor
+from deap_nas.evaluators import Evaluation, Job, SerialExecutor, Status
+from deap_nas.genotype import Genotype
 from deap_nas.store import HDF5Store
 from tests.store import search
+from tests.toolboxes import SPACE
 
 
 @pytest.fixture(scope="module")
@@ -37,6 +40,55 @@ def test_info_as_json_names_the_best(run_file, capsys):
     assert sum(summary["statuses"].values()) == summary["n_evaluated"] == 30
     assert summary["settings"] == {"n_evaluations": 30}
     assert summary["sessions"][0]["packages"]["numpy"]
+
+
+def make_file(path, *endings):
+    """A population file with an individual for each (status, error)."""
+    genes = Genotype([0] * SPACE.n_genes)
+    with HDF5Store.create(path, space=SPACE, settings={}, seed=0) as store:
+        for number, (status, error) in enumerate(endings):
+            store.submit([Job(number, genes, 0)], random.Random(0).getstate())
+            store.append(genes, Evaluation((0.5,), status, error=error, id=number))
+    return str(path)
+
+
+def test_info_tells_the_commonest_error_of_each_kind_of_failure(tmp_path, capsys):
+    trace = "Traceback (most recent call last):\n  File 'x.py', line {}\nRuntimeError: no kernel\n"
+    path = make_file(
+        tmp_path / "run.h5",
+        (Status.OK, ""),
+        (Status.FAILED, "KeyError: 'x'"),
+        (Status.FAILED, trace.format(1)),
+        (Status.FAILED, trace.format(2)),
+        (Status.NOT_VIABLE, "no path"),
+        (Status.OUT_OF_MEMORY, "MemoryError"),
+        (Status.LOST, ""),
+        (Status.TIMED_OUT, "ended"),
+        (Status.TIMED_OUT, "ended"),
+    )
+    assert cli.main(["info", path]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[4:8] == [
+        "FAILED      3 times, 2 of them: RuntimeError: no kernel",
+        "LOST        1 time: no message",
+        "OUT_OF_MEMORY 1 time: MemoryError",
+        "TIMED_OUT   2 times: ended",
+    ]
+    assert cli.main(["info", "--json", path]) == 0
+    assert json.loads(capsys.readouterr().out)["errors"] == {
+        "FAILED": {"RuntimeError: no kernel": 2, "KeyError: 'x'": 1},
+        "LOST": {"no message": 1},
+        "OUT_OF_MEMORY": {"MemoryError": 1},
+        "TIMED_OUT": {"ended": 2},
+    }
+
+
+def test_info_without_failures_tells_no_errors(tmp_path, capsys):
+    path = make_file(tmp_path / "run.h5", (Status.OK, ""), (Status.NOT_VIABLE, "no path"))
+    assert cli.main(["info", path]) == 0
+    assert "no path" not in capsys.readouterr().out
+    assert cli.main(["info", "--json", path]) == 0
+    assert json.loads(capsys.readouterr().out)["errors"] == {}
 
 
 def test_info_on_a_file_without_a_success(tmp_path, capsys):

@@ -1,6 +1,7 @@
 """The example that users copy, as they call it."""
 
 import os
+import re
 import signal
 import subprocess
 import time
@@ -9,8 +10,9 @@ import h5py
 import pytest
 
 from deap_nas.store import HDF5Store
-from tests.launch import HIER_EVO, ROOT, TINY, command, environment, run
+from tests.launch import HEED_INTERRUPTS, HIER_EVO, ROOT, TINY, command, environment, run
 from tests.store.test_hdf5 import rows
+from tests.training.test_data import make_folder
 
 
 def hier_evo(*arguments, n_ranks=None, cwd=ROOT):
@@ -89,6 +91,8 @@ def test_resume_with_other_settings_is_refused_by_name(tmp_path):
         (["--workers", "-1"], "n_workers must be at least 1, found -1"),
         (["--output", "a_file/run.h5"], "a_file/run.h5 cannot be written"),
         (["--output", "there.h5"], "there.h5 exists"),
+        (["--output", "run.png"], "--output is the population file"),
+        (["--output", "there.h5", "--overwrite", "--seed", "99999999999999999999"], "seed must fit into 64 bits"),
         (["--resume", "missing.h5"], "missing.h5 is not there"),
         (["--resume", "a_file"], "a_file is no population file"),
         (["--resume", "other.h5"], "other.h5 is an HDF5 file, but no population file"),
@@ -118,6 +122,17 @@ def bad_files(tmp_path_factory):
     return folder
 
 
+@pytest.mark.parametrize("n_ranks", [None, 3])
+def test_settings_that_only_a_worker_can_judge_end_the_run_with_one_line(tmp_path, n_ranks):
+    folder = make_folder(tmp_path / "images", n_images=30, size=(8, 8))
+    (tmp_path / "images" / "class2" / "z.png").write_bytes(b"no image")
+    done = hier_evo("--dataset", f"imagefolder:{folder}", "--output", tmp_path / "run.h5", n_ranks=n_ranks)
+    assert done.returncode != 0
+    assert done.stderr.count("z.png cannot be read as an image") == 1
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "run.png").exists()
+
+
 def test_bad_input_under_mpirun_is_told_once():
     done = run(HIER_EVO, *TINY, "--dataset", "mnist", n_ranks=3)
     assert done.returncode != 0
@@ -139,7 +154,12 @@ def test_interrupted_run_says_how_to_resume_and_resumes_to_its_budget(tmp_path, 
         n_ranks=3 if how == "mpirun" else None,
     )  # fmt: skip
     with subprocess.Popen(
-        arguments, env=environment(), cwd=ROOT, stderr=subprocess.PIPE, text=True, start_new_session=True
+        [*HEED_INTERRUPTS, *arguments],
+        env=environment(),
+        cwd=ROOT,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
     ) as search:
         wait_for_evaluations(path, 4)
         os.killpg(search.pid, signal.SIGINT)  # as Ctrl-C in a terminal does
@@ -147,6 +167,8 @@ def test_interrupted_run_says_how_to_resume_and_resumes_to_its_budget(tmp_path, 
     assert search.returncode != 0
     assert f"--resume {path}" in err
     assert "Traceback" not in err
+    if how != "mpirun":  # which forwards nothing more once it is interrupted
+        assert re.search(rf"^stopped after \d+ evaluations; go on with --resume {path}$", err, re.MULTILINE)
     done = run(HIER_EVO, "--resume", path, "--evaluations", "8", *extra)
     assert done.returncode == 0, done.stderr
     with HDF5Store.read(path) as store:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from deap_nas import Cost, FlatSpace, Genotype, HierarchicalSpace, NetworkTemplate, cost, initTrivial
 from deap_nas.errors import GenotypeError, NotViableError, SettingsError
-from deap_nas.graph import Graph, Node, viable_graph
+from deap_nas.graph import Graph, Node, conv_bn_relu, operations, register_operation, viable_graph
 from deap_nas.template import expand
 from tests.networks import WEIGHTED, Values, needed, read_genes
 from tests.strategies import spaces_and_genes
@@ -193,6 +193,20 @@ def test_values_of_different_shapes_cannot_be_added():
     cell = Graph((Node("input"), Node("concat", (0, 0)), Node("add", (0, 1))), 2)
     with pytest.raises(SettingsError, match="different shapes cannot be added"):
         expand(cell, SMALL)
+
+
+def test_values_of_different_sizes_cannot_be_concatenated(monkeypatch):
+    monkeypatch.setattr(operations, "_OPERATIONS", dict(operations._OPERATIONS))
+
+    @register_operation("halving_conv_for_this_test")
+    def halving_conv(in_channels, channels):
+        return conv_bn_relu(in_channels, channels, 3, stride=2)
+
+    space = FlatSpace(nodes=3, operations=("identity", "halving_conv_for_this_test"))
+    message = r"height or width cannot be concatenated: \[\(16, 32, 32\), \(16, 16, 16\)\]"
+    with pytest.raises(SettingsError, match=message):
+        cost(space, [2, 1, 1], SMALL)
+    assert expand(viable_graph(space, [2, 0, 1]), SMALL)[1].shape == (16, 16, 16)
 
 
 def test_cost_refuses_genes_of_another_space():

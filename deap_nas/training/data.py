@@ -197,7 +197,8 @@ def _training_folder(source: Source) -> Path:
 @lru_cache(maxsize=2)
 def _folder_files(folder: Path) -> tuple[tuple[str, ...], list[tuple[Path, int]]]:
     """Names of the classes, and each image with the number of its class."""
-    classes = tuple(sorted(entry.name for entry in folder.iterdir() if entry.is_dir()))
+    folders = (entry.name for entry in folder.iterdir() if entry.is_dir())
+    classes = tuple(sorted(name for name in folders if not name.startswith(".")))
     files = [
         (path, label)
         for label, name in enumerate(classes)
@@ -209,6 +210,9 @@ def _folder_files(folder: Path) -> tuple[tuple[str, ...], list[tuple[Path, int]]
             f"{folder} holds {len(classes)} class folders and {len(files)} images; expected at least two folders, "
             f"one a class, with images ({', '.join(_IMAGE_ENDINGS)}) inside"
         )
+    empty = [classes[label] for label in sorted(set(range(len(classes))) - {label for _, label in files})]
+    if empty:
+        raise DatasetError(f"{folder} has class folders without images: {', '.join(empty)}; fill or remove them")
     return classes, files
 
 

@@ -48,7 +48,7 @@ class AccuracyFitness:
 
     Raises:
         UnknownNameError: no dataset has that name.
-        DatasetError: the images are missing, or fewer than a batch.
+        DatasetError: the images are missing, or too few for a batch or for a validation.
         SettingsError: ``repeats`` is not positive, or ``device`` is no device.
         MissingExtraError: torch, or what reads the dataset, is not installed.
     """
@@ -84,12 +84,7 @@ class AccuracyFitness:
             )
         check_installed("torch", extra="torch")
         info = dataset_info(self.source)
-        n_training = info.n_images - round(VALIDATION_SHARE * info.n_images)
-        if n_training < recipe.batch_size:
-            raise DatasetError(
-                f"{dataset} leaves {n_training} training images, fewer than a batch of {recipe.batch_size}; "
-                f"choose a smaller batch or a larger dataset"
-            )
+        _check_size(dataset, info.n_images, recipe.batch_size)
         fetch(self.source)
         template = template or NetworkTemplate.small_cifar()
         self.augmentation = info.augmentation
@@ -158,9 +153,23 @@ class AccuracyFitness:
         }
 
 
+def _check_size(dataset: str, n_images: int, batch_size: int) -> None:
+    n_validation = round(VALIDATION_SHARE * n_images)
+    n_training = n_images - n_validation
+    if n_training < batch_size:
+        raise DatasetError(
+            f"{dataset} leaves {n_training} training images, fewer than a batch of {batch_size}; "
+            f"choose a smaller batch or a larger dataset"
+        )
+    if n_validation < 1:
+        raise DatasetError(f"{dataset} has {n_images} images, too few to keep some for validation; choose a larger one")
+
+
 def _choose_device(name: str) -> torch.device:
     import torch
 
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    if name.startswith("cuda") and not torch.cuda.is_available():
+        raise SettingsError(f"device {name!r} was asked for, but PyTorch finds no GPU here: try 'cpu' or 'auto'")
     return torch.device(name)

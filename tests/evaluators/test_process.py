@@ -12,6 +12,7 @@ from deap_nas import Status, eaAsync
 from deap_nas.errors import ExecutorError, SettingsError
 from deap_nas.evaluators import ProcessExecutor
 from deap_nas.evaluators.base import available_cores
+from tests.launch import HEED_INTERRUPTS
 from tests.toolboxes import (
     MaxIndividual,
     crashes_hangs_or_works,
@@ -157,7 +158,7 @@ def test_an_interrupt_ends_the_search_quietly_and_leaves_no_process(tmp_path):
     )
     path = os.pathsep.join(filter(None, sys.path))
     with subprocess.Popen(
-        [sys.executable, str(script)],
+        [*HEED_INTERRUPTS, sys.executable, str(script)],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

@@ -1,6 +1,7 @@
 import os
 import pickle
 import socket
+import sys
 import time
 from functools import partial
 
@@ -63,7 +64,13 @@ def test_the_error_of_a_failure_holds_its_traceback():
     assert "raises_error" in evaluation.error
 
 
-@pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit])
+def test_fitness_that_quits_is_a_failure():
+    evaluation = Runner(lambda genotype: sys.exit("enough"))(Job(0, Genotype([0]), 0))
+    assert evaluation.status is Status.FAILED
+    assert "SystemExit: enough" in evaluation.error
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt])
 def test_what_ends_the_process_is_let_through(error):
     def evaluate(genotype):
         raise error

@@ -66,6 +66,34 @@ def calls(executor):
     }
 
 
+class Counter:
+    """A function that is changed between calls."""
+
+    def __init__(self):
+        self.number = 0
+
+    def __call__(self, _):
+        return self.number
+
+
+def changing(executor):
+    """What a changed function gives."""
+    counter, results = Counter(), []
+    for counter.number in range(3):
+        results.append(set(executor.map(counter, range(4))) == {counter.number})
+    return results
+
+
+def give_lambda():
+    return lambda: 1
+
+
+def hopeless(executor):
+    """A result that does not pickle, a call that quits, and a call after them."""
+    futures = [executor.submit(give_lambda), executor.submit(sys.exit, 3), executor.submit(double, 4)]
+    return [type(future.exception()).__name__ for future in futures[:2]] + [futures[2].result()]
+
+
 def neighbours(executor):
     return sorted(executor.map(rank_and_threads, range(executor.n_workers)))
 

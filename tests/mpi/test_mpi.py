@@ -41,6 +41,16 @@ def test_search_records_every_evaluation_once(n_ranks, tmp_path):
         assert workers <= ({0} if n_ranks == 1 else set(range(1, n_ranks)))
 
 
+def test_function_that_has_changed_is_sent_again():
+    assert program("changing", n_ranks=3) == [[True, True, True]]
+
+
+def test_rank_survives_results_that_do_not_pickle_and_calls_that_quit():
+    ((unpicklable, quits, after),) = program("hopeless", n_ranks=2)
+    assert unpicklable in ("AttributeError", "PicklingError")
+    assert (quits, after) == ("ExecutorError", 8)
+
+
 def test_every_rank_works_and_the_ranks_share_the_cores():
     (pairs,) = program("neighbours", n_ranks=4)
     assert [rank for rank, _ in pairs] == ["1", "2", "3"]
@@ -84,3 +94,22 @@ def test_ranks_without_mpi4py_say_what_to_install():
     assert "mpi4py is not installed; install it with: pip install 'deap-nas[mpi]'" in done.stderr
     alone = run("-c", code)
     assert (alone.returncode, alone.stdout) == (0, "entered\n")
+
+
+def test_mpi4py_without_an_mpi_library_is_no_matter_for_one_process_and_one_line_for_ranks():
+    code = (
+        "import sys, importlib.abc\n"
+        "class NoLibrary(importlib.abc.MetaPathFinder):\n"
+        "    def find_spec(self, name, path, target=None):\n"
+        "        if name == 'mpi4py.MPI': raise RuntimeError('cannot load MPI library')\n"
+        "sys.meta_path.insert(0, NoLibrary())\n"
+        "from deap_nas import NASError, mpi_executor\n"
+        "try:\n"
+        "    with mpi_executor(): print('entered')\n"
+        "except NASError as error: sys.exit(str(error))"
+    )
+    alone = run("-c", code)
+    assert (alone.returncode, alone.stdout) == (0, "entered\n"), alone.stderr
+    done = run("-c", code, n_ranks=2)
+    assert done.returncode != 0
+    assert "mpi4py finds no MPI library (cannot load MPI library)" in done.stderr

@@ -5,12 +5,12 @@ import time
 
 from deap_nas.evaluators import Evaluation, Status
 from deap_nas.report import Progress
-from tests.toolboxes import MaxIndividual
+from tests.toolboxes import MaxIndividual, MinIndividual
 
 
-def individual(value=None):
+def individual(value=None, kind=MaxIndividual):
     """An individual with this fitness, or one whose evaluation has failed."""
-    result = MaxIndividual([0])
+    result = kind([0])
     result.evaluation = Evaluation((0.0,), Status.FAILED) if value is None else Evaluation((value,))
     return result
 
@@ -49,6 +49,19 @@ def test_resumed_run_counts_what_was_there_but_not_in_its_speed():
     progress._since = time.monotonic() - 3600
     progress(individual(0.1), 1)
     assert "1/h, 7:00:00 left" in progress.text(1)
+
+
+def test_best_is_the_smallest_where_the_fitness_is_minimised():
+    progress = Progress(3, file=io.StringIO())
+    progress(individual(0.25, MinIndividual), 1)
+    progress(individual(0.75, MinIndividual), 1)
+    assert "best 0.2500, median 0.5000" in progress.text(1)
+
+
+def test_resumed_run_is_told_that_its_fitness_is_minimised():
+    evaluations = [Evaluation((0.5,)), Evaluation((0.9,))]
+    progress = Progress(10, evaluations=evaluations, weight=-1.0, file=io.StringIO())
+    assert "best 0.5000, median 0.7000" in progress.text(0)
 
 
 def read_all(terminal):

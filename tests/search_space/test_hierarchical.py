@@ -2,12 +2,13 @@ import copy
 import json
 import pickle
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deap_nas import FlatSpace, Genotype, HierarchicalSpace
-from deap_nas.errors import GenotypeError, SettingsError, UnknownNameError
+from deap_nas import FlatSpace, Genotype, HierarchicalSpace, NetworkTemplate, canonical_key, cost
+from deap_nas.errors import GenotypeError, NotViableError, SettingsError, UnknownNameError
 from deap_nas.graph import PAPER_OPERATIONS
 from deap_nas.search_space import GenePlace
 from tests.networks import Values, dead_edges, gene_numbers, needed, read_genes
@@ -67,6 +68,22 @@ def test_legal_genes_are_accepted_as_any_sequence(case):
         assert space.validate(sequence) is None
 
 
+@given(spaces_and_genes(), st.sampled_from(["uint8", "int32", "int64", "uint64"]))
+def test_numpy_genes_mean_what_plain_ones_mean(case, dtype):
+    space, genes = case
+    array = np.array(genes, dtype=dtype)
+    template = NetworkTemplate.small_cifar(channels=4)
+    space.validate(array)
+    space.validate(list(array))
+    for method in (space.lower, space.motifs_of, space.describe, lambda genes: canonical_key(space, genes)):
+        assert method(array) == method(genes)
+    if space.lower(genes).output is None:
+        with pytest.raises(NotViableError):
+            cost(space, array, template)
+    else:
+        assert cost(space, array, template) == cost(space, genes, template)
+
+
 @given(spaces_and_genes(), st.data())
 def test_one_gene_out_of_its_range_is_refused(case, data):
     space, genes = case
@@ -83,7 +100,12 @@ def test_the_message_names_the_gene_its_place_its_range_and_the_value():
         TINY.validate([0, 0, 0, 0, 9, 0, 0, 0, 0])
 
 
-@pytest.mark.parametrize("value", [1.0, "1", None, True])
+def test_a_numpy_gene_out_of_its_range_is_shown_as_a_plain_integer():
+    with pytest.raises(GenotypeError, match=r"gene 4 .* must be an integer in 0\.\.3, found 9$"):
+        TINY.validate(np.array([0, 0, 0, 0, 9, 0, 0, 0, 0]))
+
+
+@pytest.mark.parametrize("value", [1.0, "1", None, True, np.float64(1), np.True_, np.array([1])])
 def test_a_gene_that_is_no_integer_is_refused(value):
     with pytest.raises(GenotypeError, match=r"gene 0 .* must be an integer"):
         TINY.validate([value] + [0] * 8)
@@ -130,6 +152,51 @@ def test_lists_are_as_good_as_tuples():
     assert space == TINY
 
 
+def test_numpy_integers_become_plain_ones():
+    space = HierarchicalSpace(motifs=np.array([6, 1]), nodes=list(np.array([4, 5])), projected_levels=(np.int8(2),))
+    assert space == HierarchicalSpace()
+    assert FlatSpace(nodes=np.int64(11)) == FlatSpace()
+    assert {type(n) for n in (*space.motifs, *space.nodes, *space.projected_levels)} == {int}
+    assert json.loads(json.dumps(space.to_dict())) == space.to_dict()
+
+
+def test_a_space_shows_the_arguments_that_make_it():
+    assert repr(HierarchicalSpace(operations=("identity",))) == (
+        "HierarchicalSpace(motifs=(6, 1), nodes=(4, 5), operations=('identity',), merge='concat', "
+        "projected_levels=(2,))"
+    )
+    assert repr(FlatSpace()) == f"FlatSpace(nodes=11, operations={PAPER_OPERATIONS}, merge='concat')"
+
+
+@given(spaces() | flat_spaces())
+def test_a_space_is_made_again_from_what_it_shows(space):
+    twin = eval(repr(space))
+    assert twin == space
+    assert type(twin) is type(space)
+
+
+@given(flat_spaces())
+def test_a_flat_space_stays_one_through_its_description_pickle_and_deepcopy(space):
+    fields = json.loads(json.dumps(space.to_dict()))
+    for twin in (FlatSpace.from_dict(fields), pickle.loads(pickle.dumps(space)), copy.deepcopy(space)):
+        assert type(twin) is FlatSpace
+        assert twin == space
+        assert hash(twin) == hash(space)
+        assert (twin.n_genes, twin.low, twin.up) == (space.n_genes, space.low, space.up)
+
+
+def test_what_a_description_leaves_out_takes_its_default():
+    assert HierarchicalSpace.from_dict({"kind": "hierarchical"}) == HierarchicalSpace()
+    assert HierarchicalSpace.from_dict({"nodes": [3, 3]}) == HierarchicalSpace(nodes=(3, 3))
+    assert FlatSpace.from_dict({}) == FlatSpace()
+    assert FlatSpace.from_dict({"merge": "add"}) == FlatSpace(merge="add")
+
+
+def test_a_description_of_more_than_one_level_is_no_flat_space():
+    with pytest.raises(SettingsError, match=r"a flat space has one level of motifs, found motifs=\(2, 1\)"):
+        FlatSpace.from_dict(TINY.to_dict())
+
+
 def test_a_space_cannot_be_changed():
     with pytest.raises(AttributeError):
         TINY.merge = "add"
@@ -143,12 +210,16 @@ def test_a_space_cannot_be_changed():
         ({"motifs": (6, 2)}, "end with 1, the cell"),
         ({"motifs": (0, 1)}, "motifs must be positive"),
         ({"motifs": (1.5, 1)}, "motifs must be positive"),
+        ({"motifs": (1, True)}, "motifs must be positive"),
         ({"motifs": 6}, "motifs must be a sequence"),
+        ({"motifs": np.int64(6)}, "motifs must be a sequence"),
+        ({"nodes": None}, "nodes must be a sequence"),
         ({"nodes": (1, 5)}, "at least 2 nodes"),
         ({"nodes": (4, 5.0)}, "at least 2 nodes"),
         ({"operations": ()}, "at least one"),
         ({"operations": ("identity", "identity")}, "different names"),
         ({"operations": "identity"}, "operations must be a sequence"),
+        ({"projected_levels": (2.0,)}, r"projected_levels must lie in 2\.\.3"),
         ({"projected_levels": (4,)}, r"projected_levels must lie in 2\.\.3"),
         ({"projected_levels": (1,)}, r"projected_levels must lie in 2\.\.3"),
     ],
@@ -171,11 +242,10 @@ def test_unknown_names_are_refused_with_the_known_ones(arguments, message):
         FlatSpace(**arguments)
 
 
-@pytest.mark.parametrize("change", [{"colour": "red"}, {"merge": None}])
-def test_a_description_with_missing_or_unknown_fields_is_refused(change):
-    fields = {name: value for name, value in (TINY.to_dict() | change).items() if value is not None}
-    with pytest.raises(SettingsError, match="is described by"):
-        HierarchicalSpace.from_dict(fields)
+@pytest.mark.parametrize("kind", [HierarchicalSpace, FlatSpace])
+def test_a_description_with_unknown_fields_is_refused_by_their_names(kind):
+    with pytest.raises(SettingsError, match=r"unknown 'colour', 'size': a space is described by motifs, nodes, "):
+        kind.from_dict({"colour": "red", "merge": "add", "size": 3})
 
 
 def test_labels_are_operations_at_level_2_and_motifs_above():

@@ -1,4 +1,5 @@
 import json
+import os
 import random
 import signal
 import subprocess
@@ -9,13 +10,14 @@ import h5py
 import numpy as np
 import pytest
 
-from deap_nas import HierarchicalSpace
-from deap_nas.errors import DifferentRunError, StoreError, StoreExistsError
+from deap_nas import HierarchicalSpace, eaAsync
+from deap_nas.errors import DifferentRunError, SettingsError, StoreError, StoreExistsError
 from deap_nas.evaluators import Evaluation, Job, SerialExecutor, Status
 from deap_nas.genotype import Genotype
 from deap_nas.store import HDF5Store
+from tests.launch import ROOT
 from tests.store import search
-from tests.toolboxes import SPACE
+from tests.toolboxes import SPACE, make_toolbox
 
 GENES = Genotype([0] * SPACE.n_genes)
 
@@ -245,3 +247,69 @@ def test_resuming_again_and_again_needs_no_repair(tmp_path):
             append(store, number)
             assert store.n_evaluated == number + 1
             assert len(store.sessions) == number + 2
+
+
+WRITES = """
+import os, sys
+from pathlib import Path
+from deap_nas.store import HDF5Store
+from tests.store.test_hdf5 import create
+n_left = int(sys.argv[2])
+def count(event, arguments):
+    # stop dead at the n-th of the events on the way to a file that is written: opens, renames, removals
+    global n_left
+    if event in ("open", "os.rename", "os.remove", "fcntl.flock", "json.dumps"):
+        n_left -= 1
+        if n_left == 0:
+            os.kill(os.getpid(), 9)
+sys.addaudithook(count)
+resume = sys.argv[1] == "resume"
+store = HDF5Store.resume("run.h5") if resume else create(Path("run.h5"), overwrite=True)
+print("done", flush=True)
+"""
+
+
+@pytest.mark.parametrize("what", ["create", "resume"])
+def test_kill_on_the_way_to_writing_leaves_the_old_file_or_the_new(tmp_path, what):
+    with create(tmp_path / "run.h5") as store:
+        append(store, 0)
+    for n_events in range(1, 40):
+        command = [sys.executable, "-c", WRITES, what, str(n_events)]
+        environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])}
+        done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+        with HDF5Store.read(tmp_path / "run.h5") as store:
+            assert store.n_evaluated in ((1,) if what == "resume" else (0, 1))
+        if done.returncode == 0:
+            break
+    assert n_events > 3
+    assert done.stdout == "done\n"
+
+
+def test_failure_to_begin_leaves_the_old_file_and_nothing_else(tmp_path):
+    with create(tmp_path / "run.h5") as store:
+        append(store, 0)
+    before = (tmp_path / "run.h5").read_bytes()
+    with pytest.raises(SettingsError, match="seed must fit into 64 bits, found 1267650600228229401496703205376"):
+        create(tmp_path / "run.h5", overwrite=True, seed=2**100)
+    with pytest.raises(TypeError):
+        create(tmp_path / "run.h5", overwrite=True, settings={"a": object()})
+    with pytest.raises(ValueError, match=r"negative|size|dimension|shape"):
+        create(tmp_path / "run.h5", overwrite=True, n_repeats=-1)
+    assert (tmp_path / "run.h5").read_bytes() == before
+    assert [path.name for path in tmp_path.iterdir()] == ["run.h5"]
+
+
+def test_row_of_another_number_of_values_is_refused(tmp_path):
+    with create(tmp_path / "run.h5") as store, pytest.raises(ValueError, match="reshape"):
+        store.append(GENES, Evaluation((0.5, 0.5), id=0))
+
+
+def test_search_with_other_fitness_weights_than_the_stores_is_refused(tmp_path):
+    rng = random.Random(0)
+    toolbox = make_toolbox(rng=rng)
+    with create(tmp_path / "run.h5", weights=(1.0, -1.0)) as store, SerialExecutor() as executor:
+        with pytest.raises(SettingsError, match=r"fitness weights \(1\.0, -1\.0\), the individuals have \(1\.0,\)"):
+            eaAsync(toolbox.population(n=2), toolbox, executor, n_evaluations=2, store=store, rng=rng)
+        with pytest.raises(SettingsError, match="seed 3, found seed 4"):
+            eaAsync(toolbox.population(n=2), toolbox, executor, n_evaluations=2, store=store, rng=rng, seed=4)
+        assert store.n_submitted == 0

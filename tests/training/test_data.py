@@ -76,6 +76,21 @@ def test_folder_without_images_says_what_is_expected(tmp_path):
         dataset_info(Source(f"imagefolder:{tmp_path}"))
 
 
+def test_folders_that_start_with_a_dot_are_no_classes(tmp_path):
+    (make_folder(tmp_path, n_classes=2) / ".ipynb_checkpoints").mkdir()
+    assert dataset_info(Source(f"imagefolder:{tmp_path}")).n_classes == 2
+    assert set(load_images(Source(f"imagefolder:{tmp_path}")).labels.tolist()) == {0, 1}
+
+
+def test_empty_class_folders_are_named(tmp_path):
+    make_folder(tmp_path)
+    for name in ("cats", "dogs"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "dogs" / "notes.txt").write_text("no image")
+    with pytest.raises(DatasetError, match="has class folders without images: cats, dogs"):
+        dataset_info(Source(f"imagefolder:{tmp_path}"))
+
+
 def test_images_of_different_sizes_are_named(tmp_path):
     make_folder(tmp_path)
     Image.new("RGB", (9, 9)).save(tmp_path / "class1" / "z.png")

@@ -115,6 +115,12 @@ def test_images_from_a_folder_train(tmp_path):
     assert fitness.evaluate(GENES, seed=0).status is Status.OK
 
 
+def test_dataset_too_small_to_validate_is_refused(tmp_path):
+    dataset = f"imagefolder:{make_folder(tmp_path, n_classes=2, n_images=1)}"
+    with pytest.raises(DatasetError, match="has 2 images, too few to keep some for validation"):
+        make_fitness(dataset=dataset, recipe=replace(QUICK, batch_size=2))
+
+
 def test_settings_that_decide_the_fitness_are_described():
     described = make_fitness(repeats=3).to_dict()
     assert described["repeats"] == 3
