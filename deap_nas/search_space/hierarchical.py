@@ -228,7 +228,7 @@ class FlatSpace(HierarchicalSpace):
 
     @classmethod
     def from_dict(cls, fields: dict[str, Any]) -> FlatSpace:
-        """Make the space that :meth:`to_dict` described; what is missing takes its default.
+        """Make the space that ``to_dict`` described; what is missing takes its default.
 
         ``projected_levels`` is read and dropped: a flat cell has no motifs to project.
 
