@@ -7,7 +7,7 @@ The genes are those labels, level by level, motif by motif, edge by edge; 0 stan
 from __future__ import annotations
 
 import operator
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -251,12 +251,9 @@ def _plain(value: Any) -> Any:
 
 
 def _plain_tuple(name: str, values: Any) -> tuple[Any, ...]:
-    try:
-        if not isinstance(values, str):
-            return tuple(map(_plain, values))
-    except TypeError:  # nothing to iterate over
-        pass
-    raise SettingsError(f"{name} must be a sequence, found {values!r}")
+    if isinstance(values, str) or not isinstance(values, Iterable):
+        raise SettingsError(f"{name} must be a sequence, found {values!r}")
+    return tuple(map(_plain, values))
 
 
 class _Lowering:
