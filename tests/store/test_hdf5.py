@@ -219,7 +219,7 @@ def test_run_resumed_after_its_end_goes_on_as_if_it_had_not_ended(tmp_path):
 
 
 def test_writer_killed_at_any_instant_loses_no_acknowledged_row(tmp_path):
-    n_evaluations, n_kills = 2000, 12
+    n_evaluations, n_kills = 4000, 12
     rng = random.Random(0)
     acknowledged = 0
     for _ in range(n_kills):
