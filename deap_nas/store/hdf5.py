@@ -229,10 +229,11 @@ class HDF5Store(Store):
 
     def errors(self) -> dict[int, str]:
         """What went wrong in evaluations that failed, by their ids."""
-        texts = self._errors.read("text")
-        return {
-            int(i): bytes(text).decode(errors="replace") for i, text in zip(self._errors.read("id"), texts, strict=True)
-        }
+        failed = set(
+            self.column("id")[self.column("status") != Status.OK].tolist()
+        )  # a first try may have been cut off
+        rows = zip(self._errors.read("id").tolist(), self._errors.read("text"), strict=True)
+        return {number: bytes(text).decode(errors="replace") for number, text in rows if number in failed}
 
     def submit(self, jobs: Sequence[Job], rng_state: Any) -> None:
         """See :meth:`Store.submit`."""

@@ -84,7 +84,7 @@ def from_row(row: dict[str, Any], error: str) -> Record:
         values=tuple(row["fitness"]),
         status=Status(row["status"]),
         scores=tuple(score for score in row["scores"] if not math.isnan(score)),
-        error=error if row["status"] else "",  # a first try may have failed before a kill
+        error=error,
         n_parameters=row["n_parameters"],
         flops=row["flops"],
         id=row["id"],

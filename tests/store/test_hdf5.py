@@ -190,6 +190,31 @@ def test_long_error_keeps_its_end(tmp_path):
     assert len(text.encode()) <= 4000
 
 
+def test_error_of_a_first_try_that_was_cut_off_is_not_that_of_the_second(tmp_path):
+    create(tmp_path / "run.h5").close()
+    with h5py.File(tmp_path / "run.h5", "r+") as file:
+        for name, value in (("id", 0), ("text", b"ValueError: cut off")):
+            file["errors"][name].resize(1, axis=0)
+            file["errors"][name][0] = value
+    with HDF5Store.resume(tmp_path / "run.h5") as store:
+        append(store, 0)
+        assert store.errors() == {}
+        assert store.records()[0].evaluation.error == ""
+
+
+def test_rows_that_a_kill_left_half_done_do_not_count_and_are_cut_off(tmp_path):
+    with create(tmp_path / "run.h5") as store:
+        append(store, 0)
+    with h5py.File(tmp_path / "run.h5", "r+") as file:
+        for name in ("parent", "genes", "fitness"):
+            file["individuals"][name].resize(2, axis=0)
+    with HDF5Store.read(tmp_path / "run.h5") as store:
+        assert store.n_evaluated == len(store.records()) == 1
+    HDF5Store.resume(tmp_path / "run.h5").close()
+    with h5py.File(tmp_path / "run.h5", "r") as file:
+        assert {len(file["individuals"][name]) for name in file["individuals"]} == {1}
+
+
 def test_more_scores_than_there_is_room_for_are_refused(tmp_path):
     with create(tmp_path / "run.h5", n_repeats=1) as store, pytest.raises(StoreError, match="room for 1 scores"):
         append(store, 0, scores=(0.5, 0.5))

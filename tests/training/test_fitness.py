@@ -9,6 +9,7 @@ import torch
 from deap import algorithms, tools
 
 from deap_nas import FlatSpace, Genotype, HierarchicalSpace, NetworkTemplate, cost, initDiversified, initTrivial
+from deap_nas.assembly import build_network
 from deap_nas.errors import DatasetError, DivergedError, GenotypeError, SettingsError
 from deap_nas.evaluators import DetailedFitness, Status, derive_seed
 from deap_nas.training import SEARCH, AccuracyFitness, Source
@@ -171,6 +172,14 @@ def test_accuracy_is_the_share_of_right_classes():
             return logits
 
     assert accuracy(Always(), validation) == pytest.approx(float((validation.labels == 3).float().mean()))
+
+
+def test_accuracy_leaves_the_statistics_of_batch_normalisation_alone():
+    _, validation = search_sets(Source("digits"), 0, torch.device("cpu"))
+    network = build_network(SPACE, GENES, make_fitness().template)
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    accuracy(network, validation)
+    assert all(torch.equal(before[name], value) for name, value in network.state_dict().items())
 
 
 def test_infinite_loss_stops_a_training_early():
