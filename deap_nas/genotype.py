@@ -30,10 +30,9 @@ class Genotype(list[int]):
 
     def __init__(self, genes: Iterable[SupportsIndex] = ()) -> None:
         """See the class."""
-        try:
-            super().__init__(int(operator.index(gene)) for gene in genes)
-        except TypeError as error:
-            raise GenotypeError(f"a genotype is an iterable of integers: {error}") from error
+        if not isinstance(genes, Iterable):
+            raise GenotypeError(f"a genotype is an iterable of integers, found {genes!r}")
+        super().__init__(map(_plain_integer, genes))
 
     def to_json(self) -> str:
         """Give the genes as a JSON array."""
@@ -53,3 +52,10 @@ class Genotype(list[int]):
         if not isinstance(genes, list):
             raise GenotypeError(f"expected a JSON array of integers, found {text[:40]!r}")
         return cls(genes)
+
+
+def _plain_integer(gene: SupportsIndex) -> int:
+    try:
+        return int(operator.index(gene))
+    except TypeError:
+        raise GenotypeError(f"a genotype is an iterable of integers, found a gene {gene!r}") from None

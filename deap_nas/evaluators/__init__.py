@@ -6,6 +6,7 @@ have, and give DEAP's synchronous algorithms a ``toolbox.map``.
 
 from deap_nas.evaluators.base import GenotypeExecutor
 from deap_nas.evaluators.evaluation import DetailedFitness, Evaluation, Job, Status, derive_seed
+from deap_nas.evaluators.guard import Guard
 from deap_nas.evaluators.mpi import MPIExecutor, mpi_executor
 from deap_nas.evaluators.process import ProcessExecutor
 from deap_nas.evaluators.run import Runner
@@ -15,6 +16,7 @@ __all__ = [
     "DetailedFitness",
     "Evaluation",
     "GenotypeExecutor",
+    "Guard",
     "Job",
     "MPIExecutor",
     "ProcessExecutor",

@@ -1,0 +1,88 @@
+"""A fitness for DEAP's own loops that always gives finite values, also where the evaluation fails."""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
+from numbers import Real
+from typing import Any
+
+from deap_nas.errors import SettingsError
+from deap_nas.evaluators.evaluation import Evaluation, Job, Status
+from deap_nas.evaluators.run import Runner
+
+__all__ = ["Guard"]
+
+_log = logging.getLogger(__name__)
+
+
+class Guard:
+    """Evaluates as the fitness that it guards does, but a failed evaluation has the worst values.
+
+    :func:`~deap_nas.eaAsync` needs no guard. A loop of DEAP ends when a fitness raises, and lets a NaN win or lose a
+    tournament by its place. Behind a guard each of these is a failure: an exception, a value that is not finite, a
+    wrong number of values. Its error is logged (logger ``deap_nas.evaluators.guard``, level WARNING) by the process
+    that evaluates. The death of that process, or its time limit, is raised by ``toolbox.map`` as ever.
+
+    It pickles if the fitness does, and also decorates what a toolbox already has::
+
+        toolbox.register("evaluate", Guard(fitness, worst_values=(0.0,)))
+        toolbox.decorate("evaluate", partial(Guard, worst_values=(0.0,)))
+
+    Args:
+        evaluate: a DEAP evaluate (``individual -> tuple of floats``) or a
+            :class:`~deap_nas.evaluators.DetailedFitness`, which keeps its details in :func:`~deap_nas.eaAsync`.
+        worst_values: fitness of a failed evaluation, one finite number for each objective.
+
+    Raises:
+        SettingsError: ``worst_values`` is not a sequence of finite numbers.
+    """
+
+    def __init__(self, evaluate: Callable[..., Any], *, worst_values: Sequence[float]) -> None:
+        """See the class."""
+        if not isinstance(worst_values, Sequence) or not worst_values or not all(map(_is_finite, worst_values)):
+            raise SettingsError(f"worst_values must be finite numbers, one for each objective, found {worst_values!r}")
+        self.worst_values = tuple(map(float, worst_values))
+        self._fitness = evaluate
+
+    def __call__(self, *arguments: Any, **keywords: Any) -> tuple[float, ...]:
+        """Give the values of an individual, the last argument; those before it are the toolbox's.
+
+        Raises:
+            NASError: the settings of the run are wrong, such as a missing dataset.
+        """
+        *defaults, individual = arguments
+
+        def plain(individual: Any) -> Any:
+            """Hide that a fitness is detailed: outside eaAsync it chooses its seed itself."""
+            return self._fitness(*defaults, individual, **keywords)
+
+        evaluation = self._run(plain, Job(-1, individual, seed=0))
+        if evaluation.status is Status.OK:
+            return evaluation.values
+        _log.warning("%s evaluation of %s: %s", evaluation.status.name, individual, evaluation.error)
+        return self.worst_values
+
+    def evaluate(self, *arguments: Any, seed: int, **keywords: Any) -> Evaluation:
+        """Evaluate for :func:`~deap_nas.eaAsync`; see :class:`~deap_nas.evaluators.DetailedFitness`.
+
+        Raises:
+            NASError: the settings of the run are wrong, such as a missing dataset.
+        """
+        *defaults, genotype = arguments
+        return self._run(partial(self._fitness, *defaults, **keywords), Job(-1, genotype, seed))
+
+    def _run(self, fitness: Callable[..., Any], job: Job) -> Evaluation:
+        """The evaluation, failed if it has too many values or too few."""
+        evaluation = Runner(fitness)(job)
+        if evaluation.status is not Status.OK or len(evaluation.values) == len(self.worst_values):
+            return evaluation
+        error = f"expected {len(self.worst_values)} fitness values, found {evaluation.values}"
+        return replace(evaluation, values=(), status=Status.FAILED, error=error)
+
+
+def _is_finite(value: object) -> bool:
+    return isinstance(value, Real) and math.isfinite(value)
