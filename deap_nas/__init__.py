@@ -13,7 +13,19 @@ from deap_nas.errors import NASError
 from deap_nas.evaluators import Evaluation, Status, mpi_executor
 from deap_nas.genotype import Genotype
 from deap_nas.graph import PAPER_OPERATIONS, Graph, canonical_key, register_operation
-from deap_nas.operators import cxMotif, initDiversified, initTrivial, mutEdge, selTournamentFraction
+from deap_nas.operators import (
+    CostLimit,
+    cxMotif,
+    initDiversified,
+    initTrivial,
+    killLoser,
+    killOldest,
+    killUnselected,
+    median_cost,
+    mutEdge,
+    selTournamentCrowded,
+    selTournamentFraction,
+)
 from deap_nas.search_space import FlatSpace, HierarchicalSpace
 from deap_nas.template import Cost, NetworkTemplate, cost
 
@@ -25,6 +37,7 @@ except PackageNotFoundError:  # used from a folder that is not installed
 __all__ = [
     "PAPER_OPERATIONS",
     "Cost",
+    "CostLimit",
     "Evaluation",
     "FlatSpace",
     "Genotype",
@@ -39,8 +52,13 @@ __all__ = [
     "eaAsync",
     "initDiversified",
     "initTrivial",
+    "killLoser",
+    "killOldest",
+    "killUnselected",
+    "median_cost",
     "mpi_executor",
     "mutEdge",
     "register_operation",
+    "selTournamentCrowded",
     "selTournamentFraction",
 ]

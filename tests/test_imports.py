@@ -11,10 +11,11 @@ from tests.sources import FILES, PACKAGES, imports_of, part_of, uses_of
 FLOORS = (
     {"errors"},
     {"extras", "genotype"},
-    {"graph"},
+    {"graph", "evaluators"},
     {"search_space", "template"},
-    {"operators", "evaluators"},
+    {"operators"},
     {"store"},
+    {"history"},
     {"algorithms", "assembly"},
     {"training"},
     {"report"},
@@ -22,7 +23,7 @@ FLOORS = (
 )
 FLOOR_OF = {part: number for number, parts in enumerate(FLOORS) for part in parts}
 #: Parts that the package itself imports: they need nothing but DEAP and NumPy.
-CORE = set().union(*FLOORS[:6], {"algorithms"})
+CORE = set().union(*FLOORS[:7], {"algorithms"})
 OPTIONAL = ("torch", "torchvision", "sklearn", "mpi4py", "h5py", "matplotlib", "pebble", "tqdm", "PIL")
 MODULES = [name for name in FILES if part_of(name)]
 

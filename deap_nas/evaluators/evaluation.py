@@ -66,6 +66,8 @@ class Evaluation:
     #: Number of the evaluation in its run, and of its parent's; -1 for none.
     id: int = -1
     parent: int = -1
+    #: Id of the evaluation whose fitness it took, being the same network; -1 for a fitness of its own.
+    reused: int = -1
     #: Number of the worker; -1 when unknown.
     worker: int = field(default=-1, compare=False)
     host: str = field(default="", compare=False)

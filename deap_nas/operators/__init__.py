@@ -1,6 +1,20 @@
-"""DEAP-style operators: initialise, mutate, mate, select."""
+"""DEAP-style operators: initialise, mutate, mate, select, kill; limits on what they may give."""
 
+from deap_nas.operators.limit import CostLimit, median_cost
 from deap_nas.operators.motif import cxMotif, initDiversified, initTrivial, mutEdge
-from deap_nas.operators.selection import selTournamentFraction
+from deap_nas.operators.selection import selTournamentCrowded, selTournamentFraction
+from deap_nas.operators.survival import killLoser, killOldest, killUnselected
 
-__all__ = ["cxMotif", "initDiversified", "initTrivial", "mutEdge", "selTournamentFraction"]
+__all__ = [
+    "CostLimit",
+    "cxMotif",
+    "initDiversified",
+    "initTrivial",
+    "killLoser",
+    "killOldest",
+    "killUnselected",
+    "median_cost",
+    "mutEdge",
+    "selTournamentCrowded",
+    "selTournamentFraction",
+]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Sequence
 from operator import attrgetter
@@ -10,7 +11,7 @@ from typing import TypeVar
 
 from deap_nas.errors import SettingsError
 
-__all__ = ["selTournamentFraction"]
+__all__ = ["selTournamentCrowded", "selTournamentFraction"]
 
 _Individual = TypeVar("_Individual")
 
@@ -50,3 +51,43 @@ def selTournamentFraction(
         raise SettingsError(f"a tournament needs an evaluated individual, found none among {len(individuals)}")
     tournsize = min(len(evaluated), max(2, round(fraction * len(evaluated))))
     return [max(rng.sample(evaluated, tournsize), key=fitness_of) for _ in range(k)]
+
+
+def selTournamentCrowded(
+    individuals: Sequence[_Individual],
+    k: int,
+    *,
+    rng: random.Random | ModuleType = random,
+    fit_attr: str = "fitness",
+) -> list[_Individual]:
+    """Select the winners of ``k`` pairs by dominance, then by crowding, for searches with several objectives.
+
+    Of a pair drawn without replacement the one that dominates the other wins; if neither does, the one in the less
+    crowded place, and of equally crowded ones the first drawn. It is :func:`deap.tools.selTournamentDCD` for any
+    ``k``, as a steady-state search needs it.
+
+    Args:
+        individuals: evaluated individuals. Their ``fitness.crowding_dist`` is what :func:`deap.tools.selNSGA2` sets;
+            one that has none yet counts as lonely.
+        k: pairs.
+        rng: source of the random draws.
+        fit_attr: attribute that holds the fitness.
+
+    Returns:
+        References to the winners.
+
+    Raises:
+        SettingsError: no individual is given.
+    """
+    if not individuals:
+        raise SettingsError("a tournament needs an individual, found none")
+    fitness_of = attrgetter(fit_attr)
+    winners = []
+    for _ in range(k):
+        first, *rest = rng.sample(individuals, min(2, len(individuals)))
+        second = rest[0] if rest else first
+        one, other = fitness_of(first), fitness_of(second)
+        distances = [getattr(fitness, "crowding_dist", math.inf) for fitness in (one, other)]
+        loses = other.dominates(one) or (not one.dominates(other) and distances[1] > distances[0])
+        winners.append(second if loses else first)
+    return winners

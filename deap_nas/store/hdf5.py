@@ -265,10 +265,9 @@ class HDF5Store(Store):
 
     def kill(self, ids: Iterable[int]) -> None:
         """See :meth:`Store.kill`."""
-        dead = set(ids)
-        for row, number in enumerate(self.column("id")):
-            if int(number) in dead:
-                self._file["individuals/alive"][row] = False
+        alive = self._file["individuals/alive"]
+        for row in np.flatnonzero(np.isin(self.column("id"), list(ids))):
+            alive[row] = False
         self._file.flush()
 
     def records(self) -> list[Record]:

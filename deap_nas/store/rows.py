@@ -20,7 +20,7 @@ _HOST_BYTES = 64
 #: Columns that make a :class:`Record`.
 ROW_FIELDS = (
     "id", "parent", "genes", "fitness", "status", "alive", "submitted", "started", "finished", "worker", "host",
-    "n_parameters", "flops", "scores",
+    "n_parameters", "flops", "scores", "reused",
 )  # fmt: skip
 
 
@@ -45,6 +45,7 @@ def individual_columns(space: SearchSpace, n_objectives: int, n_repeats: int) ->
         Column("n_parameters", "i8"),
         Column("flops", "i8"),
         Column("scores", "f8", n_repeats),
+        Column("reused", "i8"),
     )
 
 
@@ -74,6 +75,7 @@ def to_row(genes: Sequence[int], evaluation: Evaluation, *, n_repeats: int) -> d
         "n_parameters": [evaluation.n_parameters],
         "flops": [evaluation.flops],
         "scores": [(*evaluation.scores, *[math.nan] * (n_repeats - len(evaluation.scores)))],
+        "reused": [evaluation.reused],
         "id": [evaluation.id],
     }
 
@@ -89,6 +91,7 @@ def from_row(row: dict[str, Any], error: str) -> Record:
         flops=row["flops"],
         id=row["id"],
         parent=row["parent"],
+        reused=row["reused"],
         worker=row["worker"],
         host=bytes(row["host"]).decode(errors="replace"),
         submitted=row["submitted"],

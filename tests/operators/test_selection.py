@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import chisquare
 
-from deap_nas import selTournamentFraction
+from deap_nas import selTournamentCrowded, selTournamentFraction
 from deap_nas.errors import SettingsError
 from tests.strategies import seeds
 from tests.toolboxes import MaxIndividual, MinIndividual, PairIndividual, evaluated
@@ -123,3 +123,37 @@ def test_a_fraction_out_of_its_range_is_refused(fraction):
 def test_a_tournament_of_nobody_is_refused(population):
     with pytest.raises(SettingsError, match="needs an evaluated individual"):
         selTournamentFraction(population, 1)
+
+
+def crowded(*pairs, distances):
+    members = evaluated(PairIndividual, *pairs)
+    for member, distance in zip(members, distances, strict=True):
+        member[:] = [len(member), id(member)]  # equal to itself only
+        if distance is not None:
+            member.fitness.crowding_dist = distance
+    return members
+
+
+def test_of_a_pair_the_dominating_one_wins_then_the_lonelier_one():
+    rng = random.Random(0)
+    better, worse = crowded((2.0, 1.0), (1.0, 2.0), distances=(0.1, 9.0))
+    assert selTournamentCrowded([better, worse], 20, rng=rng) == [better] * 20
+    lonely, packed = crowded((2.0, 2.0), (1.0, 1.0), distances=(2.0, 0.5))
+    assert {id(winner) for winner in selTournamentCrowded([packed, lonely], 20, rng=rng)} == {id(lonely)}
+
+
+def test_a_newcomer_without_a_crowding_distance_counts_as_lonely():
+    newcomer, packed = crowded((2.0, 2.0), (1.0, 1.0), distances=(None, 0.5))
+    assert {id(winner) for winner in selTournamentCrowded([packed, newcomer], 20)} == {id(newcomer)}
+
+
+def test_of_pairs_alike_the_first_drawn_wins_so_both_do():
+    members = crowded((1.0, 1.0), (1.0, 1.0), distances=(1.0, 1.0))
+    assert {id(winner) for winner in selTournamentCrowded(members, 60, rng=random.Random(1))} == set(map(id, members))
+
+
+def test_one_individual_wins_alone_and_nobody_is_refused():
+    (member,) = crowded((1.0, 1.0), distances=(1.0,))
+    assert selTournamentCrowded([member], 2) == [member, member]
+    with pytest.raises(SettingsError, match="needs an individual"):
+        selTournamentCrowded([], 1)

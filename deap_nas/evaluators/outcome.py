@@ -1,0 +1,63 @@
+"""The controller's side of an evaluation that did not end well: what a future that raised means, the worst fitness."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from concurrent.futures import CancelledError, Future
+from dataclasses import replace
+from functools import partial
+from math import copysign
+from typing import Any
+
+from deap_nas.errors import ExecutorError, NASError
+from deap_nas.evaluators.evaluation import Evaluation, Job, Status
+
+__all__ = ["outcome", "worst_values"]
+
+#: Fitness of a failed evaluation, away from the optimum, where the fitness names no worst value of its own. Finite,
+#: and small enough that the mean and the deviation of a population stay finite.
+_WORST = 1e100
+
+
+def outcome(future: Future[Evaluation], job: Job, *, is_first: bool) -> Evaluation:
+    """Give a future's evaluation, or one that says how it failed outside the fitness.
+
+    Args:
+        future: of a :class:`~deap_nas.evaluators.Runner`; it has ended.
+        job: that was run.
+        is_first: whether no evaluation has succeeded yet; what would fail every evaluation is then raised.
+
+    Raises:
+        NASError: the settings are wrong, such as a missing dataset.
+        ExecutorError: an evaluation cannot be sent to a worker.
+    """
+    try:
+        return future.result()
+    except (KeyboardInterrupt, CancelledError):
+        raise
+    except TimeoutError as error:
+        status, text = Status.TIMED_OUT, str(error) or "ended at its time limit"
+    except NASError as error:
+        if is_first:
+            raise
+        status, text = Status.FAILED, f"{type(error).__name__}: {error}"
+    except Exception as error:
+        if _cannot_be_sent(error) and is_first:
+            raise ExecutorError(f"an evaluation cannot be sent to a worker: {error}") from error
+        status, text = Status.LOST, f"{type(error).__name__}: {error}"
+    ended = Evaluation(status=status, error=text, id=job.id, parent=job.parent)
+    return replace(ended, submitted=job.submitted, started=job.submitted, finished=time.time())
+
+
+def _cannot_be_sent(error: Exception) -> bool:
+    """Whether pickling is what failed; a fitness's own exceptions do not come this way."""
+    return isinstance(error, (AttributeError, TypeError, ImportError)) or type(error).__name__ == "PicklingError"
+
+
+def worst_values(evaluate: Any, weights: Sequence[float]) -> tuple[float, ...]:
+    """Worst finite fitness: what the fitness calls so (``worst_values``), else far from the optimum."""
+    while isinstance(evaluate, partial):
+        evaluate = evaluate.func
+    values = getattr(evaluate, "worst_values", None)
+    return tuple(copysign(_WORST, -weight) for weight in weights) if values is None else tuple(values)

@@ -1,0 +1,155 @@
+"""What a search has evaluated so far: members, store, hall of fame, logbook, and the fitness that can be reused."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from dataclasses import replace
+from typing import Any
+
+from deap import tools
+
+from deap_nas.evaluators import Evaluation, Job, Status
+from deap_nas.evaluators.outcome import worst_values
+from deap_nas.store import Store
+
+__all__ = ["History", "Reuse", "Survival"]
+
+#: Takes the evaluated members in the order in which they joined; gives those to be removed.
+Survival = Callable[[Sequence[Any]], Iterable[Any]]
+#: Gives the key of a genotype; what has the same key has the same fitness.
+Reuse = Callable[[Sequence[int]], Hashable]
+
+_log = logging.getLogger("deap_nas.algorithms")
+
+
+class History:
+    """Lets individuals join with their evaluations, and others leave.
+
+    Args:
+        evaluated: the members, a list that this class extends and shortens.
+        store: journal of the run.
+        evaluate: the fitness, which may name its worst values.
+        stats: a :class:`deap.tools.Statistics`, or None.
+        halloffame: a :class:`deap.tools.HallOfFame`, or None.
+        survival: gives the members to be removed, or None.
+        reuse: gives the keys of genotypes, or None.
+        period: evaluations in a row of the logbook.
+        verbose: whether to log each row.
+    """
+
+    def __init__(
+        self,
+        evaluated: list[Any],
+        store: Store,
+        evaluate: Any,
+        *,
+        stats: Any,
+        halloffame: Any,
+        survival: Survival | None,
+        reuse: Reuse | None,
+        period: int,
+        verbose: bool,
+    ) -> None:
+        """See the class."""
+        self._evaluated = evaluated
+        self._store = store
+        self._evaluate = evaluate
+        self._stats = stats
+        self._halloffame = halloffame
+        self._survival = survival
+        self._reuse = reuse
+        self._period = period
+        self._verbose = verbose
+        self._known: dict[Hashable, Evaluation] = {}
+        if reuse is not None:
+            for record in store.records():
+                self._remember(record.genes, record.evaluation)
+        #: Whether any evaluation has succeeded.
+        self.has_success = any(not _has_failed(member) for member in evaluated)
+        self.logbook = tools.Logbook()
+        self._counts = dict.fromkeys(("nevals", "failed") if reuse is None else ("nevals", "reused", "failed"), 0)
+        self.logbook.header = ["gen", *self._counts, *(stats.fields if stats else [])]
+        if halloffame is not None:
+            halloffame.update(evaluated)
+        if evaluated:
+            self._remove()  # a kill may have come between an evaluation and the removal that follows
+
+    def recall(self, job: Job) -> Evaluation | None:
+        """Give the job the evaluation of an earlier genotype with the same key; None when there is none."""
+        known = self._known.get(self._reuse(job.genes)) if self._reuse is not None else None
+        if known is None:
+            return None
+        now = time.time()
+        taken = replace(known, reused=known.id, worker=-1, host="")
+        return replace(taken, id=job.id, parent=job.parent, submitted=now, started=now, finished=now)
+
+    def record(self, individual: Any, evaluation: Evaluation) -> None:
+        """Let an individual join with its evaluation; a failed one gets the worst finite fitness."""
+        weights = individual.fitness.weights
+        if evaluation.status is Status.OK and len(evaluation.values) != len(weights):
+            error = f"expected {len(weights)} fitness values, one for each weight, found {evaluation.values}"
+            evaluation = replace(evaluation, status=Status.FAILED, error=error)
+        if evaluation.status is not Status.OK:
+            evaluation = replace(evaluation, values=worst_values(self._evaluate, weights))
+            self._counts["failed"] += 1
+            _log.info("evaluation %d: %s", evaluation.id, evaluation.status.name)
+        else:
+            self.has_success = True
+        individual.fitness.values = evaluation.values
+        individual.evaluation = evaluation
+        self._store.append(individual, evaluation)
+        self._evaluated.append(individual)
+        self._counts["nevals" if evaluation.reused < 0 else "reused"] += 1
+        if self._reuse is not None:
+            self._remember(individual, evaluation)
+        if self._halloffame is not None:
+            _improve(self._halloffame, individual)
+        if self._n_new == self._period:
+            self._log_row()
+        self._remove()
+
+    def close(self) -> None:
+        """Log the evaluations that fill no whole row."""
+        if self._n_new:
+            self._log_row()
+
+    @property
+    def _n_new(self) -> int:
+        return self._counts["nevals"] + self._counts.get("reused", 0)
+
+    def _remember(self, genes: Sequence[int], evaluation: Evaluation) -> None:
+        """Keep the first evaluation of each key, if it succeeded."""
+        if self._reuse is not None and evaluation.status is Status.OK and evaluation.reused < 0:
+            self._known.setdefault(self._reuse(genes), evaluation)
+
+    def _log_row(self) -> None:
+        generation = -(-self._store.n_evaluated // self._period) - 1
+        members = [member for member in self._evaluated if not _has_failed(member)]
+        compiled = self._stats.compile(members) if self._stats and members else {}
+        self.logbook.record(gen=generation, **self._counts, **compiled)
+        self._counts = dict.fromkeys(self._counts, 0)
+        if self._verbose:
+            _log.info("%s", self.logbook.stream)
+
+    def _remove(self) -> None:
+        """Remove the members that the survival rule names."""
+        dead = {id(member) for member in self._survival(self._evaluated)} if self._survival is not None else set()
+        if dead:
+            leaving = (member for member in self._evaluated if id(member) in dead)
+            self._store.kill(member.evaluation.id for member in leaving if hasattr(member, "evaluation"))
+            self._evaluated[:] = [member for member in self._evaluated if id(member) not in dead]
+
+
+def _has_failed(member: Any) -> bool:
+    return hasattr(member, "evaluation") and member.evaluation.status is not Status.OK
+
+
+def _improve(halloffame: Any, individual: Any) -> None:
+    """Update a hall of fame; of two equal genotypes it keeps the fitter, where DEAP's own keeps the first."""
+    for place, member in enumerate(halloffame):
+        if halloffame.similar(member, individual) and individual.fitness.dominates(member.fitness):
+            halloffame.remove(place)
+            break
+    halloffame.update([individual])

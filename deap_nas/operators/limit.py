@@ -1,0 +1,129 @@
+"""Limits on the size of networks, for operators that may only give what keeps within them."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import wraps
+from statistics import median_low
+from types import ModuleType
+from typing import Any, TypeVar
+
+from deap_nas.errors import NotViableError, SettingsError
+from deap_nas.genotype import Genotype
+from deap_nas.graph import Lowers
+from deap_nas.operators.motif import initDiversified
+from deap_nas.search_space import HierarchicalSpace
+from deap_nas.template import Cost, NetworkTemplate, cost
+
+__all__ = ["CostLimit", "median_cost"]
+
+_Operator = TypeVar("_Operator", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True)
+class CostLimit:
+    """Permits the genotypes whose network is small enough (Liu 2018, section 4.2); a decorator for operators.
+
+    ``toolbox.decorate("mutate", limit)`` makes the operator try again until what it gives is permitted, and
+    ``toolbox.decorate("individual", limit)`` does the same for an initialisation. Networks are measured by
+    :func:`deap_nas.cost` and never built. A genotype that is no network costs nothing, so it is permitted.
+
+    Args:
+        space: the search space.
+        template: the network around the cell.
+        max_parameters: largest number of trainable parameters; None for any.
+        max_flops: largest number of FLOPs for one image; None for any.
+        n_tries: how often an operator is applied before it gives up.
+
+    Raises:
+        SettingsError: a limit or the number of tries is not positive.
+    """
+
+    space: Lowers
+    template: NetworkTemplate
+    max_parameters: int | None = None
+    max_flops: int | None = None
+    n_tries: int = 1000
+
+    def __post_init__(self) -> None:
+        """Check the fields."""
+        for name in ("max_parameters", "max_flops", "n_tries"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise SettingsError(f"{name} must be at least 1, found {value}")
+
+    def permits(self, genes: Sequence[int]) -> bool:
+        """Whether the network of a genotype keeps within the limits.
+
+        Raises:
+            GenotypeError: the genes do not belong to the space.
+        """
+        if self.max_parameters is None and self.max_flops is None:
+            return True
+        try:
+            size = cost(self.space, genes, self.template)
+        except NotViableError:
+            return True
+        return (self.max_parameters is None or size.n_parameters <= self.max_parameters) and (
+            self.max_flops is None or size.flops <= self.max_flops
+        )
+
+    def __call__(self, operator: _Operator) -> _Operator:
+        """Decorate an operator, which gives an individual or a tuple of them, and may change its arguments in place.
+
+        The decorated operator raises :class:`~deap_nas.errors.SettingsError` when nothing is permitted in
+        ``n_tries`` tries.
+        """
+
+        @wraps(operator)
+        def limited(*arguments: Any, **settings: Any) -> Any:
+            individuals = [argument for argument in arguments if isinstance(argument, Genotype)]
+            before = [list(individual) for individual in individuals]
+            for _ in range(self.n_tries):
+                result = operator(*arguments, **settings)
+                if all(map(self.permits, result if isinstance(result, tuple) else (result,))):
+                    return result
+                for individual, genes in zip(individuals, before, strict=True):
+                    individual[:] = genes
+            name = getattr(operator, "__name__", repr(operator))
+            raise SettingsError(
+                f"{self.n_tries} tries of {name} gave nothing within max_parameters={self.max_parameters} "
+                f"and max_flops={self.max_flops}: raise the limit, or start from smaller genotypes"
+            )
+
+        return limited  # type: ignore[return-value]  # the same call as the operator's
+
+
+def median_cost(
+    space: HierarchicalSpace,
+    template: NetworkTemplate,
+    *,
+    n_samples: int = 200,
+    n_mutations: int = 1000,
+    rng: random.Random | ModuleType = random,
+) -> Cost:
+    """Median parameters and median FLOPs of random genotypes, a limit for genotypes of another kind.
+
+    Liu 2018, section 4.2, chooses the limit so that flat networks have about the size of hierarchical ones.
+
+    Args:
+        space: of the random genotypes, made by :func:`deap_nas.initDiversified`.
+        template: the network around the cell.
+        n_samples: genotypes, at least 1; those that are no network do not count.
+        n_mutations: mutations of each.
+        rng: source of the random draws.
+
+    Raises:
+        SettingsError: no sample is a network, or ``n_mutations`` is negative.
+    """
+    costs = []
+    for _ in range(n_samples):
+        try:
+            costs.append(cost(space, initDiversified(Genotype, space, n_mutations=n_mutations, rng=rng), template))
+        except NotViableError:
+            continue
+    if not costs:
+        raise SettingsError(f"none of {n_samples} random genotypes is a network: take more samples")
+    return Cost(median_low(size.n_parameters for size in costs), median_low(size.flops for size in costs))
