@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from deap_nas.errors import DatasetError, DivergedError, NotViableError, SettingsError
+from deap_nas.errors import DatasetError, DivergedError, NotViableError, SettingsError, UnknownNameError
 from deap_nas.evaluators import Evaluation, Status, derive_seed
 from deap_nas.extras import check_installed
 from deap_nas.genotype import Genotype
@@ -26,6 +26,8 @@ __all__ = ["AccuracyFitness"]
 
 #: Kinds of devices that torch knows and this package has a use for.
 _DEVICES = ("auto", "cpu", "cuda", "mps", "xpu")
+#: Name of each objective, and its worst value: sizes that no network reaches, finite as a fitness must be.
+_WORST = {"accuracy": 0.0, "n_parameters": 1e15, "flops": 1e18}
 
 
 class AccuracyFitness:
@@ -34,6 +36,8 @@ class AccuracyFitness:
     A DEAP evaluate: called with an individual it returns ``(accuracy,)``. It is also a
     :class:`~deap_nas.evaluators.DetailedFitness`, so the search loop gives it seeds and records its scores. It
     pickles to a few hundred bytes; each process loads the images once.
+
+    With more ``objectives`` the values also hold the size of the network, for searches with several objectives.
 
     Args:
         space: search space of the genotypes.
@@ -45,16 +49,17 @@ class AccuracyFitness:
         seed: of the split into training and validation images, and, outside the search loop, of the trainings.
         data_dir: folder in which downloaded datasets are kept.
         download: whether a dataset that is not there may be downloaded, here and now.
+        objectives: what the values are, in order, out of ``"accuracy"``, ``"n_parameters"`` and ``"flops"``.
+
+    Attributes:
+        worst_values: fitness of an evaluation that failed.
 
     Raises:
-        UnknownNameError: no dataset has that name.
+        UnknownNameError: no dataset or no objective has that name.
         DatasetError: the images are missing, or too few for a batch or for a validation.
-        SettingsError: ``repeats`` is not positive, or ``device`` is no device.
+        SettingsError: ``repeats`` is not positive, ``device`` is no device, or there are no objectives.
         MissingExtraError: torch, or what reads the dataset, is not installed.
     """
-
-    #: Fitness of an evaluation that failed.
-    worst_values = (0.0,)
 
     def __init__(
         self,
@@ -68,10 +73,13 @@ class AccuracyFitness:
         seed: int = 0,
         data_dir: str | Path = "data",
         download: bool = False,
+        objectives: Sequence[str] = ("accuracy",),
     ) -> None:
         """See the class."""
         if not isinstance(repeats, int) or repeats < 1:
             raise SettingsError(f"repeats must be an integer of at least 1, found {repeats!r}")
+        self.objectives = _check_objectives(objectives)
+        self.worst_values = tuple(_WORST[name] for name in self.objectives)
         self.space = space
         self.source = Source(dataset, Path(data_dir), download)
         self.recipe = recipe
@@ -93,7 +101,7 @@ class AccuracyFitness:
         )
 
     def __call__(self, individual: Sequence[int]) -> tuple[float, ...]:
-        """Give ``(accuracy,)`` of an individual, (0.0,) if it is no network or diverged.
+        """Give the values of an individual, ``(accuracy,)``; ``worst_values`` if it is no network or diverged.
 
         The seed derives from the genes, so the same individual has the same fitness.
 
@@ -122,7 +130,9 @@ class AccuracyFitness:
                 scores.append(self._score(genotype, derive_seed(seed, repeat)))
         except DivergedError as error:
             return replace(done, status=Status.DIVERGED, scores=tuple(scores), error=str(error))
-        return replace(done, values=(sum(scores) / len(scores),), scores=tuple(scores))
+        found = {"accuracy": sum(scores) / len(scores), "n_parameters": size.n_parameters, "flops": size.flops}
+        values = tuple(float(found[name]) for name in self.objectives)
+        return replace(done, values=values, scores=tuple(scores))
 
     def _score(self, genotype: Genotype, seed: int) -> float:
         """Validation accuracy of one training."""
@@ -148,9 +158,19 @@ class AccuracyFitness:
             "template": self.template.to_dict(),
             "recipe": self.recipe.to_dict(),
             "repeats": self.repeats,
+            "objectives": list(self.objectives),
             "augmentation": {"crop": self.augmentation.crop, "flip": self.augmentation.flip},
             "seed": self.seed,
         }
+
+
+def _check_objectives(objectives: Sequence[str]) -> tuple[str, ...]:
+    if not objectives or isinstance(objectives, str):
+        raise SettingsError(f"objectives must be a sequence of at least one name, found {objectives!r}")
+    for name in objectives:
+        if name not in _WORST:
+            raise UnknownNameError("objective", name, _WORST)
+    return tuple(objectives)
 
 
 def _check_size(dataset: str, n_images: int, batch_size: int) -> None:

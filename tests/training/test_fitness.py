@@ -10,7 +10,7 @@ from deap import algorithms, tools
 
 from deap_nas import FlatSpace, Genotype, HierarchicalSpace, NetworkTemplate, cost, initDiversified, initTrivial
 from deap_nas.assembly import build_network
-from deap_nas.errors import DatasetError, DivergedError, GenotypeError, SettingsError
+from deap_nas.errors import DatasetError, DivergedError, GenotypeError, SettingsError, UnknownNameError
 from deap_nas.evaluators import DetailedFitness, Status, derive_seed
 from deap_nas.training import SEARCH, AccuracyFitness, Source
 from deap_nas.training.batches import search_sets
@@ -54,6 +54,30 @@ def test_evaluation_reports_mean_scores_and_cost():
     assert len(evaluation.scores) == 3
     assert evaluation.values == (sum(evaluation.scores) / 3,)
     assert (evaluation.n_parameters, evaluation.flops) == (size.n_parameters, size.flops)
+
+
+def test_objectives_put_the_size_of_the_network_beside_its_accuracy():
+    fitness = make_fitness(objectives=("accuracy", "n_parameters", "flops"))
+    size = cost(SPACE, GENES, fitness.template)
+    evaluation = fitness.evaluate(GENES, seed=0)
+    assert evaluation.values == (sum(evaluation.scores) / 2, size.n_parameters, size.flops)
+    worst = fitness(Genotype([0] * SPACE.n_genes))
+    assert worst == fitness.worst_values
+    assert worst[0] == 0 and worst[1] > 1e12 and worst[2] > 1e15
+    assert fitness.to_dict()["objectives"] == ["accuracy", "n_parameters", "flops"]
+
+
+@pytest.mark.parametrize(
+    ("objectives", "error", "message"),
+    [
+        (("accuracy", "speed"), UnknownNameError, "unknown objective 'speed'; known: accuracy, flops, n_parameters"),
+        ((), SettingsError, "at least one name"),
+        ("accuracy", SettingsError, "must be a sequence"),
+    ],
+)
+def test_objectives_that_make_no_sense_are_refused(objectives, error, message):
+    with pytest.raises(error, match=message):
+        make_fitness(objectives=objectives)
 
 
 def test_template_takes_the_images_of_the_dataset():
