@@ -63,7 +63,8 @@ def test_objectives_put_the_size_of_the_network_beside_its_accuracy():
     assert evaluation.values == (sum(evaluation.scores) / 2, size.n_parameters, size.flops)
     worst = fitness(Genotype([0] * SPACE.n_genes))
     assert worst == fitness.worst_values
-    assert worst[0] == 0 and worst[1] > 1e12 and worst[2] > 1e15
+    assert worst[0] == 0
+    assert min(worst[1:]) > 1e12
     assert fitness.to_dict()["objectives"] == ["accuracy", "n_parameters", "flops"]
 
 
