@@ -1,11 +1,11 @@
 """Search strategies on NAS-Bench-201, whose every cell has been trained (Dong 2020 <https://arxiv.org/abs/2001.00326>).
 
-    python benchmarks/nasbench201.py --table nasbench201.npz [--seeds 100] [--evaluations 200] [--output nasbench201.png]
+    python benchmarks/nasbench201.py --table nasbench201.npz [--seeds 100] [--evaluations 200] [--output PICTURE]
 
 The fitness is looked up: validation accuracy on CIFAR-10 after 12 epochs. What a search has found is the fittest cell
 so far; its test accuracy after 200 epochs is what counts, and no search sees it. The table is a file of NumPy arrays:
-``ops`` holds six digits a cell, which are its genes here, and ``cifar10_val_acc_12``, ``cifar10_test_acc_200`` and so on
-the accuracies in percent.
+``ops`` holds six digits a cell, which are its genes here; ``cifar10_val_acc_12``, ``cifar10_test_acc_200`` and so on
+hold the accuracies in percent.
 """
 
 import argparse
@@ -50,6 +50,7 @@ class TabularFitness:
         self.n_classes = len(np.unique(table["isomorph_of"]))
 
     def __call__(self, genotype):
+        """Validation accuracy on CIFAR-10 after 12 epochs, in percent."""
         return (float(self.validation[self.rows[tuple(genotype)]]),)
 
 
