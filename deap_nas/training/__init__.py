@@ -1,18 +1,27 @@
-"""Training as a fitness: recipes, datasets, and the mean validation accuracy of a genotype. Needs the extra ``torch``.
+"""Training: the fitness of a search, and the retraining of the cell it has found. Needs the extra ``torch``.
 
 Importing this package does not import torch; the first training does.
 """
 
-from deap_nas.training.data import Augmentation, DatasetInfo, Source, dataset_info, dataset_names
+from deap_nas.training.data import dataset_info, dataset_names
 from deap_nas.training.fitness import AccuracyFitness
-from deap_nas.training.recipes import SEARCH, Recipe
+from deap_nas.training.recipes import CIFAR_EVALUATION, IMAGENET, SEARCH, Recipe
+from deap_nas.training.results import RetrainingProgress, RetrainingResult, RunResult
+from deap_nas.training.retraining import Retraining
+from deap_nas.training.sources import Augmentation, DatasetInfo, Source
 
 __all__ = [
+    "CIFAR_EVALUATION",
+    "IMAGENET",
     "SEARCH",
     "AccuracyFitness",
     "Augmentation",
     "DatasetInfo",
     "Recipe",
+    "Retraining",
+    "RetrainingProgress",
+    "RetrainingResult",
+    "RunResult",
     "Source",
     "dataset_info",
     "dataset_names",

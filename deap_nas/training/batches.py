@@ -2,14 +2,50 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Protocol
 
 import torch
 
-from deap_nas.training.data import Augmentation, Images, Source, load_images, split
+from deap_nas.training.data import load_images, split
+from deap_nas.training.ranks import ALONE, Ranks
+from deap_nas.training.sources import Augmentation, Images, Source
 
-__all__ = ["DeviceImages", "augmented_batch", "search_sets", "to_device"]
+__all__ = [
+    "Batches",
+    "DeviceBatches",
+    "DeviceImages",
+    "augmented_batch",
+    "evaluation_batches",
+    "search_sets",
+    "to_device",
+]
+
+#: Images in one batch of an evaluation.
+_EVALUATION_BATCH = 1024
+
+
+class Batches(Protocol):
+    """An endless sequence of training batches that can go on in another process."""
+
+    @property
+    def device(self) -> torch.device:
+        """Where the batches are."""
+        ...
+
+    def next(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """Give the next batch: normalised images (batch, channels, height, width), and labels (batch,)."""
+        ...
+
+    def state(self) -> dict[str, torch.Tensor]:
+        """What :meth:`restore` needs besides the number of steps."""
+        ...
+
+    def restore(self, state: Mapping[str, torch.Tensor], step: int) -> None:
+        """Go on after so many batches."""
+        ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,7 +83,12 @@ def to_device(images: Images, *, device: torch.device, like: DeviceImages | None
 
 
 def augmented_batch(
-    images: DeviceImages, indices: torch.Tensor, augmentation: Augmentation, generator: torch.Generator
+    images: DeviceImages,
+    indices: torch.Tensor,
+    augmentation: Augmentation,
+    generator: torch.Generator,
+    *,
+    share: slice = slice(None),
 ) -> torch.Tensor:
     """Cut a batch from the images: random crop and random mirroring of each, in one gather.
 
@@ -56,6 +97,7 @@ def augmented_batch(
         indices: (batch,) which images.
         augmentation: what to do with each.
         generator: of the random draws, on the device of the images.
+        share: part of the batch that is wanted; the draws are those of the whole batch.
 
     Returns:
         (batch, channels, crop, crop) normalised images.
@@ -71,11 +113,61 @@ def augmented_batch(
     if augmentation.crop is not None:
         rows = rows + _offsets(batch, height - augmentation.crop, generator, device)
         columns = columns + _offsets(batch, width - augmentation.crop, generator, device)
-    return images.normalised(images.pixels[indices[:, None, None], rows[:, :, None], columns[:, None, :]])
+    which, rows, columns = indices[share, None, None], rows[share, :, None], columns[share, None, :]
+    return images.normalised(images.pixels[which, rows, columns])
 
 
 def _offsets(batch: int, largest: int, generator: torch.Generator, device: torch.device) -> torch.Tensor:
     return torch.randint(0, largest + 1, (batch, 1), generator=generator, device=device)
+
+
+class DeviceBatches:
+    """Whole batches, each epoch in an order of its own; what is left of an epoch is dropped.
+
+    Args:
+        images: at least one batch of them.
+        augmentation: of each batch.
+        batch_size: images in a batch, of all ranks together.
+        seed: of the order of the images and of their augmentation.
+        ranks: each of them gets its share of every batch.
+    """
+
+    def __init__(
+        self, images: DeviceImages, augmentation: Augmentation, batch_size: int, *, seed: int, ranks: Ranks = ALONE
+    ) -> None:
+        """See the class."""
+        self.device = images.pixels.device
+        self._images = images
+        self._augmentation = augmentation
+        self._batch_size = batch_size
+        self._share = ranks.share(batch_size)
+        self._generator = torch.Generator(device=self.device).manual_seed(seed)
+        self._order = torch.empty(0, dtype=torch.int64, device=self.device)
+
+    def next(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """Give the next batch: images and labels."""
+        if len(self._order) < self._batch_size:
+            n_images = len(self._images.labels)
+            self._order = torch.randperm(n_images, generator=self._generator, device=self.device)
+        indices, self._order = self._order[: self._batch_size], self._order[self._batch_size :]
+        batch = augmented_batch(self._images, indices, self._augmentation, self._generator, share=self._share)
+        return batch, self._images.labels[indices[self._share]]
+
+    def state(self) -> dict[str, torch.Tensor]:
+        """State of the generator, and the rest of the epoch's order."""
+        return {"generator": self._generator.get_state(), "order": self._order}
+
+    def restore(self, state: Mapping[str, torch.Tensor], step: int) -> None:  # noqa: ARG002 - the order tells the place
+        """Go on where :meth:`state` was taken."""
+        self._generator.set_state(state["generator"])
+        self._order = state["order"].to(self.device)
+
+
+def evaluation_batches(images: DeviceImages) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+    """All images once, whole and without augmentation, with their labels."""
+    for begin in range(0, len(images.labels), _EVALUATION_BATCH):
+        part = slice(begin, begin + _EVALUATION_BATCH)
+        yield images.normalised(images.pixels[part]), images.labels[part]
 
 
 @lru_cache(maxsize=2)
@@ -91,8 +183,6 @@ def search_sets(source: Source, seed: int, device: torch.device) -> tuple[Device
         DatasetError: the dataset is missing or unreadable.
     """
     images = load_images(source)
-    training, validation = (
-        Images(images.pixels[part], images.labels[part]) for part in split(len(images.labels), seed=seed)
-    )
+    training, validation = (images.part(indices) for indices in split(len(images.labels), seed=seed))
     on_device = to_device(training, device=device)
     return on_device, to_device(validation, device=device, like=on_device)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from deap_nas.errors import DatasetError, DivergedError, NotViableError, SettingsError, UnknownNameError
 from deap_nas.evaluators import Evaluation, Status, derive_seed
@@ -16,16 +16,13 @@ from deap_nas.extras import check_installed
 from deap_nas.genotype import Genotype
 from deap_nas.search_space import SearchSpace
 from deap_nas.template import NetworkTemplate, cost
-from deap_nas.training.data import VALIDATION_SHARE, Source, dataset_info, fetch
+from deap_nas.training.data import VALIDATION_SHARE, dataset_info, fetch
+from deap_nas.training.devices import check_device, choose_device
 from deap_nas.training.recipes import SEARCH, Recipe
-
-if TYPE_CHECKING:
-    import torch
+from deap_nas.training.sources import Source
 
 __all__ = ["AccuracyFitness"]
 
-#: Kinds of devices that torch knows and this package has a use for.
-_DEVICES = ("auto", "cpu", "cuda", "mps", "xpu")
 #: Name of each objective, and its worst value: sizes that no network reaches, finite as a fitness must be.
 _WORST = {"accuracy": 0.0, "n_parameters": 1e15, "flops": 1e18}
 
@@ -49,6 +46,7 @@ class AccuracyFitness:
         seed: of the split into training and validation images, and, outside the search loop, of the trainings.
         data_dir: folder in which downloaded datasets are kept.
         download: whether a dataset that is not there may be downloaded, here and now.
+        n_images: use so many of the training images, always the same ones, drawn at random; by default all.
         objectives: what the values are, in order, out of ``"accuracy"``, ``"n_parameters"`` and ``"flops"``.
 
     Attributes:
@@ -57,7 +55,8 @@ class AccuracyFitness:
     Raises:
         UnknownNameError: no dataset or no objective has that name.
         DatasetError: the images are missing, or too few for a batch or for a validation.
-        SettingsError: ``repeats`` is not positive, ``device`` is no device, or there are no objectives.
+        SettingsError: ``repeats`` is not positive, ``device`` is no device, there are no objectives, or the dataset
+            has fewer images than ``n_images``.
         MissingExtraError: torch, or what reads the dataset, is not installed.
     """
 
@@ -73,6 +72,7 @@ class AccuracyFitness:
         seed: int = 0,
         data_dir: str | Path = "data",
         download: bool = False,
+        n_images: int | None = None,
         objectives: Sequence[str] = ("accuracy",),
     ) -> None:
         """See the class."""
@@ -81,17 +81,19 @@ class AccuracyFitness:
         self.objectives = _check_objectives(objectives)
         self.worst_values = tuple(_WORST[name] for name in self.objectives)
         self.space = space
-        self.source = Source(dataset, Path(data_dir), download)
+        self.source = Source(dataset, Path(data_dir), download, n_images)
         self.recipe = recipe
         self.repeats = repeats
         self.device = device
         self.seed = seed
-        if device.partition(":")[0] not in _DEVICES:
-            raise SettingsError(
-                f"device must be one of {', '.join(_DEVICES)}, with ':N' for the N-th, found {device!r}"
-            )
+        check_device(device)
         check_installed("torch", extra="torch")
         info = dataset_info(self.source)
+        if info.size is None:
+            raise DatasetError(
+                f"{dataset} is read file by file, and a search wants its images in memory: resize them to one small "
+                f"size, and give their folder as imagefolder:PATH"
+            )
         _check_size(dataset, info.n_images, recipe.batch_size)
         fetch(self.source)
         template = template or NetworkTemplate.small_cifar()
@@ -136,22 +138,18 @@ class AccuracyFitness:
 
     def _score(self, genotype: Genotype, seed: int) -> float:
         """Validation accuracy of one training."""
-        import torch
-
-        from deap_nas.assembly import build_network
         from deap_nas.training.batches import search_sets
-        from deap_nas.training.trainer import accuracy, train
+        from deap_nas.training.trainer import accuracy, seeded_network, train
 
-        device = _choose_device(self.device)
+        device = choose_device(self.device)
         training, validation = search_sets(self.source, self.seed, device)
-        with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-            torch.manual_seed(seed)
-            network = build_network(self.space, genotype, self.template).to(device)
+        network = seeded_network(self.space, genotype, self.template, seed=seed, device=device)
         train(network, training, self.augmentation, self.recipe, seed=seed)
         return accuracy(network, validation)
 
     def to_dict(self) -> dict[str, Any]:
         """Everything that decides what a fitness means, as JSON can hold it."""
+        part = {} if self.source.n_images is None else {"n_images": self.source.n_images}
         return {
             "space": self.space.to_dict(),
             "dataset": self.source.name,
@@ -161,6 +159,7 @@ class AccuracyFitness:
             "objectives": list(self.objectives),
             "augmentation": {"crop": self.augmentation.crop, "flip": self.augmentation.flip},
             "seed": self.seed,
+            **part,
         }
 
 
@@ -183,13 +182,3 @@ def _check_size(dataset: str, n_images: int, batch_size: int) -> None:
         )
     if n_validation < 1:
         raise DatasetError(f"{dataset} has {n_images} images, too few to keep some for validation; choose a larger one")
-
-
-def _choose_device(name: str) -> torch.device:
-    import torch
-
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    if name.startswith("cuda") and not torch.cuda.is_available():
-        raise SettingsError(f"device {name!r} was asked for, but PyTorch finds no GPU here: try 'cpu' or 'auto'")
-    return torch.device(name)

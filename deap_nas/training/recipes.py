@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-from typing import Any
+import math
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Self
 
 from deap_nas.errors import SettingsError
 
-__all__ = ["SEARCH", "Recipe"]
+__all__ = ["CIFAR_EVALUATION", "IMAGENET", "SEARCH", "Recipe"]
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,26 @@ class Recipe:
         """Steps after which the learning rate is divided by ten."""
         return [round(drop * self.steps) for drop in self.drops]
 
+    def learning_rate_at(self, step: int) -> float:
+        """Learning rate of a step, counted from 1."""
+        rate = self.learning_rate
+        for milestone in self.milestones:
+            if step > milestone:
+                rate *= 0.1
+        return rate
+
+    def scaled(self, factor: float) -> Self:
+        """Give the same recipe with ``factor`` times the steps; the drops move along.
+
+        A small factor rehearses a long training: ``CIFAR_EVALUATION.scaled(0.001)`` takes 80 steps.
+
+        Raises:
+            SettingsError: the factor is not a positive number.
+        """
+        if not 0 < factor < math.inf:
+            raise SettingsError(f"a recipe is scaled by a positive number, found {factor!r}")
+        return replace(self, steps=max(1, round(factor * self.steps)))
+
     def to_dict(self) -> dict[str, Any]:
         """Fields as JSON can hold them."""
         return asdict(self) | {"drops": list(self.drops)}
@@ -60,3 +81,8 @@ class Recipe:
 
 #: Training of a candidate during the search (Liu 2018, section 4.1).
 SEARCH = Recipe()
+#: Training of the cell that was found, in the large model on CIFAR (Liu 2018, section 4.1): drops after 40,000, 60,000
+#: and 70,000 of 80,000 steps.
+CIFAR_EVALUATION = Recipe(steps=80_000, drops=(1 / 2, 3 / 4, 7 / 8))
+#: The same on ImageNet (Liu 2018, section 4.1): drops after 100,000, 150,000 and 175,000 of 200,000 steps.
+IMAGENET = Recipe(steps=200_000, batch_size=1024, drops=(1 / 2, 3 / 4, 7 / 8), weight_decay=1e-4)

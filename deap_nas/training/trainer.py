@@ -1,21 +1,146 @@
-"""Training and validation of one network."""
+"""Training and validation of one network: the steps that a search and a retraining share."""
 
 from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import torch
 from torch import nn
 
+from deap_nas.assembly import build_network
 from deap_nas.errors import DivergedError
-from deap_nas.training.batches import DeviceImages, augmented_batch
-from deap_nas.training.data import Augmentation
+from deap_nas.graph import Lowers
+from deap_nas.template import NetworkTemplate
+from deap_nas.training.batches import Batches, DeviceBatches, DeviceImages, evaluation_batches
+from deap_nas.training.ranks import ALONE, Ranks
 from deap_nas.training.recipes import Recipe
+from deap_nas.training.sources import Augmentation
 
-__all__ = ["accuracy", "train"]
+__all__ = ["Trainer", "accuracy", "seeded_network", "top_accuracies", "train"]
 
-#: Images in one batch of an evaluation.
-_EVALUATION_BATCH = 1024
 #: Steps between two checks that the loss is still a number; each check waits for the device.
 _STEPS_BETWEEN_CHECKS = 100
+#: What each precision computes in; the weights are always float32.
+_AUTOCAST = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+
+
+def seeded_network(
+    space: Lowers, genes: Sequence[int], template: NetworkTemplate, *, seed: int, device: torch.device
+) -> nn.Module:
+    """Assemble a network with weights drawn from a seed; the global generator stays as it is.
+
+    Raises:
+        GenotypeError: the genes do not belong to the space.
+        NotViableError: no path leads from the cell's input to its output.
+    """
+    with torch.random.fork_rng(devices=[]):  # the weights are drawn on the CPU
+        torch.default_generator.manual_seed(seed)
+        return build_network(space, genes, template).to(device)
+
+
+class Trainer:
+    """A network in training, some steps at a time.
+
+    Args:
+        network: trained in place, from the weights it has.
+        batches: on the device of the network.
+        recipe: how to train.
+        forward: what computes the logits with the network's weights, such as its compiled form; by default the
+            network itself.
+        precision: ``"float32"``, or ``"bfloat16"`` or ``"float16"`` for what is safe to compute in it.
+        ranks: processes that train the network together; ``forward`` averages the gradients over them.
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        batches: Batches,
+        recipe: Recipe,
+        *,
+        forward: nn.Module | None = None,
+        precision: str = "float32",
+        ranks: Ranks = ALONE,
+    ) -> None:
+        """See the class."""
+        self.network = network
+        self.recipe = recipe
+        #: Steps done so far.
+        self.step = 0
+        self._batches = batches
+        self._forward = network if forward is None else forward
+        self._precision = precision
+        self._ranks = ranks
+        self._optimiser = torch.optim.SGD(
+            network.parameters(),
+            lr=recipe.learning_rate,
+            momentum=recipe.momentum,
+            weight_decay=recipe.weight_decay,
+        )
+        self._scaler = torch.amp.GradScaler(batches.device.type, enabled=precision == "float16")
+        network.train()
+
+    def advance(self, n_steps: int) -> float:
+        """Train for some steps, and wait for the device once, at their end.
+
+        Returns:
+            The mean loss of these steps.
+
+        Raises:
+            DivergedError: the loss became infinite or NaN.
+        """
+        total = torch.zeros((), device=self._batches.device)
+        for _ in range(n_steps):
+            self.step += 1
+            total += self._step()  # NaN and infinity stay
+        self._ranks.average(total)
+        loss = float(total) / n_steps
+        if not math.isfinite(loss):
+            raise DivergedError(f"the loss is not a finite number after {self.step} of {self.recipe.steps} steps")
+        return loss
+
+    def _step(self) -> torch.Tensor:
+        images, labels = self._batches.next()
+        for group in self._optimiser.param_groups:
+            group["lr"] = self.recipe.learning_rate_at(self.step)
+        with torch.autocast(images.device.type, _AUTOCAST[self._precision], enabled=self._precision != "float32"):
+            loss = nn.functional.cross_entropy(self._forward(images), labels)
+        self._optimiser.zero_grad(set_to_none=True)
+        self._scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
+        self._scaler.step(self._optimiser)
+        self._scaler.update()
+        return loss.detach()
+
+    def tensors(self) -> dict[str, torch.Tensor]:
+        """Everything that a later :meth:`restore` needs, but for the step and the numbers."""
+        network = {f"network.{name}": value for name, value in self.network.state_dict().items()}
+        momentum = {
+            f"momentum.{name}": self._optimiser.state[parameter]["momentum_buffer"]
+            for name, parameter in self.network.named_parameters()
+            if "momentum_buffer" in self._optimiser.state[parameter]
+        }
+        return network | momentum | {f"batches.{name}": value for name, value in self._batches.state().items()}
+
+    def numbers(self) -> dict[str, Any]:
+        """The step, and how gradients are scaled, as JSON can hold it."""
+        return {"step": self.step, "scaler": self._scaler.state_dict()}
+
+    def restore(self, tensors: Mapping[str, torch.Tensor], numbers: Mapping[str, Any]) -> None:
+        """Go on where :meth:`tensors` and :meth:`numbers` were taken."""
+        self.step = numbers["step"]
+        self._scaler.load_state_dict(numbers["scaler"])
+        self.network.load_state_dict(_below("network.", tensors))
+        self._batches.restore(_below("batches.", tensors), self.step)
+        momentum = _below("momentum.", tensors)
+        for name, parameter in self.network.named_parameters():
+            if name in momentum:
+                buffer = torch.empty_like(parameter, requires_grad=False).copy_(momentum[name])
+                self._optimiser.state[parameter]["momentum_buffer"] = buffer
+
+
+def _below(prefix: str, tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
 
 
 def train(network: nn.Module, images: DeviceImages, augmentation: Augmentation, recipe: Recipe, *, seed: int) -> None:
@@ -31,56 +156,28 @@ def train(network: nn.Module, images: DeviceImages, augmentation: Augmentation, 
     Raises:
         DivergedError: the loss became infinite or NaN.
     """
-    device = images.pixels.device
-    generator = torch.Generator(device=device).manual_seed(seed)
-    optimiser = torch.optim.SGD(
-        network.parameters(),
-        lr=recipe.learning_rate,
-        momentum=recipe.momentum,
-        weight_decay=recipe.weight_decay,
-    )
-    schedule = torch.optim.lr_scheduler.MultiStepLR(optimiser, recipe.milestones, gamma=0.1)
-    batches = _Batches(len(images.labels), recipe.batch_size, generator)
-    network.train()
-    total = torch.zeros((), device=device)
-    for step in range(1, recipe.steps + 1):
-        indices = batches.next()
-        logits = network(augmented_batch(images, indices, augmentation, generator))
-        loss = nn.functional.cross_entropy(logits, images.labels[indices])
-        optimiser.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
-        optimiser.step()
-        schedule.step()
-        total += loss.detach()  # NaN and infinity stay
-        if (step % _STEPS_BETWEEN_CHECKS == 0 or step == recipe.steps) and not torch.isfinite(total):
-            raise DivergedError(f"the loss is not a finite number after {step} of {recipe.steps} steps")
+    trainer = Trainer(network, DeviceBatches(images, augmentation, recipe.batch_size, seed=seed), recipe)
+    while trainer.step < recipe.steps:
+        trainer.advance(min(_STEPS_BETWEEN_CHECKS, recipe.steps - trainer.step))
 
 
-class _Batches:
-    """Whole batches of indices, each epoch in an order of its own; what is left of an epoch is dropped."""
-
-    def __init__(self, n_images: int, batch_size: int, generator: torch.Generator) -> None:
-        self._n_images = n_images
-        self._batch_size = batch_size
-        self._generator = generator
-        self._order = torch.empty(0, dtype=torch.int64, device=generator.device)
-
-    def next(self) -> torch.Tensor:
-        if len(self._order) < self._batch_size:
-            device = self._generator.device
-            self._order = torch.randperm(self._n_images, generator=self._generator, device=device)
-        indices, self._order = self._order[: self._batch_size], self._order[self._batch_size :]
-        return indices
+def accuracy(network: nn.Module, images: DeviceImages) -> float:
+    """Share of the images, in [0, 1], that the network classifies right; on whole images, without augmentation."""
+    return top_accuracies(network, evaluation_batches(images), among=(1,))[0]
 
 
 @torch.no_grad()
-def accuracy(network: nn.Module, images: DeviceImages) -> float:
-    """Share of the images, in [0, 1], that the network classifies right; on whole images, without augmentation."""
+def top_accuracies(
+    network: nn.Module, batches: Iterable[tuple[torch.Tensor, torch.Tensor]], *, among: Sequence[int]
+) -> tuple[float, ...]:
+    """Share of the images, in [0, 1], whose class is among the first k that the network names, for each k."""
     network.eval()
-    correct = torch.zeros((), dtype=torch.int64, device=images.pixels.device)
-    batches = zip(
-        torch.split(images.pixels, _EVALUATION_BATCH), torch.split(images.labels, _EVALUATION_BATCH), strict=True
-    )
-    for pixels, labels in batches:
-        correct += (network(images.normalised(pixels)).argmax(dim=1) == labels).sum()
-    return int(correct) / len(images.labels)
+    counts: torch.Tensor | int = 0
+    n_images = 0
+    for images, labels in batches:
+        logits = network(images)
+        ranking = logits.argsort(dim=1, descending=True, stable=True)  # (batch, n_classes)
+        right = ranking == labels[:, None]
+        counts += torch.stack([right[:, :k].any(dim=1).sum() for k in among])
+        n_images += len(labels)
+    return tuple(count / n_images for count in torch.as_tensor(counts).tolist())

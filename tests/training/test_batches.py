@@ -3,7 +3,7 @@ import torch
 
 from deap_nas.training import Augmentation, Source
 from deap_nas.training.batches import augmented_batch, search_sets, to_device
-from deap_nas.training.data import Images
+from deap_nas.training.sources import Images
 
 CPU = torch.device("cpu")
 

@@ -1,0 +1,38 @@
+"""Tensors in files without pickle."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+
+from deap_nas.errors import StoreError
+from deap_nas.training.files import replacing
+
+__all__ = ["load_tensors", "save_tensors"]
+
+
+def save_tensors(path: Path, tensors: Mapping[str, torch.Tensor], **metadata: Any) -> None:
+    """Write tensors as safetensors in the place of the file that is there, with each ``metadata`` as JSON text."""
+    texts = {name: json.dumps(value) for name, value in metadata.items()}
+    with replacing(path) as partial:
+        save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, partial, texts)
+
+
+def load_tensors(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
+    """Read what :func:`save_tensors` wrote: the tensors, on the CPU, and the metadata.
+
+    Raises:
+        StoreError: it is no such file.
+    """
+    try:
+        with safe_open(path, framework="pt") as file:
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - the file is no mapping
+            return tensors, {name: json.loads(text) for name, text in (file.metadata() or {}).items()}
+    except (SafetensorError, ValueError) as error:
+        raise StoreError(f"{path} cannot be read: {error}; remove it to begin its run anew") from error

@@ -1,0 +1,89 @@
+"""The processes that train one network together, as ``torchrun`` starts them."""
+
+from __future__ import annotations
+
+import atexit
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+import torch
+from torch import distributed
+
+from deap_nas.errors import SettingsError
+
+__all__ = ["ALONE", "Ranks", "join_ranks"]
+
+#: The longest time that ranks wait for each other: the first one evaluates alone.
+_PATIENCE = timedelta(hours=2)
+_CPU = torch.device("cpu")
+
+
+@dataclass(frozen=True)
+class Ranks:
+    """Where and with whom this process trains a network."""
+
+    #: Number of this process, from 0.
+    rank: int = 0
+    #: Processes that train the network together.
+    size: int = 1
+    #: Device of this process.
+    device: torch.device = _CPU
+
+    @property
+    def is_first(self) -> bool:
+        """Whether this process writes the files."""
+        return self.rank == 0
+
+    def share(self, batch_size: int) -> slice:
+        """The part of a batch that belongs to this process.
+
+        Raises:
+            SettingsError: the batch cannot be divided evenly into parts of at least two images.
+        """
+        n_images, rest = divmod(batch_size, self.size)
+        if rest or n_images < 2:
+            raise SettingsError(
+                f"batch_size must be a multiple of the {self.size} processes, with two images for each; "
+                f"found {batch_size}: change one of them"
+            )
+        return slice(self.rank * n_images, (self.rank + 1) * n_images)
+
+    def average(self, values: torch.Tensor) -> None:
+        """Replace values by their mean over the processes."""
+        if self.size > 1:
+            distributed.all_reduce(values)
+            values /= self.size
+
+    def spread(self, numbers: Sequence[float]) -> list[float]:
+        """Give every process the numbers of the first one."""
+        if self.size == 1:
+            return list(numbers)
+        values = torch.tensor(numbers, dtype=torch.float64, device=self.device)
+        distributed.broadcast(values, src=0)
+        return [float(value) for value in values]
+
+    def wait(self) -> None:
+        """Wait until all processes are here."""
+        if self.size > 1:
+            distributed.barrier()
+
+
+#: A process that trains by itself.
+ALONE = Ranks()
+
+
+def join_ranks(device: torch.device) -> Ranks:
+    """Meet the other processes that ``torchrun`` has started; without it this process is alone.
+
+    Args:
+        device: where this process trains: GPUs meet over NCCL, other devices over Gloo.
+    """
+    if "RANK" not in os.environ or "WORLD_SIZE" not in os.environ:
+        return Ranks(device=device)
+    if not distributed.is_initialized():
+        backend = "nccl" if device.type == "cuda" else "gloo"
+        distributed.init_process_group(backend, timeout=_PATIENCE)
+        atexit.register(distributed.destroy_process_group)
+    return Ranks(distributed.get_rank(), distributed.get_world_size(), device)

@@ -1,0 +1,178 @@
+"""One run of a retraining: its images, its network, its files, and how it goes on after a kill."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, Protocol, cast
+
+import torch
+from torch import nn
+from torch.nn.parallel import DistributedDataParallel
+
+from deap_nas.errors import SettingsError
+from deap_nas.training.batches import Batches, DeviceBatches, evaluation_batches, to_device
+from deap_nas.training.checkpoints import load_tensors, save_tensors
+from deap_nas.training.data import load_images, load_test_images
+from deap_nas.training.files import append_row, cut_rows
+from deap_nas.training.ranks import Ranks
+from deap_nas.training.sources import Augmentation, Source
+from deap_nas.training.trainer import Trainer, top_accuracies
+
+__all__ = ["LoadedImages", "RetrainingImages", "Run", "forward_of"]
+
+#: Rows of the curve of a whole run, and the steps of a row in a long one; each row waits for the device.
+_ROWS = 200
+_MOST_STEPS_OF_A_ROW = 100
+
+
+class RetrainingImages(Protocol):
+    """The images of a retraining."""
+
+    def batches(self, seed: int) -> Batches:
+        """Batches of all training images, in an order that the seed decides."""
+        ...
+
+    def test_batches(self) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+        """All test images once; nothing reads them before this is called."""
+        ...
+
+
+class LoadedImages:
+    """Images that fit into memory.
+
+    Args:
+        source: the dataset.
+        augmentation: of each batch.
+        batch_size: images in a batch, of all ranks together.
+        ranks: where the images shall be, and which share of a batch.
+
+    Raises:
+        DatasetError: the dataset is missing or unreadable.
+    """
+
+    def __init__(self, source: Source, augmentation: Augmentation, batch_size: int, *, ranks: Ranks) -> None:
+        """See the class."""
+        self._source = source
+        self._augmentation = augmentation
+        self._batch_size = batch_size
+        self._ranks = ranks
+        self._training = to_device(load_images(source), device=ranks.device)
+
+    def batches(self, seed: int) -> DeviceBatches:
+        """Batches of all training images, in an order that the seed decides."""
+        return DeviceBatches(self._training, self._augmentation, self._batch_size, seed=seed, ranks=self._ranks)
+
+    def test_batches(self) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+        """All test images once, normalised as the training images; loads them now.
+
+        Raises:
+            DatasetError: they are missing or unreadable.
+        """
+        images = load_test_images(self._source)
+        return evaluation_batches(to_device(images, device=self._ranks.device, like=self._training))
+
+
+def forward_of(network: nn.Module, *, ranks: Ranks, compiled: bool) -> nn.Module:
+    """Give what computes the logits in training: the network, spread over the ranks, and compiled if wanted."""
+    forward = network
+    if ranks.size > 1:
+        # The ranks take the running statistics of batch normalisation from the first one, and normalise each batch by
+        # their own share of it.
+        forward = DistributedDataParallel(network, device_ids=[ranks.device] if ranks.device.type == "cuda" else None)
+    if compiled:
+        forward = cast(nn.Module, torch.compile(forward))
+    return forward
+
+
+class Run:
+    """One training in a folder, from where its checkpoint stands if there is one.
+
+    Args:
+        trainer: at its first step.
+        folder: the first rank writes the curve, the checkpoints and the network there.
+        number: of the run, from 0.
+        ranks: processes that train the network together.
+
+    Raises:
+        StoreError: the checkpoint cannot be read.
+        SettingsError: the processes see different folders.
+    """
+
+    def __init__(self, trainer: Trainer, folder: Path, number: int, *, ranks: Ranks) -> None:
+        """See the class."""
+        self._trainer = trainer
+        self._ranks = ranks
+        self._curve = folder / f"run{number}.csv"
+        self._checkpoint = folder / f"run{number}.checkpoint.safetensors"
+        self._weights = folder / f"run{number}.safetensors"
+        #: Seconds of training, those before a kill included as far as their steps count.
+        self.seconds = 0.0
+        if self._checkpoint.exists():
+            tensors, numbers = load_tensors(self._checkpoint)
+            trainer.restore(tensors, numbers)
+            self.seconds = float(numbers["seconds"])
+        (step,) = ranks.spread([trainer.step])
+        if step != trainer.step:
+            raise SettingsError(f"{folder} must be one folder that all processes see; choose one on a shared disk")
+        if ranks.is_first:
+            cut_rows(self._curve, after=trainer.step)
+
+    def train(self, *, checkpoint_seconds: float, observe: Callable[[Mapping[str, Any]], None]) -> None:
+        """Train until the recipe ends.
+
+        Args:
+            checkpoint_seconds: least time between two checkpoints; the last step has one in any case.
+            observe: called by the first rank with each row of the curve.
+
+        Raises:
+            DivergedError: the loss became infinite or NaN.
+        """
+        saved = time.monotonic()
+        steps = self._trainer.recipe.steps
+        interval = min(_MOST_STEPS_OF_A_ROW, max(1, steps // _ROWS))
+        while self._trainer.step < steps:
+            row = self._advance(min(interval, steps - self._trainer.step))
+            if self._ranks.is_first:
+                append_row(self._curve, row)
+                if row["step"] == steps or time.monotonic() - saved >= checkpoint_seconds:
+                    self._save()
+                    saved = time.monotonic()
+                observe(row)
+
+    def _advance(self, n_steps: int) -> dict[str, Any]:
+        """Train for some steps, and give their row of the curve."""
+        begun = time.monotonic()
+        try:
+            loss = self._trainer.advance(n_steps)
+        finally:
+            elapsed = time.monotonic() - begun
+            self.seconds += elapsed
+        recipe = self._trainer.recipe
+        return {
+            "step": self._trainer.step,
+            "learning_rate": recipe.learning_rate_at(self._trainer.step),
+            "loss": loss,
+            "images_per_second": round(n_steps * recipe.batch_size / elapsed, 1),
+        }
+
+    def _save(self) -> None:
+        save_tensors(self._checkpoint, self._trainer.tensors(), **self._trainer.numbers(), seconds=self.seconds)
+
+    def test(self, images: RetrainingImages) -> tuple[float, float]:
+        """Top-1 and top-5 accuracy, in [0, 1], on the test images, which the first rank reads now.
+
+        Raises:
+            DatasetError: they are missing or unreadable.
+        """
+        found: tuple[float, ...] = (0.0, 0.0)
+        if self._ranks.is_first:
+            found = top_accuracies(self._trainer.network, images.test_batches(), among=(1, 5))
+        top1, top5 = self._ranks.spread(found)
+        return top1, top5
+
+    def keep(self, **metadata: Any) -> None:
+        """Write the trained network, with what describes it."""
+        if self._ranks.is_first:
+            save_tensors(self._weights, self._trainer.network.state_dict(), **metadata)

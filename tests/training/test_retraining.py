@@ -1,0 +1,287 @@
+import csv
+import dataclasses
+import json
+import subprocess
+import sys
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from safetensors import safe_open
+
+from deap_nas import NetworkTemplate, cost
+from deap_nas.assembly import build_network
+from deap_nas.errors import DatasetError, DifferentRunError, GenotypeError, NotViableError, SettingsError, StoreError
+from deap_nas.evaluators import Status, derive_seed
+from deap_nas.search_space import space_from_dict
+from deap_nas.training import CIFAR_EVALUATION, Retraining, RetrainingResult, RunResult, Source
+from deap_nas.training.batches import to_device
+from deap_nas.training.data import load_images, load_test_images
+from deap_nas.training.sources import Augmentation
+from deap_nas.training.trainer import accuracy, seeded_network, train
+from tests.launch import command, environment
+from tests.sources import FILES, imports_of
+from tests.training.retrain import GENES, RECIPE, SPACE, make_retraining
+from tests.training.test_data import make_folder
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """A retraining that has ended, its folder and its result."""
+    folder = tmp_path_factory.mktemp("retraining") / "made" / "on the way"
+    retraining = make_retraining()
+    return retraining, folder, retraining.run(folder)
+
+
+def files_in(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+def weights(path):
+    with safe_open(path, framework="pt") as file:
+        return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - it is no mapping
+
+
+def same_weights(left, right):
+    left, right = weights(left), weights(right)
+    return left.keys() == right.keys() and all(torch.equal(left[name], right[name]) for name in left)
+
+
+def rows(path):
+    """The curve, but for the speed."""
+    with path.open(newline="") as file:
+        return [(row["step"], row["learning_rate"], row["loss"]) for row in csv.DictReader(file)]
+
+
+def test_each_run_is_the_searchs_training_on_all_training_images_measured_on_the_test_images(finished):
+    retraining, _, result = finished
+    training = to_device(load_images(Source("digits")), device=CPU)
+    test = to_device(load_test_images(Source("digits")), device=CPU, like=training)
+    for number, found in enumerate(result.accuracies):
+        seed = derive_seed(0, number)
+        network = seeded_network(SPACE, GENES, retraining.template, seed=seed, device=CPU)
+        train(network, training, Augmentation(), RECIPE, seed=seed)
+        assert found == accuracy(network, test)
+    assert result.accuracies[0] != result.accuracies[1]
+    assert all(top1 < top5 <= 1 for top1, top5 in zip(result.accuracies, result.top5, strict=True))
+    assert result.n_parameters == cost(SPACE, GENES, retraining.template).n_parameters
+
+
+def test_folder_holds_settings_curves_networks_and_the_result(finished):
+    retraining, folder, result = finished
+    assert files_in(folder) == [
+        "result.json", "retraining.json", "run0.csv", "run0.safetensors", "run1.csv", "run1.safetensors",
+    ]  # fmt: skip
+    settings = json.loads((folder / "retraining.json").read_text())
+    assert settings["settings"] == json.loads(json.dumps(retraining.to_dict()))
+    assert settings["provenance"]["packages"]["torch"]
+    found = json.loads((folder / "result.json").read_text())
+    assert found["accuracies"] == list(result.accuracies)
+    assert (found["mean"], found["deviation"]) == (result.mean, result.deviation)
+    assert found["mean"] == pytest.approx(np.mean(result.accuracies))
+    assert found["deviation"] == pytest.approx(np.std(result.accuracies, ddof=1))
+    assert found["seconds"] > 0
+
+
+def test_curve_has_every_step_with_its_learning_rate_and_a_loss_that_falls(finished):
+    _, folder, _ = finished
+    steps, rates, losses = zip(*rows(folder / "run0.csv"), strict=True)
+    assert list(map(int, steps)) == list(range(1, 41))
+    assert list(map(float, rates)) == pytest.approx([0.1] * 20 + [0.01] * 10 + [0.001] * 10)
+    assert np.mean(list(map(float, losses[-5:]))) < np.mean(list(map(float, losses[:5])))
+
+
+def test_saved_network_says_what_it_is_and_gives_the_accuracy_that_was_told(finished):
+    _, folder, result = finished
+    with safe_open(folder / "run1.safetensors", framework="pt") as file:
+        fields = {name: json.loads(text) for name, text in file.metadata().items()}
+    template = NetworkTemplate.from_dict(fields["template"])
+    network = build_network(space_from_dict(fields["space"]), fields["genes"], template)
+    network.load_state_dict(weights(folder / "run1.safetensors"))
+    training = to_device(load_images(Source("digits")), device=CPU)
+    test = to_device(load_test_images(Source("digits")), device=CPU, like=training)
+    assert accuracy(network, test) == result.accuracies[1]
+
+
+def test_call_after_the_end_gives_the_result_and_trains_nothing(finished, monkeypatch):
+    retraining, folder, result = finished
+    before = {path: path.stat().st_mtime_ns for path in folder.iterdir()}
+    monkeypatch.setattr(Retraining, "_run", None)
+    assert retraining.run(folder) == result
+    assert {path: path.stat().st_mtime_ns for path in folder.iterdir()} == before
+
+
+def test_more_runs_can_be_asked_for_later_and_fewer_told(finished, tmp_path):
+    _, folder, result = finished
+    one = make_retraining(runs=1).run(tmp_path)
+    assert one.runs[0].accuracy == result.runs[0].accuracy
+    assert one.deviation == 0
+    assert make_retraining(runs=2).run(tmp_path).accuracies == result.accuracies
+    assert make_retraining(runs=1).run(tmp_path) == one
+    assert same_weights(folder / "run1.safetensors", tmp_path / "run1.safetensors")
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"seed": 1}, "seed is 0 there, but 1 was asked for"),
+        ({"recipe": replace(RECIPE, steps=41)}, "recipe.steps is 40 there, but 41"),
+        ({"precision": "bfloat16"}, "precision is float32 there"),
+        ({"n_images": 500}, "n_images is None there, but 500"),
+    ],
+)
+def test_folder_of_other_settings_is_refused_and_left_alone(finished, changes, message):
+    _, folder, _ = finished
+    before = files_in(folder)
+    with pytest.raises(DifferentRunError, match=message):
+        make_retraining(**changes).run(folder)
+    assert files_in(folder) == before
+
+
+def test_another_device_and_another_place_of_the_images_are_the_same_run(finished):
+    _, folder, result = finished
+    assert make_retraining(device="auto", data_dir="elsewhere", checkpoint_seconds=1).run(folder) == result
+
+
+def test_retraining_that_is_killed_again_and_again_ends_as_if_it_had_not_been(finished, tmp_path):
+    _, folder, result = finished
+    arguments = command("-m", "tests.training.retrain", tmp_path)
+    for stop in ("0 7", "0 40", "1 23"):
+        with subprocess.Popen(arguments, stdout=subprocess.PIPE, env=environment(), text=True) as process:
+            for line in process.stdout:
+                if line.strip() == stop:
+                    process.kill()
+                    break
+        assert process.returncode == -9
+    assert (tmp_path / "run1.checkpoint.safetensors").exists()
+    done = subprocess.run(arguments, env=environment(), capture_output=True, text=True, check=True)
+    first, *_, last = done.stdout.splitlines()
+    assert first.startswith("1 ")
+    assert int(first[2:]) > 23
+    assert last == str(result.accuracies)
+    for number in range(2):
+        assert same_weights(folder / f"run{number}.safetensors", tmp_path / f"run{number}.safetensors")
+        assert rows(folder / f"run{number}.csv") == rows(tmp_path / f"run{number}.csv")
+    assert files_in(tmp_path) == files_in(folder)
+
+
+def test_test_images_are_read_once_after_the_last_step_of_a_run(tmp_path, monkeypatch):
+    events = []
+    from deap_nas.training import runs
+
+    monkeypatch.setattr(
+        runs, "load_test_images", lambda source: events.append("test images") or load_test_images(source)
+    )
+    make_retraining().run(tmp_path, observer=lambda progress: events.append((progress.run, progress.step)))
+    assert events == [
+        *((0, step) for step in range(1, 41)), "test images", *((1, step) for step in range(1, 41)), "test images",
+    ]  # fmt: skip
+
+
+def test_nothing_but_the_retraining_imports_the_reader_of_test_images():
+    users = {module for module in FILES for _, name in imports_of(module) if name == "load_test_images"}
+    assert users == {"deap_nas.training.runs"}
+
+
+def test_fewer_images_are_another_training(finished, tmp_path):
+    _, folder, _ = finished
+    retraining = make_retraining(n_images=200, runs=1)
+    retraining.run(tmp_path)
+    assert not same_weights(folder / "run0.safetensors", tmp_path / "run0.safetensors")
+
+
+def test_run_that_diverges_is_told_and_left_out_of_the_mean(tmp_path):
+    retraining = make_retraining(recipe=replace(RECIPE, learning_rate=1e30))
+    result = retraining.run(tmp_path)
+    assert [run.status for run in result.runs] == [Status.DIVERGED] * 2
+    assert (result.accuracies, result.mean, result.deviation, result.n_diverged) == ((), 0.0, 0.0, 2)
+    assert json.loads((tmp_path / "result.json").read_text())["runs"][0]["status"] == "DIVERGED"
+    assert not list(tmp_path.glob("*.safetensors"))
+    assert retraining.run(tmp_path) == result
+    mixed = RetrainingResult((RunResult(Status.OK, 0.5, 1.0, 1.0), result.runs[0]), 10)
+    assert (mixed.accuracies, mixed.top5, mixed.mean, mixed.n_diverged) == ((0.5,), (1.0,), 0.5, 1)
+
+
+def test_folder_in_use_is_refused(tmp_path):
+    def again(progress):
+        make_retraining().run(tmp_path)
+
+    with pytest.raises(StoreError, match="is being written by another process"):
+        make_retraining().run(tmp_path, observer=again)
+
+
+def test_checkpoint_that_is_no_checkpoint_says_what_to_do(tmp_path):
+    (tmp_path / "run0.checkpoint.safetensors").write_bytes(b"nothing of the kind")
+    with pytest.raises(StoreError, match=r"run0\.checkpoint\.safetensors cannot be read: .*; remove it"):
+        make_retraining().run(tmp_path)
+
+
+def test_settings_that_are_no_json_are_named(tmp_path):
+    (tmp_path / "retraining.json").write_text("{")
+    with pytest.raises(StoreError, match=r"retraining\.json cannot be read"):
+        make_retraining().run(tmp_path)
+
+
+def test_template_takes_the_images_of_the_dataset():
+    template = NetworkTemplate.large_cifar(channels=4)
+    retraining = make_retraining(template=template)
+    assert retraining.template == template.for_images(n_classes=10, image_channels=1, image_size=8)
+    assert Retraining(SPACE, list(GENES), dataset="digits", template=template).recipe == CIFAR_EVALUATION
+
+
+def test_retraining_is_frozen():
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        make_retraining().seed = 1
+
+
+@pytest.mark.parametrize(
+    ("changes", "error", "message"),
+    [
+        ({"runs": 0}, SettingsError, "runs must be an integer of at least 1, found 0"),
+        ({"precision": "float8"}, SettingsError, "precision must be one of float32, bfloat16, float16"),
+        ({"device": "gpu"}, SettingsError, "device must be one of auto"),
+        ({"n_images": 0}, SettingsError, r"n_images must be an integer in 1\.\.1438, found 0"),
+        ({"n_images": 1439}, SettingsError, "found 1439"),
+        ({"n_images": 63}, DatasetError, "has 63 training images, fewer than a batch of 64"),
+    ],
+)
+def test_bad_argument_is_refused(changes, error, message):
+    with pytest.raises(error, match=message):
+        make_retraining(**changes)
+
+
+def test_genes_that_are_no_network_are_refused():
+    template = NetworkTemplate.small_cifar()
+    with pytest.raises(NotViableError):
+        Retraining(SPACE, (0, 0, 0), dataset="digits", template=template)
+    with pytest.raises(GenotypeError):
+        Retraining(SPACE, (1,), dataset="digits", template=template)
+
+
+def test_folders_without_test_images_are_refused_before_anything_is_trained(tmp_path):
+    make_folder(tmp_path / "train", n_images=30)
+    with pytest.raises(DatasetError, match=r"has no test images: expected .*train and .*test or .*val"):
+        make_retraining(dataset=f"imagefolder:{tmp_path}")
+
+
+def test_folders_of_images_are_retrained_and_tested(tmp_path):
+    make_folder(tmp_path / "images" / "train", n_images=30, size=(8, 8))
+    make_folder(tmp_path / "images" / "val", n_images=2, size=(8, 8))
+    result = make_retraining(dataset=f"imagefolder:{tmp_path / 'images'}", runs=1).run(tmp_path / "out")
+    assert result.accuracies[0] * 6 == pytest.approx(round(result.accuracies[0] * 6))
+    assert result.top5 == (1.0,)  # there are three classes
+
+
+@pytest.mark.parametrize("precision", ["bfloat16", "float16"])
+def test_mixed_precision_learns_and_keeps_float32_weights(precision, tmp_path):
+    result = make_retraining(precision=precision, runs=1).run(tmp_path)
+    assert result.accuracies[0] > 0.2
+    assert {tensor.dtype for tensor in weights(tmp_path / "run0.safetensors").values()} == {torch.float32, torch.int64}
+
+
+def test_import_loads_no_torch():
+    script = "import sys; from deap_nas.training import Retraining; sys.exit('torch' in sys.modules)"
+    subprocess.run([sys.executable, "-c", script], check=True)
