@@ -1,0 +1,63 @@
+"""The benchmarks, on the smallest scale at which they print what they are for."""
+
+import itertools
+import re
+
+import numpy as np
+import pytest
+
+from tests.launch import ROOT, run
+
+BENCHMARKS = ROOT / "benchmarks"
+
+
+def test_genotypes_prints_times_and_statistics_of_both_representations():
+    done = run(BENCHMARKS / "genotypes.py", "--samples=25")
+    assert done.returncode == 0, done.stderr
+    assert len(re.findall(r"^(hierarchical, 46|flat, 55) genes, 25 random genotypes$", done.stdout, re.MULTILINE)) == 2
+    assert len(re.findall(r"mutations that change nothing +\d+\.\d\d%", done.stdout)) == 2
+
+
+@pytest.fixture
+def table(tmp_path):
+    """A table in the form of NAS-Bench-201, whose accuracy is the share of 3x3 convolutions."""
+    ops = np.array(list(itertools.product(range(5), repeat=6)), dtype=np.int8)
+    accuracy = (10 + 14 * (ops == 3).sum(axis=1)).astype(np.float32)
+    names = ("cifar10_val_acc_12", *(f"{name}_test_acc_200" for name in ("cifar10", "cifar100", "imagenet16")))
+    path = tmp_path / "table.npz"
+    np.savez(path, ops=ops, isomorph_of=np.arange(len(ops)), **dict.fromkeys(names, accuracy))
+    return path
+
+
+def test_nasbench201_prints_what_each_strategy_has_found_and_draws_it(table, tmp_path):
+    picture = tmp_path / "found.png"
+    done = run(BENCHMARKS / "nasbench201.py", "--table", table, "--seeds=2", "--evaluations=60", "--output", picture)
+    assert done.returncode == 0, done.stderr
+    assert "15,625 cells, 15,625 classes in the table, 5,260 canonical keys" in done.stdout
+    found = {
+        name: float(re.search(rf"^{name} .* (\d+\.\d+) \+- \d+\.\d+ \(", done.stdout, re.MULTILINE)[1])
+        for name in ("random search", "regularised evolution", "evolution, nobody removed")
+    }
+    assert all(52 <= accuracy <= 94 for accuracy in found.values())
+    assert found["regularised evolution"] > found["random search"]
+    assert picture.read_bytes()[:4] == b"\x89PNG"
+
+
+TINY_TABLE = (
+    "--population=2", "--evaluations=3", "--tournament=0.5", "--channels=2", "--steps=3", "--repeats=1",
+    "--large-channels=2", "--large-cells=1", "--large-steps=3", "--runs=2", "--batch-size=32", "--device=cpu",
+)  # fmt: skip
+
+
+def test_table1_prints_its_eight_rows_draws_both_figures_and_goes_on_where_it_was(tmp_path):
+    first = run(BENCHMARKS / "table1.py", *TINY_TABLE, "--output", tmp_path / "table1")
+    assert first.returncode == 0, first.stderr
+    rows = re.findall(r"^(?:flat|hierarchical) .*\d+\.\d\d \+- \d+\.\d\d .*$", first.stdout, re.MULTILINE)
+    assert len(rows) == 8
+    for name in ("figure3.png", "figure4.png"):
+        assert (tmp_path / "table1" / name).read_bytes()[:4] == b"\x89PNG"
+    files = {path: path.read_bytes() for path in tmp_path.rglob("run0.safetensors")}
+    assert len(files) >= 2 * 4
+    again = run(BENCHMARKS / "table1.py", *TINY_TABLE, "--output", tmp_path / "table1")
+    assert again.stdout == first.stdout
+    assert {path: path.read_bytes() for path in files} == files
