@@ -12,6 +12,7 @@ from deap_nas.algorithms import eaAsync
 from deap_nas.errors import NASError
 from deap_nas.evaluators import Evaluation, Status, mpi_executor
 from deap_nas.genotype import Genotype
+from deap_nas.genotype_file import load_genotype, save_genotype
 from deap_nas.graph import PAPER_OPERATIONS, Graph, canonical_key, register_operation
 from deap_nas.operators import (
     CostLimit,
@@ -55,10 +56,12 @@ __all__ = [
     "killLoser",
     "killOldest",
     "killUnselected",
+    "load_genotype",
     "median_cost",
     "mpi_executor",
     "mutEdge",
     "register_operation",
+    "save_genotype",
     "selTournamentCrowded",
     "selTournamentFraction",
 ]

@@ -1,4 +1,4 @@
-"""The ``deap-nas`` command: look into population files."""
+"""The ``deap-nas`` command: look into population files, and take networks out of them."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ from importlib import import_module
 from pathlib import Path
 
 import deap_nas
-from deap_nas.errors import NASError, SettingsError, StoreError
-from deap_nas.report import best_id, in_words, member, save_drawing, summarise
+from deap_nas.commands import add_export, chosen_member
+from deap_nas.errors import NASError, SettingsError
+from deap_nas.report import in_words, save_drawing, summarise
 from deap_nas.store import HDF5Store
 
 __all__ = ["main"]
@@ -40,7 +41,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="deap-nas", description="Look into the population file of a search.")
+    parser = argparse.ArgumentParser(
+        prog="deap-nas", description="Look into the population file of a search, and take networks out of it."
+    )
     parser.add_argument("--version", action="version", version=f"deap-nas {deap_nas.__version__}")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     file = argparse.ArgumentParser(add_help=False)
@@ -65,6 +68,7 @@ def _parser() -> argparse.ArgumentParser:
         help="where to, in the format its ending says (default: FILE with -idN.png and -idN.svg)",
     )
     draw.set_defaults(run=_draw)
+    add_export(commands, file)
     return parser
 
 
@@ -89,10 +93,8 @@ def _info(options: argparse.Namespace) -> None:
 
 def _draw(options: argparse.Namespace) -> None:
     with HDF5Store.read(options.file) as store:
-        number = best_id(store) if options.id is None else options.id
-        if number is None:
-            raise StoreError(f"{options.file} has no individual with a fitness; choose one with --id")
-        fields = member(store, number)
+        fields = chosen_member(store, options)
+        number = fields["id"]
         paths = [options.file.with_name(f"{options.file.stem}-id{number}{ending}") for ending in (".png", ".svg")]
         paths = paths if options.output is None else [options.output]
         title = f"individual {number}, {fields['status']}, fitness {fields['fitness'][0]:.4f}"

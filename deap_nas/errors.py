@@ -11,6 +11,7 @@
     ├── DatasetError          (ValueError)       images that are missing, too few or unreadable
     ├── ExecutorError         (RuntimeError)     a worker or a rank that cannot do its work
     ├── DivergedError         (ArithmeticError)  a training whose loss is no longer a number
+    ├── ExportError           (RuntimeError)     a network that cannot be exported, or a file of one that is wrong
     └── StoreError            (RuntimeError)     a population file that cannot be used
         ├── StoreExistsError  (FileExistsError)  the file to be created is already there
         └── DifferentRunError (ValueError)       the file belongs to a run with other settings
@@ -25,6 +26,7 @@ __all__ = [
     "DifferentRunError",
     "DivergedError",
     "ExecutorError",
+    "ExportError",
     "GenotypeError",
     "MissingExtraError",
     "NASError",
@@ -89,6 +91,10 @@ class ExecutorError(NASError, RuntimeError):
 
 class DivergedError(NASError, ArithmeticError):
     """The loss of a training is no longer a finite number."""
+
+
+class ExportError(NASError, RuntimeError):
+    """A network cannot be exported, or a file of one cannot be used."""
 
 
 class StoreError(NASError, RuntimeError):

@@ -13,18 +13,33 @@ FLOORS = (
     {"extras", "genotype"},
     {"graph", "evaluators"},
     {"search_space", "template"},
-    {"operators"},
+    {"operators", "genotype_file"},
     {"store"},
     {"history"},
     {"algorithms", "assembly"},
     {"training"},
     {"report"},
+    {"commands"},
     {"cli", "testing"},
 )
 FLOOR_OF = {part: number for number, parts in enumerate(FLOORS) for part in parts}
 #: Parts that the package itself imports: they need nothing but DEAP and NumPy.
 CORE = set().union(*FLOORS[:7], {"algorithms"})
-OPTIONAL = ("torch", "torchvision", "sklearn", "mpi4py", "h5py", "matplotlib", "pebble", "tqdm", "PIL")
+OPTIONAL = (
+    "torch",
+    "torchvision",
+    "sklearn",
+    "safetensors",
+    "onnx",
+    "onnxscript",
+    "onnxruntime",
+    "mpi4py",
+    "h5py",
+    "matplotlib",
+    "pebble",
+    "tqdm",
+    "PIL",
+)
 MODULES = [name for name in FILES if part_of(name)]
 
 
@@ -93,7 +108,10 @@ def test_matplotlib_is_used_in_report_only():
     "module",
     [
         name
-        for name in ("deap_nas", *(f"deap_nas.{part}" for part in ("evaluators", "store", "training", "report", "cli")))
+        for name in (
+            "deap_nas",
+            *(f"deap_nas.{part}" for part in ("evaluators", "store", "training", "report", "commands", "cli")),
+        )
         if name in FILES
     ],
 )

@@ -1,0 +1,207 @@
+"""A network as files that run without this package: a program of ``torch.export``, and ONNX.
+
+Each file is read back and run against the network before it takes its place, so a file that is there is right.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from copy import deepcopy
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, NamedTuple
+
+import torch
+from torch import nn
+from torch.export import Dim, ExportedProgram
+
+from deap_nas.assembly.network import build_network
+from deap_nas.assembly.weights import read_weights
+from deap_nas.errors import ExportError
+from deap_nas.extras import check_installed, require
+from deap_nas.search_space import SearchSpace
+from deap_nas.template import NetworkTemplate
+
+__all__ = ["ExportedFile", "export_network"]
+
+#: Everything that an export may write; of large networks ONNX keeps the weights in a second file.
+_NAMES = ("network.pt2", "network.onnx", "network.onnx.data")
+#: Largest difference between the logits of the network and of its file, in rounding errors of the network itself.
+_TOLERANCE = 10
+#: Images in the batches that a file is checked with.
+_CHECKED_BATCHES = (1, 3)
+
+
+class ExportedFile(NamedTuple):
+    """A file that has been checked."""
+
+    path: Path
+    #: Largest absolute difference between its logits and the network's.
+    difference: float
+
+
+def export_network(
+    space: SearchSpace,
+    genes: Sequence[int],
+    template: NetworkTemplate,
+    *,
+    weights: str | os.PathLike[str] | None,
+    folder: str | os.PathLike[str],
+    onnx: bool = True,
+    seed: int = 0,
+) -> tuple[ExportedFile, ...]:
+    """Write a network, in evaluation mode and for batches of any size, as files that need nothing of this package.
+
+    ``network.pt2`` is for :func:`torch.export.load`, ``network.onnx`` for any runtime of ONNX; its input is called
+    ``images``, its output ``logits``. Each is loaded again and compared with the network on random images.
+
+    Args:
+        space: the search space.
+        genes: the genes of one individual.
+        template: the network around the cell; its ``image_size`` is that of the files.
+        weights: safetensors file with the network's ``state_dict()``, labelled with the same space, genes and
+            template; None for random weights, with batch normalisation fitted to random images.
+        folder: where the files go; made if need be. Files of an earlier export are replaced.
+        onnx: whether to write ONNX as well.
+        seed: of the random weights and images.
+
+    Raises:
+        GenotypeError: the genes do not belong to the space.
+        NotViableError: no path leads from the cell's input to its output.
+        ExportError: the weights belong to another network, or a file computes something else than the network.
+        MissingExtraError: safetensors, onnx, onnxscript or onnxruntime is not installed.
+        OSError: a file cannot be read or written.
+    """
+    if onnx:
+        for package in ("onnx", "onnxscript", "onnxruntime"):
+            check_installed(package, extra="export")
+    folder = Path(folder)
+    network = _network(space, genes, template, weights, seed)
+    images = [_random_images(template, n_images, seed) for n_images in _CHECKED_BATCHES]
+    folder.mkdir(parents=True, exist_ok=True)
+    with torch.no_grad(), TemporaryDirectory(dir=folder, prefix=".export-") as beside:
+        reference = _Reference(network, images)
+        program = torch.export.export(network, (images[-1],), dynamic_shapes=({0: Dim("batch")},))
+        torch.export.save(program, Path(beside, "network.pt2"))
+        files = [reference.check(Path(beside, "network.pt2"))]
+        if onnx:
+            _save_onnx(program, Path(beside, "network.onnx"))
+            files.append(reference.check(Path(beside, "network.onnx")))
+        _replace(Path(beside), folder)
+    return tuple(file._replace(path=folder / file.path.name) for file in files)
+
+
+def _network(
+    space: SearchSpace,
+    genes: Sequence[int],
+    template: NetworkTemplate,
+    weights: str | os.PathLike[str] | None,
+    seed: int,
+) -> nn.Module:
+    """The network in evaluation mode, its weights laid out as files have them."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        network = build_network(space, genes, template)
+    if weights is None:
+        _fit_normalisation(network, _random_images(template, 4, seed))
+    else:
+        labels = {"space": space.to_dict(), "genes": list(genes), "template": template.to_dict()}
+        _load(network, Path(weights), labels)
+    return network.eval().to(memory_format=torch.contiguous_format)
+
+
+def _random_images(template: NetworkTemplate, n_images: int, seed: int) -> torch.Tensor:
+    shape = (n_images, template.image_channels, template.image_size, template.image_size)
+    return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
+
+
+@torch.no_grad()
+def _fit_normalisation(network: nn.Module, images: torch.Tensor) -> None:
+    """Give batch normalisation the statistics of some images: without, the logits hardly depend on the image."""
+    for module in network.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.momentum = None  # all of the batch's statistics, not a tenth
+    network.train()(images)
+
+
+def _load(network: nn.Module, path: Path, labels: dict[str, Any]) -> None:
+    weights = read_weights(path)
+    for name, expected in json.loads(json.dumps(labels)).items():
+        if weights.labels[name] != expected:
+            raise ExportError(
+                f"{path} holds the weights of another network: its {name} is {weights.labels[name]}, not {expected}"
+            )
+    shapes, found_shapes = (
+        {(name, *value.shape) for name, value in tensors.items()} for tensors in (network.state_dict(), weights.tensors)
+    )
+    if shapes != found_shapes:
+        name, *shape = min(shapes ^ found_shapes)
+        raise ExportError(f"{path} does not fit the network: {name} of shape {shape} is missing, or too many")
+    network.load_state_dict(weights.tensors)
+
+
+def _save_onnx(program: ExportedProgram, path: Path) -> None:
+    torch.onnx.export(
+        program,
+        f=path,
+        input_names=["images"],
+        output_names=["logits"],
+        dynamic_shapes=({0: Dim("batch")},),  # for the name alone: the program knows that it is dynamic
+        dynamo=True,
+        external_data=False,  # but where a single file cannot hold the weights
+        verbose=False,
+    )
+
+
+class _Reference:
+    """What the network gives for some images, and how far a file may be from that.
+
+    A deep network blows the rounding errors of float32 up, some much more than others; float64 shows how much.
+    """
+
+    def __init__(self, network: nn.Module, images: Sequence[torch.Tensor]) -> None:
+        self._images = images
+        self._logits = torch.cat([network(batch) for batch in images])
+        exact = deepcopy(network).double()
+        rounding = self._logits - torch.cat([exact(batch.double()) for batch in images])
+        least = torch.finfo(torch.float32).eps * self._logits.abs().max()
+        self._limit = _TOLERANCE * float(torch.maximum(rounding.abs().max(), least))
+
+    def check(self, path: Path) -> ExportedFile:
+        """Run a file on the images.
+
+        Raises:
+            ExportError: it does not compute what the network does.
+        """
+        run = _run_onnx if path.suffix == ".onnx" else _run_program
+        difference = float((torch.cat(run(path, self._images)) - self._logits).abs().max())
+        if not difference <= self._limit:  # also when it is NaN
+            raise ExportError(
+                f"{path.name} was not written: its logits differ from the network's by {difference:.3g}, "
+                f"more than {self._limit:.3g}"
+            )
+        return ExportedFile(path, difference)
+
+
+def _run_program(path: Path, images: Sequence[torch.Tensor]) -> list[torch.Tensor]:
+    program = torch.export.load(path).module()
+    return [program(batch) for batch in images]
+
+
+def _run_onnx(path: Path, images: Sequence[torch.Tensor]) -> list[torch.Tensor]:
+    onnxruntime = require("onnxruntime", extra="export")
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3  # errors
+    session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    return [torch.from_numpy(session.run(["logits"], {"images": batch.numpy()})[0]) for batch in images]
+
+
+def _replace(beside: Path, folder: Path) -> None:
+    """Move the files into the folder; of an earlier export nothing stays."""
+    for name in _NAMES:
+        if Path(beside, name).exists():
+            Path(beside, name).replace(folder / name)
+        else:
+            Path(folder, name).unlink(missing_ok=True)

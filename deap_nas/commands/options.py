@@ -1,0 +1,62 @@
+"""Options of more than one subcommand: which individual, and which network around its cell."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from deap_nas.errors import StoreError
+from deap_nas.report import best_id, member
+from deap_nas.store import HDF5Store
+from deap_nas.template import NetworkTemplate
+
+__all__ = ["chosen_member", "chosen_template", "network_folder", "network_options"]
+
+_TEMPLATES = {
+    "small-cifar": NetworkTemplate.small_cifar,
+    "large-cifar": NetworkTemplate.large_cifar,
+    "imagenet": NetworkTemplate.imagenet,
+}
+_DEFAULT_TEMPLATE = "large-cifar"
+
+
+def network_options() -> argparse.ArgumentParser:
+    """Make a parent parser with ``--id``, ``--template``, ``--channels`` and ``--cells``; each is None by default."""
+    options = argparse.ArgumentParser(add_help=False)
+    options.add_argument("--id", type=int, metavar="N", help="which individual (default: the best)")
+    options.add_argument(
+        "--template", choices=_TEMPLATES, help=f"network around the cell (default: {_DEFAULT_TEMPLATE})"
+    )
+    options.add_argument("--channels", type=int, metavar="C", help="channels of its first cell (default: the paper's)")
+    options.add_argument("--cells", type=int, metavar="N", help="cells in each of its groups (default: the paper's)")
+    return options
+
+
+def chosen_member(store: HDF5Store, options: argparse.Namespace) -> dict[str, Any]:
+    """Fields of the individual that ``--id`` names, by default of the best; see :func:`deap_nas.report.member`.
+
+    Raises:
+        StoreError: no evaluated individual has that id, or none has a fitness.
+    """
+    number = best_id(store) if options.id is None else options.id
+    if number is None:
+        raise StoreError(f"{options.file} has no individual with a fitness; choose one with --id")
+    return member(store, number)
+
+
+def chosen_template(options: argparse.Namespace) -> NetworkTemplate:
+    """Template that the options describe, with the paper's images and classes.
+
+    Raises:
+        SettingsError: a count is less than 1.
+    """
+    counts = {"channels": options.channels, "n_cells": options.cells}
+    make = _TEMPLATES[options.template or _DEFAULT_TEMPLATE]
+    return make(**{name: count for name, count in counts.items() if count is not None})
+
+
+def network_folder(options: argparse.Namespace, number: int) -> Path:
+    """Folder of all that is made of an individual's network: beside the population file, named after it."""
+    file: Path = options.file
+    return file.with_name(f"{file.stem}-id{number}-{options.template or _DEFAULT_TEMPLATE}")

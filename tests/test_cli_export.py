@@ -1,0 +1,144 @@
+import json
+import random
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from deap_nas import FlatSpace, Genotype, NetworkTemplate, canonical_key, cli, cost, load_genotype
+from deap_nas.assembly import build_network
+from deap_nas.evaluators import Evaluation, Job
+from deap_nas.store import HDF5Store
+
+SPACE = FlatSpace(nodes=3)
+#: Genes of the individuals 0 and 1, and their fitness.
+MEMBERS = [([3, 4, 1], 0.9), ([1, 1, 1], 0.25)]
+TEMPLATE = NetworkTemplate.large_cifar(n_classes=3, channels=4, image_channels=1, image_size=8, n_cells=1)
+SMALL = ["--template", "small-cifar", "--channels", "4"]
+
+
+@pytest.fixture
+def run_file(tmp_path):
+    path = tmp_path / "run.h5"
+    with HDF5Store.create(path, space=SPACE, settings={}, seed=0) as store:
+        for number, (genes, fitness) in enumerate(MEMBERS):
+            store.submit([Job(number, Genotype(genes), 0)], random.Random(0).getstate())
+            store.append(Genotype(genes), Evaluation((fitness,), id=number))
+    return path
+
+
+def save_weights(path, *, genes=MEMBERS[0][0], template=TEMPLATE):
+    path.parent.mkdir(exist_ok=True)
+    with torch.random.fork_rng():
+        torch.manual_seed(3)
+        network = build_network(SPACE, genes, template)
+    tensors = {name: tensor.contiguous() for name, tensor in network.state_dict().items()}
+    labels = {"space": SPACE.to_dict(), "genes": genes, "template": template.to_dict(), "dataset": "digits"}
+    save_file(tensors, path, {name: json.dumps(value) for name, value in labels.items()})
+    return path
+
+
+def export(run_file, *arguments):
+    return cli.main(["export", str(run_file), *map(str, arguments)])
+
+
+def test_export_of_the_best_takes_the_first_trained_run_and_its_template(run_file, capfd):
+    folder = run_file.with_name("run-id0-large-cifar")
+    save_weights(folder / "run10.safetensors", template=NetworkTemplate.large_cifar())
+    save_weights(folder / "run2.safetensors")
+    (folder / "run0.checkpoint.safetensors").write_text("not a network")
+    assert export(run_file) == 0
+    out, err = capfd.readouterr()
+    assert err == ""
+    lines = out.splitlines()
+    names = ("genotype.json", "network.pt2", "network.onnx")
+    assert [line.split()[0] for line in lines] == [str(folder / name) for name in names]
+    assert all(line.split("  ")[1].startswith("largest difference ") for line in lines[1:])
+    assert all((folder / name).stat().st_size > 500 for name in names)
+    assert load_genotype(folder / "genotype.json") == (SPACE, MEMBERS[0][0], TEMPLATE)
+
+
+def test_genotype_tells_where_it_came_from_and_what_it_costs(run_file, capsys):
+    weights = save_weights(run_file.with_name("run-id0-large-cifar") / "run1.safetensors")
+    assert export(run_file, "--no-onnx") == 0
+    fields = json.loads(weights.with_name("genotype.json").read_text())
+    assert fields["source"] == {
+        "file": str(run_file),
+        "id": 0,
+        "fitness": [0.9],
+        "weights": str(weights),
+        "training": {"dataset": "digits"},
+    }
+    size = cost(SPACE, MEMBERS[0][0], TEMPLATE)
+    assert fields["cost"] == {"n_parameters": size.n_parameters, "flops": size.flops}
+    assert fields["canonical_key"] == canonical_key(SPACE, MEMBERS[0][0])
+
+
+def test_named_weights_are_exported_beside_themselves_or_where_told(run_file, tmp_path, capsys):
+    weights = save_weights(tmp_path / "elsewhere" / "best.safetensors", genes=MEMBERS[1][0])
+    assert export(run_file, "--id", 1, "--weights", weights, "--no-onnx") == 0
+    assert export(run_file, "--id", 1, "--weights", weights, "--no-onnx", "--output", tmp_path / "there") == 0
+    for folder in ("elsewhere", "there"):
+        assert load_genotype(tmp_path / folder / "genotype.json")[1] == MEMBERS[1][0]
+        assert (tmp_path / folder / "network.pt2").exists()
+        assert not (tmp_path / folder / "network.onnx").exists()
+
+
+def test_untrained_network_is_exported_in_the_template_that_is_named(run_file, capsys):
+    assert export(run_file, "--untrained", "--no-onnx", *SMALL, "--cells", 2) == 0
+    folder = run_file.with_name("run-id0-small-cifar")
+    template = NetworkTemplate.small_cifar(channels=4, n_cells=2)
+    assert load_genotype(folder / "genotype.json") == (SPACE, MEMBERS[0][0], template)
+    logits = torch.export.load(folder / "network.pt2").module()(torch.zeros(5, 3, 32, 32))
+    assert logits.shape == (5, 10)
+    source = json.loads((folder / "genotype.json").read_text())["source"]
+    assert (source["weights"], source["training"]) == (None, {})
+
+
+def check_refused(capsys, status, *parts):
+    """One line on standard error, with these parts."""
+    out, err = capsys.readouterr()
+    assert (status, out, err.count("\n")) == (1, "", 1)
+    assert err.startswith("deap-nas: ")
+    assert [part for part in parts if part not in err] == []
+
+
+def test_export_without_weights_says_what_to_run(run_file, capsys):
+    status = export(run_file)
+    check_refused(capsys, status, "run-id0-large-cifar holds no trained network: run deap-nas retrain", "--untrained")
+
+
+def test_weights_of_another_individual_are_refused(run_file, capsys):
+    weights = save_weights(run_file.with_name("run-id0-large-cifar") / "run1.safetensors")
+    status = export(run_file, "--id", 1, "--weights", weights)
+    check_refused(capsys, status, "weights of another network: its genes is [3, 4, 1], not [1, 1, 1]")
+    assert [path.name for path in weights.parent.iterdir()] == ["run1.safetensors"]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("--template", "imagenet", "--channels", 4, "--cells", 1), ("--channels", 5, "--cells", 1), ("--channels", 4)],
+)
+def test_options_that_contradict_the_weights_are_refused(arguments, run_file, tmp_path, capsys):
+    weights = save_weights(tmp_path / "run1.safetensors")
+    status = export(run_file, "--weights", weights, *arguments)
+    check_refused(capsys, status, "leave out --template, --channels and --cells")
+
+
+def test_options_that_repeat_the_weights_are_accepted(run_file, tmp_path, capsys):
+    weights = save_weights(tmp_path / "run1.safetensors")
+    assert export(run_file, "--weights", weights, "--no-onnx", "--channels", 4, "--cells", 1) == 0
+
+
+def test_file_that_holds_no_weights_and_unknown_individuals_are_one_line(run_file, tmp_path, capsys):
+    (tmp_path / "no.safetensors").write_text("no weights")
+    check_refused(capsys, export(run_file, "--weights", tmp_path / "no.safetensors"), "cannot be read as weights")
+    check_refused(capsys, export(run_file, "--weights", tmp_path / "missing"), "missing")
+    check_refused(capsys, export(run_file, "--id", 7, "--untrained"), "has no evaluated individual 7")
+    check_refused(capsys, export(run_file, "--untrained", *SMALL, "--cells", 0), "must hold integers of at least 1")
+
+
+def test_weights_and_untrained_exclude_each_other(run_file, capsys):
+    with pytest.raises(SystemExit):
+        export(run_file, "--untrained", "--weights", "x")
+    assert "not allowed with" in capsys.readouterr().err
