@@ -202,9 +202,13 @@ class Retraining:
 
     def _images(self, ranks: Ranks) -> RetrainingImages:
         from deap_nas.training.runs import LoadedImages
+        from deap_nas.training.streams import StreamedImages
 
-        augmentation = dataset_info(self.source).augmentation
-        return LoadedImages(self.source, augmentation, self.recipe.batch_size, ranks=ranks)
+        info = dataset_info(self.source)
+        if info.size is None:
+            size = self.template.image_size
+            return StreamedImages(self.source, info.augmentation, self.recipe.batch_size, size=size, ranks=ranks)
+        return LoadedImages(self.source, info.augmentation, self.recipe.batch_size, ranks=ranks)
 
     def _run(
         self,

@@ -5,9 +5,9 @@ import pytest
 from PIL import Image
 from sklearn.datasets import load_digits
 
-from deap_nas.errors import DatasetError, UnknownNameError
+from deap_nas.errors import DatasetError, SettingsError, UnknownNameError
 from deap_nas.training import Augmentation, Source, dataset_info, dataset_names
-from deap_nas.training.data import load_images, split
+from deap_nas.training.data import load_images, load_test_images, n_test_images, split, subset
 
 
 def make_folder(path, *, n_classes=3, n_images=4, size=(6, 6)):
@@ -42,7 +42,8 @@ def test_split_is_a_partition_of_four_to_one_that_the_seed_decides():
 
 def test_unknown_dataset_names_the_known_ones():
     with pytest.raises(
-        UnknownNameError, match=r"unknown dataset 'mnist'; known: cifar10, cifar100, digits, imagefolder"
+        UnknownNameError,
+        match=r"unknown dataset 'mnist'; known: cifar10, cifar100, digits, imagefolder:PATH, imagenet:PATH",
     ):
         dataset_info(Source("mnist"))
     assert "digits" in dataset_names()
@@ -63,6 +64,54 @@ def test_folder_with_train_and_test_is_read_from_train_only(tmp_path):
     make_folder(tmp_path / "test", n_images=9)
     assert dataset_info(Source(f"imagefolder:{tmp_path}")).n_images == 6
     assert len(load_images(Source(f"imagefolder:{tmp_path}")).labels) == 6
+
+
+def test_digits_kept_back_are_the_test_images():
+    images = load_test_images(Source("digits"))
+    digits = load_digits()
+    assert len(images.labels) == n_test_images(Source("digits")) == 359
+    np.testing.assert_array_equal(images.labels, digits.target[4::5])
+    np.testing.assert_allclose(images.pixels[..., 0] / 255, digits.images[4::5] / 16, atol=1 / 255)
+
+
+@pytest.mark.parametrize("name", ["test", "val"])
+def test_images_beside_the_training_folder_are_the_test_images(tmp_path, name):
+    make_folder(tmp_path / "train", n_images=2)
+    make_folder(tmp_path / name, n_images=9)
+    source = Source(f"imagefolder:{tmp_path}")
+    assert n_test_images(source) == 27
+    np.testing.assert_array_equal(load_test_images(source).labels, np.repeat([0, 1, 2], 9))
+
+
+def test_folder_of_classes_alone_has_no_test_images(tmp_path):
+    make_folder(tmp_path)
+    make_folder(tmp_path / "test")
+    with pytest.raises(DatasetError, match=r"has no test images: expected .*train and .*test or .*val"):
+        n_test_images(Source(f"imagefolder:{tmp_path}"))
+
+
+def test_test_images_of_other_classes_are_refused(tmp_path):
+    make_folder(tmp_path / "train", n_classes=4)
+    make_folder(tmp_path / "test", n_classes=3)
+    with pytest.raises(DatasetError, match="must have the same classes; only one of them has class3"):
+        load_test_images(Source(f"imagefolder:{tmp_path}"))
+
+
+def test_part_of_the_training_images_is_always_the_same_and_the_test_images_are_whole():
+    few, whole = Source("digits", n_images=100), load_images(Source("digits"))
+    assert dataset_info(few).n_images == len(load_images(few).labels) == 100
+    chosen = subset(1438, 100)
+    np.testing.assert_array_equal(load_images(few).pixels, whole.pixels[chosen])
+    np.testing.assert_array_equal(load_images(few).labels, whole.labels[chosen])
+    assert len(set(chosen.tolist())) == 100
+    assert chosen.max() > 1300  # drawn from all over
+    assert len(load_test_images(few).labels) == 359
+
+
+@pytest.mark.parametrize("n_images", [0, -1, 1439, 10.0])
+def test_part_of_a_size_that_makes_no_sense_is_refused(n_images):
+    with pytest.raises(SettingsError, match=r"n_images must be an integer in 1\.\.1438, found"):
+        dataset_info(Source("digits", n_images=n_images))
 
 
 def test_missing_folder_is_named(tmp_path):
@@ -129,7 +178,7 @@ def test_cifar_in_its_own_format_is_read_from_its_training_files_only(tmp_path, 
     folder = tmp_path / kind.base_folder
     folder.mkdir()
     files = [file for file, _ in kind.train_list]
-    for number, file in enumerate(files):
+    for number, file in enumerate([*files, kind.test_list[0][0]]):
         pixels = np.full((4, 3072), number, dtype=np.uint8)
         (folder / file).write_bytes(pickle.dumps({"data": pixels, key: [0, 1, 2, n_classes - 1]}))
     (folder / kind.meta["filename"]).write_bytes(pickle.dumps({kind.meta["key"]: [str(i) for i in range(n_classes)]}))
@@ -139,6 +188,10 @@ def test_cifar_in_its_own_format_is_read_from_its_training_files_only(tmp_path, 
     assert images.pixels.shape == (4 * len(files), 32, 32, 3)
     assert images.labels[:4].tolist() == [0, 1, 2, n_classes - 1]
     assert images.pixels[-1].max() == len(files) - 1
+    test = load_test_images(Source(name, tmp_path))
+    assert test.pixels.shape == (4, 32, 32, 3)
+    assert test.pixels.min() == len(files)
+    assert n_test_images(Source(name, tmp_path)) == 10_000
 
 
 def test_broken_cifar_is_a_dataset_error(tmp_path):

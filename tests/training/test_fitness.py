@@ -153,6 +153,14 @@ def test_settings_that_decide_the_fitness_are_described():
     assert described["space"] == SPACE.to_dict()
 
 
+def test_part_of_the_images_is_another_fitness_and_all_of_them_the_fitness_of_old():
+    few, whole = make_fitness(n_images=200), make_fitness()
+    assert few.to_dict() == whole.to_dict() | {"n_images": 200}
+    assert few.evaluate(GENES, seed=0) != whole.evaluate(GENES, seed=0)
+    with pytest.raises(DatasetError, match="leaves 16 training images, fewer than a batch of 32"):
+        make_fitness(n_images=20)
+
+
 def test_deaps_own_algorithms_take_it_as_evaluate():
     rng = random.Random(0)
     space = FlatSpace(nodes=3)

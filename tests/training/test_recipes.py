@@ -1,14 +1,54 @@
 import dataclasses
 
 import pytest
+import torch
 
 from deap_nas.errors import SettingsError
-from deap_nas.training import SEARCH, Recipe
+from deap_nas.training import CIFAR_EVALUATION, IMAGENET, SEARCH, Recipe
 
 
 def test_search_recipe_is_the_papers():
     assert Recipe(5000, 256, 0.1, (0.8, 0.9), 0.9, 3e-4) == SEARCH
     assert SEARCH.milestones == [4000, 4500]
+
+
+def test_evaluation_on_cifar_is_the_papers():
+    assert CIFAR_EVALUATION.milestones == [40_000, 60_000, 70_000]
+    assert dataclasses.replace(CIFAR_EVALUATION, steps=5000, drops=(0.8, 0.9)) == SEARCH
+
+
+def test_imagenet_is_the_papers():
+    assert Recipe(200_000, 1024, 0.1, (0.5, 0.75, 0.875), 0.9, 1e-4) == IMAGENET
+    assert IMAGENET.milestones == [100_000, 150_000, 175_000]
+
+
+def test_scaled_recipe_has_other_steps_and_drops_that_move_along():
+    small = CIFAR_EVALUATION.scaled(0.001)
+    assert small == dataclasses.replace(CIFAR_EVALUATION, steps=80)
+    assert small.milestones == [40, 60, 70]
+    assert SEARCH.scaled(1e-9).steps == 1
+
+
+@pytest.mark.parametrize("factor", [0, -1, float("nan"), float("inf")])
+def test_factor_that_is_no_positive_number_is_refused(factor):
+    with pytest.raises(SettingsError, match="scaled by a positive number"):
+        SEARCH.scaled(factor)
+
+
+def test_learning_rate_drops_tenfold_after_each_milestone():
+    recipe = dataclasses.replace(IMAGENET, steps=8)
+    rates = [recipe.learning_rate_at(step) for step in range(1, 9)]
+    assert rates == pytest.approx([0.1] * 4 + [0.01] * 2 + [0.001] + [0.0001])
+
+
+@pytest.mark.parametrize("recipe", [SEARCH.scaled(0.01), CIFAR_EVALUATION.scaled(0.001)])
+def test_learning_rate_is_exactly_that_of_torchs_scheduler(recipe):
+    optimiser = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=recipe.learning_rate)
+    schedule = torch.optim.lr_scheduler.MultiStepLR(optimiser, recipe.milestones, gamma=0.1)
+    for step in range(1, recipe.steps + 1):
+        assert recipe.learning_rate_at(step) == optimiser.param_groups[0]["lr"]
+        optimiser.step()
+        schedule.step()
 
 
 def test_drops_scale_with_the_steps():

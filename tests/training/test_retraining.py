@@ -282,6 +282,20 @@ def test_mixed_precision_learns_and_keeps_float32_weights(precision, tmp_path):
     assert {tensor.dtype for tensor in weights(tmp_path / "run0.safetensors").values()} == {torch.float32, torch.int64}
 
 
+def test_compiled_training_is_the_same_training(finished, tmp_path, monkeypatch):
+    _, folder, result = finished
+    compiled, torch_compile = [], torch.compile
+
+    def without_the_compiler_proper(module):  # which takes a minute, and may round otherwise
+        compiled.append(module)
+        return torch_compile(module, backend="eager")
+
+    monkeypatch.setattr(torch, "compile", without_the_compiler_proper)
+    assert make_retraining(compile=True, runs=1).run(tmp_path).accuracies == result.accuracies[:1]
+    assert len(compiled) == 1
+    assert same_weights(folder / "run0.safetensors", tmp_path / "run0.safetensors")
+
+
 def test_import_loads_no_torch():
     script = "import sys; from deap_nas.training import Retraining; sys.exit('torch' in sys.modules)"
     subprocess.run([sys.executable, "-c", script], check=True)

@@ -1,0 +1,208 @@
+"""Images of ImageNet's kind: too many for the memory, of any size, read and augmented by processes of their own.
+
+What a batch holds follows from the seed and the number of its step alone, so a training goes on after a kill as if
+nothing had been, however many processes read ahead.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch.utils.data import DataLoader, Dataset
+
+from deap_nas.evaluators import derive_seed
+from deap_nas.extras import require
+from deap_nas.training.data import subset
+from deap_nas.training.folders import open_image, test_files, training_files
+from deap_nas.training.ranks import Ranks
+from deap_nas.training.sources import Augmentation, Source
+
+__all__ = ["StreamBatches", "StreamedImages"]
+
+#: Mean and standard deviation of the pixels of ImageNet's training images, for values in 0..255.
+_MEAN = (123.675, 116.28, 103.53)
+_DEVIATION = (58.395, 57.12, 57.375)
+#: Height and width of the central crop that is tested, as a share of the shorter side of the image.
+_CENTRAL = 0.875
+#: Images in one batch of an evaluation.
+_EVALUATION_BATCH = 256
+_MOST_READERS = 16
+
+
+class StreamedImages:
+    """The images of a retraining, read file by file.
+
+    Args:
+        source: ``imagenet:PATH``.
+        augmentation: of the training images.
+        batch_size: images in a batch, of all ranks together.
+        size: height and width in pixels of the images that the network takes.
+        ranks: where the images shall be, and which share of a batch.
+
+    Raises:
+        DatasetError: the dataset is missing.
+    """
+
+    def __init__(self, source: Source, augmentation: Augmentation, batch_size: int, *, size: int, ranks: Ranks) -> None:
+        """See the class."""
+        files = training_files(source)
+        chosen = [files[number] for number in subset(len(files), source.n_images)]
+        self._training = _ImageFiles(chosen, _training_transform(augmentation, size))
+        self._source = source
+        self._size = size
+        self._batch_size = batch_size
+        self._ranks = ranks
+
+    def batches(self, seed: int) -> StreamBatches:
+        """Batches of all training images, in an order that the seed decides."""
+        return StreamBatches(self._training, self._batch_size, seed=seed, ranks=self._ranks)
+
+    def test_batches(self) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+        """The central crop of each test image once; reads them now.
+
+        Raises:
+            DatasetError: they are missing or unreadable.
+        """
+        files = test_files(self._source)
+        images = _ImageFiles(files, _test_transform(self._size))
+        plan = torch.arange(len(files)).split(_EVALUATION_BATCH)  # type: ignore[no-untyped-call]
+        for pixels, labels in _loader(images, [[(number, 0) for number in part.tolist()] for part in plan]):
+            yield _normalised(pixels, self._ranks.device), labels.to(self._ranks.device)
+
+
+class StreamBatches:
+    """Whole batches, each epoch in an order of its own; what is left of an epoch is dropped.
+
+    Args:
+        images: at least one batch of them.
+        batch_size: images in a batch, of all ranks together.
+        seed: of the order of the images and of their augmentation.
+        ranks: where the batches shall be, and which share of each.
+    """
+
+    def __init__(self, images: _ImageFiles, batch_size: int, *, seed: int, ranks: Ranks) -> None:
+        """See the class."""
+        self.device = ranks.device
+        self._images = images
+        self._plan = _Plan(len(images), batch_size, ranks.share(batch_size), seed)
+        self._loaded: Iterator[tuple[torch.Tensor, torch.Tensor]] | None = None
+
+    def next(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """Give the next batch: images and labels."""
+        if self._loaded is None:
+            self._loaded = iter(_loader(self._images, self._plan))
+        pixels, labels = next(self._loaded)
+        return _normalised(pixels, self.device), labels.to(self.device, non_blocking=True)
+
+    def state(self) -> dict[str, torch.Tensor]:
+        """Nothing: the step says it all."""
+        return {}
+
+    def restore(self, state: Mapping[str, torch.Tensor], step: int) -> None:  # noqa: ARG002 - see state
+        """Go on after so many batches."""
+        self._plan.first_step = step
+        self._loaded = None
+
+
+class _Plan:
+    """Which images a rank reads in each step, and the seed of each image's augmentation; endless."""
+
+    def __init__(self, n_images: int, batch_size: int, share: slice, seed: int) -> None:
+        self.first_step = 0
+        self._n_images = n_images
+        self._batch_size = batch_size
+        self._share = share
+        self._seed = seed
+
+    def __iter__(self) -> Iterator[list[tuple[int, int]]]:
+        steps_of_an_epoch = self._n_images // self._batch_size
+        epoch, step = divmod(self.first_step, steps_of_an_epoch)
+        while True:
+            generator = torch.Generator().manual_seed(derive_seed(self._seed, epoch))
+            order = torch.randperm(self._n_images, generator=generator)
+            seeds = torch.randint(2**62, (self._n_images,), generator=generator)
+            for batch in range(step, steps_of_an_epoch):
+                wanted = slice(batch * self._batch_size, (batch + 1) * self._batch_size)
+                numbers, own_seeds = order[wanted][self._share], seeds[wanted][self._share]
+                yield list(zip(numbers.tolist(), own_seeds.tolist(), strict=True))
+            epoch, step = epoch + 1, 0
+
+
+class _ImageFiles(Dataset[tuple[torch.Tensor, int]]):
+    """Image files with their labels; an index is the number of an image and the seed of its augmentation."""
+
+    def __init__(self, files: list[tuple[Path, int]], transform: Any) -> None:
+        self._paths = np.array([os.fsencode(path) for path, _ in files])  # small, when it is sent to the readers
+        self._labels = np.array([label for _, label in files])
+        self._transform = transform
+
+    def __len__(self) -> int:
+        return len(self._paths)
+
+    def __getitem__(self, index: tuple[int, int]) -> tuple[torch.Tensor, int]:
+        number, seed = index
+        image = open_image(Path(os.fsdecode(self._paths[number])))
+        with torch.random.fork_rng(devices=[]):  # torchvision draws from the global generator
+            torch.default_generator.manual_seed(seed)
+            return self._transform(image), int(self._labels[number])
+
+
+def _loader(images: _ImageFiles, plan: Any) -> DataLoader[tuple[torch.Tensor, int]]:
+    n_readers = _n_readers()
+    return DataLoader(
+        images,
+        batch_sampler=plan,
+        generator=torch.Generator(),  # instead of a draw from the global one, for the readers
+        num_workers=n_readers,
+        pin_memory=torch.cuda.is_available(),
+        worker_init_fn=_ignore_interrupts if n_readers else None,
+        multiprocessing_context="forkserver" if n_readers else None,  # no fork of a process that has threads
+        prefetch_factor=4 if n_readers else None,
+    )
+
+
+def _n_readers() -> int:
+    """Processes that read for this one: a core each, one core left for the training."""
+    n_cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(_MOST_READERS, n_cores // int(os.environ.get("LOCAL_WORLD_SIZE", "1")) - 1)
+
+
+def _ignore_interrupts(number: int) -> None:  # noqa: ARG001 - the loader's interface
+    """Leave Ctrl-C to the process that reads are made for; it ends the readers."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def _normalised(pixels: torch.Tensor, device: torch.device) -> torch.Tensor:
+    """Float images of about zero mean and unit deviation, in channels-last order, from bytes."""
+    images = pixels.to(device, non_blocking=True, memory_format=torch.channels_last)
+    mean, deviation = (torch.tensor(values, device=device)[:, None, None] for values in (_MEAN, _DEVIATION))
+    return (images - mean) / deviation
+
+
+def _training_transform(augmentation: Augmentation, size: int) -> Any:
+    """From a Pillow image to (3, size, size) bytes, at random."""
+    transforms = require("torchvision.transforms.v2", extra="torch")
+    steps = [
+        transforms.RandomResizedCrop(size, scale=augmentation.area, ratio=augmentation.aspect, antialias=True),
+        transforms.RandomHorizontalFlip(0.5 if augmentation.flip else 0.0),
+        transforms.ColorJitter(brightness=augmentation.brightness, contrast=augmentation.contrast),
+        transforms.PILToTensor(),
+    ]
+    return transforms.Compose(steps)
+
+
+def _test_transform(size: int) -> Any:
+    """From a Pillow image to the (3, size, size) bytes of its central crop."""
+    transforms = require("torchvision.transforms.v2", extra="torch")
+    steps = [
+        transforms.Resize(round(size / _CENTRAL), antialias=True),
+        transforms.CenterCrop(size),
+        transforms.PILToTensor(),
+    ]
+    return transforms.Compose(steps)

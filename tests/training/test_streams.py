@@ -1,0 +1,172 @@
+import random
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from deap_nas import NetworkTemplate
+from deap_nas.errors import DatasetError
+from deap_nas.training import AccuracyFitness, Augmentation, Source, dataset_info, streams
+from deap_nas.training.ranks import ALONE, Ranks
+from deap_nas.training.streams import StreamedImages
+from tests.training.retrain import RECIPE, SPACE, make_retraining
+
+#: Colour of each class.
+COLOURS = ((250, 20, 20), (20, 250, 20), (20, 20, 250))
+SIZE = 16
+
+
+@pytest.fixture(autouse=True)
+def no_readers(monkeypatch):
+    """Read in the process of the test, which is quicker; one test asks for readers."""
+    monkeypatch.setattr(streams, "_n_readers", lambda: 0)
+
+
+def make_imagenet(path, *, n_training=24, n_test=4):
+    """JPEGs of any size in one colour a class, one of them grey."""
+    rng = random.Random(0)
+    for part, n_images in (("train", n_training), ("val", n_test)):
+        for label, colour in enumerate(COLOURS):
+            folder = path / part / f"n{label}"
+            folder.mkdir(parents=True)
+            for number in range(n_images):
+                size = rng.randrange(12, 60), rng.randrange(12, 60)
+                Image.new("RGB", size, colour).save(folder / f"{number}.JPEG", quality=95)
+    Image.new("L", (20, 30), 128).save(path / "train" / "n0" / "grey.JPEG")
+    return Source(f"imagenet:{path}")
+
+
+def open_stream(source, *, ranks=ALONE, batch_size=12):
+    return StreamedImages(source, dataset_info(source).augmentation, batch_size, size=SIZE, ranks=ranks)
+
+
+def take(batches, n_batches):
+    pairs = [batches.next() for _ in range(n_batches)]
+    return torch.stack([images for images, _ in pairs]), torch.stack([labels for _, labels in pairs])
+
+
+def bytes_of(images):
+    """Pixels (..., 3, height, width) in 0..255 of normalised images."""
+    mean, deviation = (torch.tensor(v)[:, None, None] for v in (streams._MEAN, streams._DEVIATION))
+    return images * deviation + mean
+
+
+def test_dataset_has_the_papers_augmentation_and_no_size(tmp_path):
+    info = dataset_info(make_imagenet(tmp_path))
+    assert (info.n_images, info.n_classes, info.channels, info.size) == (73, 3, 3, None)
+    assert info.augmentation == Augmentation(flip=True, area=(0.08, 1.0), brightness=32 / 255, contrast=0.5)
+    assert info.augmentation.aspect == (3 / 4, 4 / 3)
+
+
+def test_batches_are_of_the_size_asked_for_and_their_colours_belong_to_their_labels(tmp_path):
+    images, labels = take(open_stream(make_imagenet(tmp_path)).batches(1), 5)
+    assert images.shape == (5, 12, 3, SIZE, SIZE)
+    assert images[0].is_contiguous(memory_format=torch.channels_last)
+    strongest = bytes_of(images).mean(dim=(3, 4)).argmax(dim=2)
+    assert (strongest == labels).float().mean() > 0.97  # all but the grey one
+
+
+def test_every_image_is_seen_about_once_in_an_epoch(tmp_path):
+    stream = open_stream(make_imagenet(tmp_path), batch_size=73)
+    _, labels = take(stream.batches(1), 2)
+    assert labels[0].bincount().tolist() == labels[1].bincount().tolist() == [25, 24, 24]
+    assert not torch.equal(labels[0], labels[1])
+
+
+def test_crops_differ_in_brightness_and_follow_the_seed(tmp_path):
+    stream = open_stream(make_imagenet(tmp_path))
+    images, labels = take(stream.batches(1), 6)
+    again, _ = take(stream.batches(1), 6)
+    other, _ = take(stream.batches(2), 6)
+    assert torch.equal(images, again)
+    assert not torch.equal(images, other)
+    green = bytes_of(images)[:, :, 1].mean(dim=(2, 3))[labels == 1]
+    assert green.std() > 5
+
+
+def test_stream_goes_on_after_any_number_of_steps(tmp_path):
+    stream = open_stream(make_imagenet(tmp_path))
+    images, labels = take(stream.batches(1), 14)  # more than two epochs of six
+    for step in (0, 5, 6, 13):
+        batches = stream.batches(1)
+        batches.next()
+        batches.restore({}, step)
+        found = batches.next()
+        assert torch.equal(found[0], images[step])
+        assert torch.equal(found[1], labels[step])
+
+
+def test_ranks_share_the_batches_of_one_process(tmp_path):
+    source = make_imagenet(tmp_path)
+    whole, _ = take(open_stream(source).batches(1), 2)
+    shares = [take(open_stream(source, ranks=Ranks(rank, 3)).batches(1), 2)[0] for rank in range(3)]
+    assert torch.equal(torch.cat(shares, dim=1), whole)
+
+
+def test_processes_that_read_give_the_same_batches(tmp_path, monkeypatch):
+    stream = open_stream(make_imagenet(tmp_path))
+    images, labels = take(stream.batches(1), 7)
+    monkeypatch.setattr(streams, "_n_readers", lambda: 2)
+    found = take(stream.batches(1), 7)
+    assert torch.equal(found[0], images)
+    assert torch.equal(found[1], labels)
+
+
+def test_reading_leaves_torchs_generator_alone(tmp_path):
+    stream = open_stream(make_imagenet(tmp_path))
+    before = torch.get_rng_state()
+    take(stream.batches(1), 2)
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_test_images_are_central_crops_of_all_of_them_in_order(tmp_path):
+    source = make_imagenet(tmp_path, n_test=1)
+    framed = np.full((64, 96, 3), 255, dtype=np.uint8)
+    framed[4:-4, 20:-20] = 0  # a white frame outside of the central 56 by 56
+    Image.fromarray(framed).save(tmp_path / "val" / "n2" / "framed.JPEG", quality=100)
+    ((images, labels),) = open_stream(source).test_batches()
+    assert labels.tolist() == [0, 1, 2, 2]
+    assert images.shape == (4, 3, SIZE, SIZE)
+    assert bytes_of(images)[3, :, 1:-1, 1:-1].max() < 10
+    assert bytes_of(images)[0, 0].min() > 200
+
+
+def test_fewer_training_images_are_always_the_same_ones(tmp_path):
+    make_imagenet(tmp_path)
+    few = Source(f"imagenet:{tmp_path}", n_images=12)
+    assert dataset_info(few).n_images == 12
+    _, labels = take(open_stream(few).batches(1), 2)
+    assert labels[0].bincount(minlength=3).tolist() == labels[1].bincount(minlength=3).tolist()
+    assert sum(len(labels) for _, labels in open_stream(few).test_batches()) == 12
+
+
+def test_file_that_is_no_image_is_named(tmp_path):
+    source = make_imagenet(tmp_path)
+    (tmp_path / "val" / "n1" / "x.JPEG").write_bytes(b"no image")
+    with pytest.raises(DatasetError, match=r"x\.JPEG cannot be read as an image"):
+        list(open_stream(source).test_batches())
+
+
+def test_imagenets_folder_named_test_holds_no_test_images(tmp_path):
+    source = make_imagenet(tmp_path)
+    (tmp_path / "val").rename(tmp_path / "test")
+    with pytest.raises(DatasetError, match=r"has no test images: expected .*train and .*val"):
+        make_retraining(dataset=source.name)
+
+
+def test_search_refuses_images_that_it_cannot_hold(tmp_path):
+    source = make_imagenet(tmp_path)
+    with pytest.raises(DatasetError, match=r"a search wants its images in memory: .* imagefolder:PATH"):
+        AccuracyFitness(SPACE, dataset=source.name)
+
+
+def test_retraining_learns_the_colours_and_takes_the_size_of_its_template(tmp_path):
+    source = make_imagenet(tmp_path / "images")
+    template = NetworkTemplate.imagenet(channels=4, n_cells=1, image_size=32)
+    retraining = make_retraining(dataset=source.name, template=template, runs=1)
+    assert retraining.template == template.for_images(n_classes=3, image_channels=3, image_size=32)
+    assert retraining.recipe == RECIPE
+    result = retraining.run(tmp_path / "out")
+    assert result.accuracies[0] > 0.6
+    assert result.top5 == (1.0,)
