@@ -9,9 +9,10 @@ import json
 import os
 from collections.abc import Sequence
 from copy import deepcopy
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import nn
@@ -34,7 +35,8 @@ _TOLERANCE = 10
 _CHECKED_BATCHES = (1, 3)
 
 
-class ExportedFile(NamedTuple):
+@dataclass(frozen=True)
+class ExportedFile:
     """A file that has been checked."""
 
     path: Path
@@ -54,7 +56,7 @@ def export_network(
 ) -> tuple[ExportedFile, ...]:
     """Write a network, in evaluation mode and for batches of any size, as files that need nothing of this package.
 
-    ``network.pt2`` is for :func:`torch.export.load`, ``network.onnx`` for any runtime of ONNX; its input is called
+    ``network.pt2`` is for ``torch.export.load``, ``network.onnx`` for any runtime of ONNX; its input is called
     ``images``, its output ``logits``. Each is loaded again and compared with the network on random images.
 
     Args:
@@ -90,7 +92,7 @@ def export_network(
             _save_onnx(program, Path(beside, "network.onnx"))
             files.append(reference.check(Path(beside, "network.onnx")))
         _replace(Path(beside), folder)
-    return tuple(file._replace(path=folder / file.path.name) for file in files)
+    return tuple(replace(file, path=folder / file.path.name) for file in files)
 
 
 def _network(

@@ -62,8 +62,8 @@ def _export(options: argparse.Namespace) -> None:
     source |= {"weights": None if weights is None else str(weights), "training": training}
     save_genotype(folder / "genotype.json", space, fields["genes"], template, source=source)
     print(folder / "genotype.json")
-    for path, difference in exported:
-        print(f"{path}  largest difference {difference:.2g}")
+    for file in exported:
+        print(f"{file.path}  largest difference {file.difference:.2g}")
 
 
 def _first_run(folder: Path) -> Path:
