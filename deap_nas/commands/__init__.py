@@ -2,5 +2,14 @@
 
 from deap_nas.commands.export import add_export
 from deap_nas.commands.options import chosen_member, chosen_template, network_folder, network_options
+from deap_nas.commands.retrain import RetrainingReport, add_retrain
 
-__all__ = ["add_export", "chosen_member", "chosen_template", "network_folder", "network_options"]
+__all__ = [
+    "RetrainingReport",
+    "add_export",
+    "add_retrain",
+    "chosen_member",
+    "chosen_template",
+    "network_folder",
+    "network_options",
+]

@@ -237,7 +237,7 @@ class Retraining:
         except DivergedError:
             return RunResult(Status.DIVERGED, 0.0, 0.0, run.seconds)
         top1, top5 = run.test(images)
-        run.keep(space=self.space.to_dict(), genes=list(self.genes), template=self.template.to_dict())
+        run.keep(**self.to_dict(), run=number, accuracy=top1)
         return RunResult(Status.OK, top1, top5, run.seconds)
 
 

@@ -1,0 +1,202 @@
+import io
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+from dataclasses import replace
+
+import pytest
+from safetensors import safe_open
+
+from deap_nas import FlatSpace, Genotype, NetworkTemplate, cli
+from deap_nas.commands import RetrainingReport
+from deap_nas.evaluators import Evaluation, Job
+from deap_nas.store import HDF5Store
+from deap_nas.training import CIFAR_EVALUATION, IMAGENET, RetrainingProgress
+from tests.launch import HEED_INTERRUPTS, environment
+
+SPACE = FlatSpace(nodes=3)
+#: Genes of the individuals 0 and 1, and their fitness.
+MEMBERS = (([3, 4, 1], 0.25), ([1, 6, 1], 0.9))
+TINY = ("--channels=4", "--cells=1", "--steps=6", "--batch-size=32", "--runs=2", "--device=cpu")
+
+
+@pytest.fixture
+def run_file(tmp_path):
+    """A population file of a search on digits."""
+    path = tmp_path / "run.h5"
+    with HDF5Store.create(path, space=SPACE, settings={"fitness": {"dataset": "digits"}}, seed=0) as store:
+        for number, (genes, fitness) in enumerate(MEMBERS):
+            store.submit([Job(number, Genotype(genes), 0)], random.Random(0).getstate())
+            store.append(Genotype(genes), Evaluation((fitness,), id=number))
+    return path
+
+
+def retrain(run_file, *arguments):
+    return cli.main(["retrain", str(run_file), *map(str, arguments)])
+
+
+def settings_in(folder):
+    return json.loads((folder / "retraining.json").read_text())["settings"]
+
+
+def test_the_best_is_retrained_in_the_large_model_on_the_images_of_the_search(run_file, capfd):
+    assert retrain(run_file, *TINY) == 0
+    out, err = capfd.readouterr()
+    folder = run_file.with_name("run-id1-large-cifar")
+    settings = settings_in(folder)
+    assert (settings["dataset"], settings["genes"], settings["seed"]) == ("digits", MEMBERS[1][0], 0)
+    template = NetworkTemplate.large_cifar(channels=4, n_cells=1, image_channels=1, image_size=8)
+    assert settings["template"] == template.to_dict()
+    assert settings["recipe"] == replace(CIFAR_EVALUATION, steps=6, batch_size=32).to_dict()
+    result = json.loads((folder / "result.json").read_text())
+    first, second = result["accuracies"]
+    lines = out.splitlines()
+    assert lines[1].split() == ["run0", f"{first:.4f}", f"{result['top5'][0]:.4f}"]
+    assert lines[2].split() == ["run1", f"{second:.4f}", f"{result['top5'][1]:.4f}"]
+    assert lines[3].endswith(f"{100 * result['mean']:.2f} +- {100 * result['deviation']:.2f} %")
+    assert lines[4].startswith(f"error     {100 - 100 * result['mean']:.2f} +- ")
+    assert f"{result['n_parameters']:,} parameters" in lines[5]
+    assert err.splitlines()[0] == f"individual 1 on digits, into {folder}"
+    assert err.splitlines()[-1].startswith("run1, step 6/6, loss ")
+
+
+def test_command_that_is_given_again_tells_the_same_and_trains_nothing(run_file, capfd):
+    assert retrain(run_file, *TINY) == 0
+    first = capfd.readouterr().out
+    assert retrain(run_file, *TINY) == 0
+    out, err = capfd.readouterr()
+    assert out == first
+    assert "step" not in err
+
+
+def test_every_setting_has_its_option(run_file, tmp_path, capfd):
+    options = "--id=0 --template=small-cifar --channels=3 --cells=2 --runs=1 --scale=1e-4 --batch-size=16 --seed=7"
+    options += " --precision=bfloat16 --images=100 --dataset=digits --device=cpu"
+    folder = tmp_path / "elsewhere"
+    assert retrain(run_file, *options.split(), "--output", folder) == 0
+    settings = settings_in(folder)
+    assert settings["genes"] == MEMBERS[0][0]
+    assert settings["template"]["stem"] == [[3, 1]]
+    assert settings["template"]["groups"] == [2, 2, 2]
+    assert settings["recipe"] == replace(CIFAR_EVALUATION, steps=8, batch_size=16).to_dict()
+    assert [settings[name] for name in ("seed", "precision", "n_images")] == [7, "bfloat16", 100]
+    with safe_open(folder / "run0.safetensors", framework="pt") as file:
+        labels = file.metadata()
+    assert json.loads(labels["genes"]) == MEMBERS[0][0]
+    assert 0 <= json.loads(labels["accuracy"]) <= 1
+
+
+def test_model_of_imagenet_has_its_recipe(run_file, capfd):
+    assert retrain(run_file, "--template=imagenet", *TINY, "--steps=1", "--runs=1", "--batch-size=4") == 0
+    settings = settings_in(run_file.with_name("run-id1-imagenet"))
+    assert settings["recipe"] == replace(IMAGENET, steps=1, batch_size=4).to_dict()
+    assert len(settings["template"]["stem"]) == 2
+
+
+def test_result_can_be_exported(run_file, capfd):
+    assert retrain(run_file, *TINY, "--runs=1") == 0
+    assert cli.main(["export", str(run_file), "--no-onnx"]) == 0
+    assert (run_file.with_name("run-id1-large-cifar") / "network.pt2").exists()
+
+
+def test_retraining_in_which_all_runs_diverge_is_told_and_an_error(run_file, capfd, monkeypatch):
+    monkeypatch.setattr("deap_nas.commands.retrain.CIFAR_EVALUATION", replace(CIFAR_EVALUATION, learning_rate=1e30))
+    assert retrain(run_file, *TINY) == 1
+    out, err = capfd.readouterr()
+    assert [line.split() for line in out.splitlines()[1:3]] == [["run0", "DIVERGED"], ["run1", "DIVERGED"]]
+    assert out.splitlines()[3] == "left out  2 of 2 runs, which diverged"
+    assert err.splitlines()[-1].startswith("deap-nas: no run came to an end")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--dataset=mnist"], "unknown dataset 'mnist'"),
+        (["--scale=0"], "scaled by a positive number, found 0.0"),
+        (["--runs=0"], "runs must be an integer of at least 1"),
+        (["--channels=0"], "stem must hold integers of at least 1"),
+        (["--id=9"], "has no evaluated individual 9"),
+        (["--images=20"], "has 20 training images, fewer than a batch of 256"),
+        (["--dataset=cifar10", "--data-dir=nowhere"], "--download to fetch cifar10"),
+    ],
+)
+def test_bad_option_is_one_line(run_file, capfd, arguments, message):
+    assert retrain(run_file, *arguments) == 1
+    out, err = capfd.readouterr()
+    assert out == ""
+    assert message in err
+    assert err.count("\n") == 1
+
+
+def test_file_without_a_dataset_asks_for_one(tmp_path, capfd):
+    path = tmp_path / "run.h5"
+    with HDF5Store.create(path, space=SPACE, settings={}, seed=0) as store:
+        store.submit([Job(0, Genotype(MEMBERS[0][0]), 0)], random.Random(0).getstate())
+        store.append(Genotype(MEMBERS[0][0]), Evaluation((0.5,), id=0))
+    assert retrain(path) == 1
+    assert "does not say on which images it searched; name some with --dataset" in capfd.readouterr().err
+
+
+def test_other_settings_need_another_folder(run_file, capfd):
+    assert retrain(run_file, *TINY) == 0
+    assert retrain(run_file, *TINY, "--seed=1") == 1
+    assert "seed is 0 there, but 1 was asked for" in capfd.readouterr().err
+
+
+def start(run_file, *launcher):
+    """The command with more steps than a test waits for, in a process group of its own."""
+    arguments = [*HEED_INTERRUPTS, sys.executable, *launcher, "-m", "deap_nas.cli", "retrain", str(run_file), *TINY]
+    return subprocess.Popen(
+        [*arguments, "--steps=1000000"],
+        env=environment(), stderr=subprocess.PIPE, text=True, start_new_session=True,
+    )  # fmt: skip
+
+
+def test_interrupt_is_one_line_that_says_how_to_go_on(run_file):
+    folder = run_file.with_name("run-id1-large-cifar")
+    with start(run_file) as process:
+        while not (folder / "run0.csv").exists():
+            assert process.poll() is None
+        os.killpg(process.pid, signal.SIGINT)
+        err = process.stderr.read()
+    assert process.returncode == 130
+    assert err.splitlines() == [
+        f"individual 1 on digits, into {folder}",
+        f"stopped; the same command goes on with the last checkpoint in {folder}",
+    ]
+
+
+def test_torchrun_trains_with_several_processes_and_one_tells(run_file):
+    arguments = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "deap_nas.cli"]
+    done = subprocess.run(
+        [sys.executable, *arguments, "retrain", run_file, *TINY],
+        env=environment(), capture_output=True, text=True, timeout=200, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert [line.split()[0] for line in done.stdout.splitlines()] == [
+        "run", "run0", "run1", "accuracy", "error", "network",
+    ]  # fmt: skip
+    assert done.stderr.count("individual 1 on digits") == 1
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+@pytest.mark.parametrize(("file", "ends"), [(io.StringIO, "\n"), (Terminal, "")])
+def test_report_tells_a_run_that_ends_and_the_time_that_is_left(file, ends):
+    file = file()
+    report = RetrainingReport(file)
+    for step in (1, 2, 3, 4):
+        report(RetrainingProgress(0, 2, step, 4, 0.1, 1.25, 12_345.6))
+    text = file.getvalue()
+    assert "run0, step 4/4, loss 1.2500, 12,346 images/s, 0:00:00 left" in text
+    assert text.endswith(f"left{ends}")
+    assert "step 2" not in text  # it is too soon for another line
+    report.end_line()
+    assert file.getvalue().endswith("\n")
+    assert not file.getvalue().endswith("\n\n")
