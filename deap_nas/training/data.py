@@ -59,8 +59,9 @@ def subset(n_images: int, n_wanted: int | None) -> NDArray[np.int64]:
         n_images: images of the whole training set.
         n_wanted: how many to use; None for all.
     """
-    wanted = n_images if n_wanted is None else n_wanted
-    return np.sort(np.array(random.Random(_SUBSET_SEED).sample(range(n_images), wanted)))
+    if n_wanted is None:
+        return np.arange(n_images)
+    return np.sort(np.array(random.Random(_SUBSET_SEED).sample(range(n_images), n_wanted)))
 
 
 def dataset_names() -> tuple[str, ...]:

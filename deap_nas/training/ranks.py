@@ -83,7 +83,10 @@ def join_ranks(device: torch.device) -> Ranks:
     if "RANK" not in os.environ or "WORLD_SIZE" not in os.environ:
         return Ranks(device=device)
     if not distributed.is_initialized():
-        backend = "nccl" if device.type == "cuda" else "gloo"
+        backend = "gloo"
+        if device.type == "cuda":
+            backend = "nccl"
+            torch.cuda.set_device(device)  # NCCL takes the current one
         distributed.init_process_group(backend, timeout=_PATIENCE)
         atexit.register(distributed.destroy_process_group)
     return Ranks(distributed.get_rank(), distributed.get_world_size(), device)

@@ -40,6 +40,8 @@ class RunResult:
     top5: float
     #: Seconds of training.
     seconds: float
+    #: What went wrong, if anything did.
+    error: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         """Fields as JSON can hold them."""

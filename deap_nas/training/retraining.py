@@ -44,7 +44,10 @@ class Retraining:
     images are first read when a run has ended. Nothing is chosen by them: each run is measured once, after its last
     step.
 
-    Under ``torchrun`` all its processes train each network together, each with its share of every batch.
+    Under ``torchrun`` all its processes train each network together, each with its share of every batch. Batch
+    normalisation then takes its statistics from a process's share, so more processes are a slightly different training.
+
+    None of this has been run on a GPU: neither mixed precision and ``compile``, nor several processes over NCCL.
 
     Args:
         space: search space of the genes.
@@ -234,8 +237,8 @@ class Retraining:
         run = Run(trainer, folder, number, ranks=ranks)
         try:
             run.train(checkpoint_seconds=self.checkpoint_seconds, observe=observe)
-        except DivergedError:
-            return RunResult(Status.DIVERGED, 0.0, 0.0, run.seconds)
+        except DivergedError as error:
+            return RunResult(Status.DIVERGED, 0.0, 0.0, run.seconds, str(error))
         top1, top5 = run.test(images)
         run.keep(**self.to_dict(), run=number, accuracy=top1)
         return RunResult(Status.OK, top1, top5, run.seconds)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset
 
+from deap_nas.errors import DatasetError
 from deap_nas.evaluators import derive_seed
 from deap_nas.extras import require
 from deap_nas.training.data import subset
@@ -72,7 +74,7 @@ class StreamedImages:
         files = test_files(self._source)
         images = _ImageFiles(files, _test_transform(self._size))
         plan = torch.arange(len(files)).split(_EVALUATION_BATCH)  # type: ignore[no-untyped-call]
-        for pixels, labels in _loader(images, [[(number, 0) for number in part.tolist()] for part in plan]):
+        for pixels, labels in _loaded(images, [[(number, 0) for number in part.tolist()] for part in plan]):
             yield _normalised(pixels, self._ranks.device), labels.to(self._ranks.device)
 
 
@@ -96,7 +98,7 @@ class StreamBatches:
     def next(self) -> tuple[torch.Tensor, torch.Tensor]:
         """Give the next batch: images and labels."""
         if self._loaded is None:
-            self._loaded = iter(_loader(self._images, self._plan))
+            self._loaded = _loaded(self._images, self._plan)
         pixels, labels = next(self._loaded)
         return _normalised(pixels, self.device), labels.to(self.device, non_blocking=True)
 
@@ -153,9 +155,9 @@ class _ImageFiles(Dataset[tuple[torch.Tensor, int]]):
             return self._transform(image), int(self._labels[number])
 
 
-def _loader(images: _ImageFiles, plan: Any) -> DataLoader[tuple[torch.Tensor, int]]:
+def _loaded(images: _ImageFiles, plan: Any) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
     n_readers = _n_readers()
-    return DataLoader(
+    loader = DataLoader(
         images,
         batch_sampler=plan,
         generator=torch.Generator(),  # instead of a draw from the global one, for the readers
@@ -165,6 +167,10 @@ def _loader(images: _ImageFiles, plan: Any) -> DataLoader[tuple[torch.Tensor, in
         multiprocessing_context="forkserver" if n_readers else None,  # no fork of a process that has threads
         prefetch_factor=4 if n_readers else None,
     )
+    try:
+        yield from loader
+    except DatasetError as error:  # a reader's, whose message holds the traceback there
+        raise DatasetError(str(error).rpartition("DatasetError: ")[2].strip()) from error
 
 
 def _n_readers() -> int:
@@ -181,8 +187,15 @@ def _ignore_interrupts(number: int) -> None:  # noqa: ARG001 - the loader's inte
 def _normalised(pixels: torch.Tensor, device: torch.device) -> torch.Tensor:
     """Float images of about zero mean and unit deviation, in channels-last order, from bytes."""
     images = pixels.to(device, non_blocking=True, memory_format=torch.channels_last)
-    mean, deviation = (torch.tensor(values, device=device)[:, None, None] for values in (_MEAN, _DEVIATION))
+    mean, deviation = _statistics(device)
     return (images - mean) / deviation
+
+
+@lru_cache
+def _statistics(device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
+    """Mean and deviation of each channel, (3, 1, 1), sent to the device once."""
+    mean, deviation = (torch.tensor(values, device=device)[:, None, None] for values in (_MEAN, _DEVIATION))
+    return mean, deviation
 
 
 def _training_transform(augmentation: Augmentation, size: int) -> Any:

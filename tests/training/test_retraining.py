@@ -198,7 +198,9 @@ def test_run_that_diverges_is_told_and_left_out_of_the_mean(tmp_path):
     result = retraining.run(tmp_path)
     assert [run.status for run in result.runs] == [Status.DIVERGED] * 2
     assert (result.accuracies, result.mean, result.deviation, result.n_diverged) == ((), 0.0, 0.0, 2)
-    assert json.loads((tmp_path / "result.json").read_text())["runs"][0]["status"] == "DIVERGED"
+    told = json.loads((tmp_path / "result.json").read_text())["runs"][0]
+    assert told["status"] == "DIVERGED"
+    assert "the loss is not a finite number after" in told["error"]
     assert not list(tmp_path.glob("*.safetensors"))
     assert retraining.run(tmp_path) == result
     mixed = RetrainingResult((RunResult(Status.OK, 0.5, 1.0, 1.0), result.runs[0]), 10)

@@ -141,11 +141,15 @@ def test_fewer_training_images_are_always_the_same_ones(tmp_path):
     assert sum(len(labels) for _, labels in open_stream(few).test_batches()) == 12
 
 
-def test_file_that_is_no_image_is_named(tmp_path):
+@pytest.mark.parametrize("n_readers", [0, 1])
+def test_file_that_is_no_image_is_named_in_one_line(tmp_path, monkeypatch, n_readers):
+    monkeypatch.setattr(streams, "_n_readers", lambda: n_readers)
     source = make_imagenet(tmp_path)
     (tmp_path / "val" / "n1" / "x.JPEG").write_bytes(b"no image")
-    with pytest.raises(DatasetError, match=r"x\.JPEG cannot be read as an image"):
+    with pytest.raises(DatasetError, match=r"x\.JPEG cannot be read as an image") as caught:
         list(open_stream(source).test_batches())
+    assert str(caught.value).startswith(str(tmp_path))
+    assert "\n" not in str(caught.value)
 
 
 def test_imagenets_folder_named_test_holds_no_test_images(tmp_path):
