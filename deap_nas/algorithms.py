@@ -4,24 +4,29 @@ from __future__ import annotations
 
 import random
 import time
-from collections import deque
-from collections.abc import Callable, Iterable, Mapping, MutableSequence, Sequence
-from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, MutableSequence, Sequence
+from concurrent.futures import Executor
 from dataclasses import replace
 from types import ModuleType
 from typing import Any
 
 from deap_nas.errors import SettingsError
-from deap_nas.evaluators import Evaluation, Job, Runner, derive_seed
+from deap_nas.evaluators import Evaluation, Job, Runner, Status, derive_seed
+from deap_nas.evaluators.channel import open_channel
 from deap_nas.evaluators.outcome import outcome
 from deap_nas.genotype import Genotype
 from deap_nas.history import History, Reuse, Survival
+from deap_nas.operators.ranking import RankedPopulation
 from deap_nas.store import MemoryStore, Store
 
 __all__ = ["Observer", "Reuse", "Survival", "eaAsync"]
 
 #: Called after each evaluation with the individual that has it and the number of evaluations that go on.
 Observer = Callable[[Any, int], None]
+
+#: What may end otherwise on another try.
+_PASSING = (Status.LOST, Status.OUT_OF_MEMORY)
 
 
 def eaAsync(
@@ -37,6 +42,7 @@ def eaAsync(
     survival: Survival | None = None,
     reuse: Reuse | None = None,
     cxpb: float = 0.0,
+    retries: int = 1,
     n_workers: int | None = None,
     seed: int | None = None,
     observer: Observer | None = None,
@@ -68,6 +74,8 @@ def eaAsync(
             evaluated, as in the paper.
         cxpb: probability that a child is crossed by ``toolbox.mate`` with another selected parent before it is
             mutated, in [0, 1]; the paper has no crossover.
+        retries: how often an evaluation is tried again whose worker died or that ran out of memory, on another worker
+            where the executor can choose.
         n_workers: evaluations kept running at a time; by default as many as the executor has workers.
         seed: of the run, where there is no store that knows it; evaluation seeds derive from it and the evaluation's
             id. By default drawn from ``rng``.
@@ -84,15 +92,7 @@ def eaAsync(
         ExecutorError: an evaluation cannot be sent to a worker.
         NASError: an evaluation says that the settings are wrong, such as a missing dataset, and none has succeeded.
     """
-    n_workers = _count_workers(executor) if n_workers is None else n_workers
-    if n_evaluations < 1 or n_workers < 1:
-        raise SettingsError(f"n_evaluations and n_workers must be at least 1, found {n_evaluations} and {n_workers}")
-    if not 0 <= cxpb <= 1:
-        raise SettingsError(f"cxpb must lie in [0, 1], found {cxpb}")
-    if not population:
-        raise SettingsError(
-            "the population is empty: start with toolbox.population(n) or resume_population(store, ...)"
-        )
+    _check_settings(population, n_evaluations, n_workers, cxpb)
     if store is None:
         store = MemoryStore(seed=rng.getrandbits(32) if seed is None else seed)
     _check_store(store, population[0], seed)
@@ -108,8 +108,7 @@ def eaAsync(
         period=_n_first(population),
         verbose=verbose,
     )
-    runner = Runner(toolbox.evaluate)
-    running: dict[Future[Evaluation], tuple[Any, Job]] = {}
+    crew = _Crew(executor, toolbox.evaluate, retries=retries, n_workers=n_workers)
     n_left = n_evaluations - store.n_evaluated
 
     def join(individual: Any, evaluation: Evaluation) -> None:
@@ -117,32 +116,42 @@ def eaAsync(
         history.record(individual, evaluation)
         n_left -= 1
         if observer is not None:
-            observer(individual, min(n_workers, n_left))
+            observer(individual, min(crew.n_workers, n_left))
 
     try:
         while n_left > 0:
-            while len(running) < min(n_workers, n_left) and queue.ready():
+            while len(crew.running) < min(crew.n_workers, n_left) and queue.ready():
                 individual, job = queue.next()
                 known = history.recall(job)
                 if known is None:
-                    running[executor.submit(runner, job)] = (individual, job)
+                    crew.submit(individual, job)
                 queue.waiting.popleft()
                 if known is not None:
                     join(individual, known)
-            if not running and n_left > 0:
+            if crew.running:
+                for individual, evaluation in crew.ended(history):
+                    join(individual, evaluation)
+            elif n_left > 0:
                 raise SettingsError("the survival rule left no evaluated member to have offspring")
-            done = wait(running, return_when=FIRST_COMPLETED).done
-            for future in sorted(done, key=lambda future: running[future][1].id):
-                individual, job = running.pop(future)
-                join(individual, outcome(future, job, is_first=not history.has_success))
     except BaseException:
-        for future in running:
-            future.cancel()
-        population[:] = [*queue.evaluated, *(individual for individual, _ in running.values()), *queue.waiting]
+        population[:] = [*queue.evaluated, *crew.running.values(), *queue.waiting]
         raise
+    finally:
+        crew.dismiss()
     history.close()
     population[:] = queue.evaluated
     return population, history.logbook
+
+
+def _check_settings(population: Sequence[Any], n_evaluations: int, n_workers: int | None, cxpb: float) -> None:
+    if n_evaluations < 1 or (n_workers is not None and n_workers < 1):
+        raise SettingsError(f"n_evaluations and n_workers must be at least 1, found {n_evaluations} and {n_workers}")
+    if not 0 <= cxpb <= 1:
+        raise SettingsError(f"cxpb must lie in [0, 1], found {cxpb}")
+    if not population:
+        raise SettingsError(
+            "the population is empty: start with toolbox.population(n) or resume_population(store, ...)"
+        )
 
 
 def _check_store(store: Store, individual: Any, seed: int | None) -> None:
@@ -157,6 +166,41 @@ def _n_first(population: Sequence[Any]) -> int:
     """Members of the first population, which have no parent, so that a resumed run logs as it did before."""
     origins = [getattr(individual, "evaluation", getattr(individual, "job", None)) for individual in population]
     return sum(origin is None or origin.parent == -1 for origin in origins) or len(population)
+
+
+class _Crew:
+    """The workers, and the individuals they are evaluating."""
+
+    def __init__(self, executor: Executor, evaluate: Any, *, retries: int, n_workers: int | None) -> None:
+        self._executor = executor
+        self._channel = open_channel(executor, Runner(evaluate))
+        self._retries = retries
+        self._n_workers = n_workers
+        self._n_tries: Counter[int] = Counter()
+        #: Individuals by the id of their evaluation.
+        self.running: dict[int, Any] = {}
+
+    @property
+    def n_workers(self) -> int:
+        """The number that was asked for, or that of the executor at this moment."""
+        return _count_workers(self._executor) if self._n_workers is None else self._n_workers
+
+    def submit(self, individual: Any, job: Job) -> None:
+        self._channel.submit(job)
+        self.running[job.id] = individual
+
+    def ended(self, history: History) -> Iterator[tuple[Any, Evaluation]]:
+        """Wait for evaluations that have ended, and give those that need no other try."""
+        for job, end in sorted(self._channel.wait(), key=lambda pair: pair[0].id):
+            evaluation = outcome(end, job, is_first=not history.has_success)
+            if evaluation.status in _PASSING and self._n_tries[job.id] < self._retries:
+                self._n_tries[job.id] += 1
+                self._channel.submit(job, avoid=evaluation.worker)
+            else:
+                yield self.running.pop(job.id), evaluation
+
+    def dismiss(self) -> None:
+        self._channel.close()
 
 
 def _count_workers(executor: Executor) -> int:
@@ -178,7 +222,7 @@ class _Queue:
         self._cxpb = cxpb
         self._store = store
         self._rng = rng
-        self.evaluated = [individual for individual in population if individual.fitness.valid]
+        self.evaluated = RankedPopulation(individual for individual in population if individual.fitness.valid)
         _forget_other_runs(self.evaluated, store)
         pending = {job.id: job.genes for job in store.pending()}
         invalid = [individual for individual in population if not individual.fitness.valid]

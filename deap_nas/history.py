@@ -12,6 +12,7 @@ from deap import tools
 
 from deap_nas.evaluators import Evaluation, Job, Status
 from deap_nas.evaluators.outcome import worst_values
+from deap_nas.operators.ranking import RankedPopulation
 from deap_nas.store import Store
 
 __all__ = ["History", "Reuse", "Survival"]
@@ -28,7 +29,7 @@ class History:
     """Lets individuals join with their evaluations, and others leave.
 
     Args:
-        evaluated: the members, a list that this class extends and shortens.
+        evaluated: the members, whom this class adds to and removes from.
         store: journal of the run.
         evaluate: the fitness, which may name its worst values.
         stats: a :class:`deap.tools.Statistics`, or None.
@@ -41,7 +42,7 @@ class History:
 
     def __init__(
         self,
-        evaluated: list[Any],
+        evaluated: RankedPopulation,
         store: Store,
         evaluate: Any,
         *,
@@ -126,8 +127,8 @@ class History:
 
     def _log_row(self) -> None:
         generation = -(-self._store.n_evaluated // self._period) - 1
-        members = [member for member in self._evaluated if not _has_failed(member)]
-        compiled = self._stats.compile(members) if self._stats and members else {}
+        members = [member for member in self._evaluated if not _has_failed(member)] if self._stats else []
+        compiled = self._stats.compile(members) if members else {}
         self.logbook.record(gen=generation, **self._counts, **compiled)
         self._counts = dict.fromkeys(self._counts, 0)
         if self._verbose:
@@ -135,11 +136,10 @@ class History:
 
     def _remove(self) -> None:
         """Remove the members that the survival rule names."""
-        dead = {id(member) for member in self._survival(self._evaluated)} if self._survival is not None else set()
+        dead = list(self._survival(self._evaluated)) if self._survival is not None else []
         if dead:
-            leaving = (member for member in self._evaluated if id(member) in dead)
-            self._store.kill(member.evaluation.id for member in leaving if hasattr(member, "evaluation"))
-            self._evaluated[:] = [member for member in self._evaluated if id(member) not in dead]
+            self._store.kill({member.evaluation.id for member in dead if hasattr(member, "evaluation")})
+            self._evaluated.discard(dead)
 
 
 def _has_failed(member: Any) -> bool:

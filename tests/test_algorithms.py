@@ -624,3 +624,41 @@ def test_wrong_settings_end_the_search_unless_something_has_succeeded(n_good):
             population, _ = eaAsync(toolbox.population(n=2), toolbox, executor, n_evaluations=4, rng=rng)
             assert [member.evaluation.status for member in population] == [Status.OK] + [Status.FAILED] * 3
             assert population[-1].evaluation.error == "DatasetError: no images"
+
+
+# What is tried again
+
+
+class Passing:
+    """Fails with an exception so many times for each genotype, then gives a fitness."""
+
+    def __init__(self, error, n_failures):
+        self.error, self.n_failures, self.calls = error, n_failures, {}
+
+    def __call__(self, genotype):
+        key = tuple(genotype)
+        self.calls[key] = self.calls.get(key, 0) + 1
+        if self.calls[key] <= self.n_failures:
+            raise self.error
+        return gene_sum(genotype)
+
+
+@pytest.mark.parametrize(
+    ("n_failures", "retries", "status"),
+    [(1, 1, "OK"), (2, 1, "OUT_OF_MEMORY"), (2, 2, "OK"), (1, 0, "OUT_OF_MEMORY")],
+)
+def test_what_ran_out_of_memory_is_tried_again_so_often_and_recorded_once(serial, n_failures, retries, status):
+    fitness, store = Passing(MemoryError, n_failures), MemoryStore()
+    toolbox = make_toolbox(fitness, rng=random.Random(6))
+    population, _ = eaAsync(toolbox.population(5), toolbox, serial, n_evaluations=5, store=store, retries=retries)
+    assert [individual.evaluation.status.name for individual in population] == [status] * 5
+    assert set(fitness.calls.values()) == {min(n_failures, retries) + 1}
+    assert store.n_evaluated == store.n_submitted == 5
+
+
+def test_an_exception_is_not_tried_again(serial):
+    fitness = Passing(ZeroDivisionError, 1)
+    toolbox = make_toolbox(fitness, rng=random.Random(6))
+    population, _ = eaAsync(toolbox.population(5), toolbox, serial, n_evaluations=5, retries=3)
+    assert {individual.evaluation.status for individual in population} == {Status.FAILED}
+    assert set(fitness.calls.values()) == {1}

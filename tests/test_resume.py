@@ -41,7 +41,7 @@ def begin(store, evaluate, **settings):
     toolbox = make_toolbox(evaluate, rng=rng)
     population = toolbox.population(6)
     with SerialExecutor() as executor:
-        eaAsync(population, toolbox, executor, n_evaluations=N_EVALUATIONS, store=store, rng=rng, **settings)
+        eaAsync(population, toolbox, executor, n_evaluations=N_EVALUATIONS, store=store, rng=rng, retries=0, **settings)
     return population, rng
 
 
@@ -51,7 +51,7 @@ def go_on(store, evaluate, *, n_evaluations=N_EVALUATIONS, **settings):
     population = resume_population(store, MaxIndividual, rng=rng)
     toolbox = make_toolbox(evaluate, rng=rng)
     with SerialExecutor() as executor:
-        eaAsync(population, toolbox, executor, n_evaluations=n_evaluations, store=store, rng=rng, **settings)
+        eaAsync(population, toolbox, executor, n_evaluations=n_evaluations, store=store, rng=rng, retries=0, **settings)
     return population, rng
 
 

@@ -47,6 +47,10 @@ class Job:
     #: When it was handed out, in unix seconds.
     submitted: float = 0.0
 
+    def __deepcopy__(self, memo: object) -> Job:
+        """Nothing changes a job, so a clone of its individual may share it."""
+        return self
+
 
 @dataclass(frozen=True)
 class Evaluation:
@@ -75,6 +79,10 @@ class Evaluation:
     submitted: float = field(default=0.0, compare=False)
     started: float = field(default=0.0, compare=False)
     finished: float = field(default=0.0, compare=False)
+
+    def __deepcopy__(self, memo: object) -> Evaluation:
+        """Nothing changes an evaluation, so a clone of its individual may share it."""
+        return self
 
     @property
     def seconds(self) -> float:

@@ -1,16 +1,17 @@
-"""The controller's side of an evaluation that did not end well: what a future that raised means, the worst fitness."""
+"""The controller's side of an evaluation that did not end well: what a call that raised means, the worst fitness."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from concurrent.futures import CancelledError, Future
+from concurrent.futures import CancelledError
 from dataclasses import replace
 from functools import partial
 from math import copysign
 from typing import Any
 
 from deap_nas.errors import ExecutorError, NASError
+from deap_nas.evaluators.channel import Ended
 from deap_nas.evaluators.evaluation import Evaluation, Job, Status
 
 __all__ = ["outcome", "worst_values"]
@@ -20,11 +21,11 @@ __all__ = ["outcome", "worst_values"]
 _WORST = 1e100
 
 
-def outcome(future: Future[Evaluation], job: Job, *, is_first: bool) -> Evaluation:
-    """Give a future's evaluation, or one that says how it failed outside the fitness.
+def outcome(end: Ended, job: Job, *, is_first: bool) -> Evaluation:
+    """Give the evaluation of a call that has ended, or one that says how it failed outside the fitness.
 
     Args:
-        future: of a :class:`~deap_nas.evaluators.Runner`; it has ended.
+        end: of a call of a :class:`~deap_nas.evaluators.Runner`.
         job: that was run.
         is_first: whether no evaluation has succeeded yet; what would fail every evaluation is then raised.
 
@@ -33,7 +34,8 @@ def outcome(future: Future[Evaluation], job: Job, *, is_first: bool) -> Evaluati
         ExecutorError: an evaluation cannot be sent to a worker.
     """
     try:
-        return future.result()
+        evaluation: Evaluation = end.result()
+        return evaluation
     except (KeyboardInterrupt, CancelledError):
         raise
     except TimeoutError as error:
@@ -46,7 +48,7 @@ def outcome(future: Future[Evaluation], job: Job, *, is_first: bool) -> Evaluati
         if _cannot_be_sent(error) and is_first:
             raise ExecutorError(f"an evaluation cannot be sent to a worker: {error}") from error
         status, text = Status.LOST, f"{type(error).__name__}: {error}"
-    ended = Evaluation(status=status, error=text, id=job.id, parent=job.parent)
+    ended = Evaluation(status=status, error=text, id=job.id, parent=job.parent, worker=getattr(end, "worker", -1))
     return replace(ended, submitted=job.submitted, started=job.submitted, finished=time.time())
 
 

@@ -2,11 +2,13 @@
 
 from deap_nas.operators.limit import CostLimit, median_cost
 from deap_nas.operators.motif import cxMotif, initDiversified, initTrivial, mutEdge
+from deap_nas.operators.ranking import RankedPopulation
 from deap_nas.operators.selection import selTournamentCrowded, selTournamentFraction
 from deap_nas.operators.survival import killLoser, killOldest, killUnselected
 
 __all__ = [
     "CostLimit",
+    "RankedPopulation",
     "cxMotif",
     "initDiversified",
     "initTrivial",

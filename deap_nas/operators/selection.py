@@ -10,6 +10,7 @@ from types import ModuleType
 from typing import TypeVar
 
 from deap_nas.errors import SettingsError
+from deap_nas.operators.ranking import RankedPopulation
 
 __all__ = ["selTournamentCrowded", "selTournamentFraction"]
 
@@ -27,7 +28,8 @@ def selTournamentFraction(
     """Select the winners of ``k`` tournaments whose size is a share of the population (Liu 2018, section 3.3).
 
     The members of a tournament are drawn without replacement among the evaluated individuals; of equally fit ones,
-    the first drawn wins. One individual may win several tournaments.
+    the first drawn wins. One individual may win several tournaments. The time does not grow with a
+    :class:`RankedPopulation`, which the search loops select from.
 
     Args:
         individuals: the population; those without a valid fitness take no part.
@@ -45,12 +47,19 @@ def selTournamentFraction(
     """
     if not 0 < fraction <= 1:
         raise SettingsError(f"fraction must lie in (0, 1], found {fraction}")
+    if isinstance(individuals, RankedPopulation) and individuals and fit_attr == "fitness":
+        tournsize = _tournsize(len(individuals), fraction)
+        return [individuals.winner(tournsize, rng) for _ in range(k)]
     fitness_of = attrgetter(fit_attr)
     evaluated = [individual for individual in individuals if fitness_of(individual).valid]
     if not evaluated:
         raise SettingsError(f"a tournament needs an evaluated individual, found none among {len(individuals)}")
-    tournsize = min(len(evaluated), max(2, round(fraction * len(evaluated))))
+    tournsize = _tournsize(len(evaluated), fraction)
     return [max(rng.sample(evaluated, tournsize), key=fitness_of) for _ in range(k)]
+
+
+def _tournsize(n_evaluated: int, fraction: float) -> int:
+    return min(n_evaluated, max(2, round(fraction * n_evaluated)))
 
 
 def selTournamentCrowded(
