@@ -88,8 +88,7 @@ def _info(options: argparse.Namespace) -> None:
         if options.json:
             print(json.dumps(summary, indent=2))
             return
-        best = summary["best"]
-        print(in_words(summary, "" if best is None else store.space.describe(best["genes"])))
+        print(in_words(summary))
 
 
 def _draw(options: argparse.Namespace) -> None:

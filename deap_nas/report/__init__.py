@@ -2,6 +2,6 @@
 
 from deap_nas.report.draw import draw_genotype, save_drawing
 from deap_nas.report.progress import Progress
-from deap_nas.report.summary import best_id, in_words, member, summarise
+from deap_nas.report.summary import best_id, draw_best, in_words, member, summarise
 
-__all__ = ["Progress", "best_id", "draw_genotype", "in_words", "member", "save_drawing", "summarise"]
+__all__ = ["Progress", "best_id", "draw_best", "draw_genotype", "in_words", "member", "save_drawing", "summarise"]

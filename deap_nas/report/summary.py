@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,9 +13,11 @@ from numpy.typing import NDArray
 
 from deap_nas.errors import StoreError
 from deap_nas.evaluators import Status
+from deap_nas.report.draw import save_drawing
+from deap_nas.search_space import space_from_dict
 from deap_nas.store import HDF5Store
 
-__all__ = ["best_id", "in_words", "member", "summarise"]
+__all__ = ["best_id", "draw_best", "in_words", "member", "summarise"]
 
 
 def best_id(store: HDF5Store) -> int | None:
@@ -81,13 +84,8 @@ def _errors(store: HDF5Store, statuses: NDArray[Any]) -> dict[str, dict[str, int
     return {name: dict(counts.most_common()) for name, counts in sorted(lines.items())}
 
 
-def in_words(summary: Mapping[str, Any], description: str = "") -> str:
-    """Put a summary in words.
-
-    Args:
-        summary: of :func:`summarise`.
-        description: of the best genotype, motif by motif.
-    """
+def in_words(summary: Mapping[str, Any]) -> str:
+    """Put a summary of :func:`summarise` in words, the best genotype motif by motif."""
     statuses = ", ".join(f"{count} {name}" for name, count in sorted(summary["statuses"].items()))
     lines = [
         f"file        {summary['file']}",
@@ -108,7 +106,25 @@ def in_words(summary: Mapping[str, Any], description: str = "") -> str:
         f"fitness     best {best['fitness'][0]:.4f}{scores}, median {summary['median_fitness']:.4f}",
         f"best        individual {best['id']}{size}",
     ]
-    return "\n".join([*lines, "", description]).rstrip()
+    return "\n".join([*lines, "", space_from_dict(summary["space"]).describe(best["genes"])]).rstrip()
+
+
+def draw_best(store: HDF5Store) -> list[Path]:
+    """Draw the fittest individual into two pictures beside the file, named after it.
+
+    Returns:
+        The pictures, as PNG and SVG; none where no evaluation has succeeded.
+
+    Raises:
+        MissingExtraError: matplotlib is not installed.
+    """
+    number = best_id(store)
+    if number is None:
+        return []
+    best = member(store, number)
+    pictures = [store.path.with_suffix(ending) for ending in (".png", ".svg")]
+    save_drawing(store.space, best["genes"], pictures, title=f"fitness {best['fitness'][0]:.4f}")
+    return pictures
 
 
 def _failures_in_words(status: str, counts: Mapping[str, int]) -> str:

@@ -1,0 +1,35 @@
+from deap_nas import initTrivial
+from deap_nas.evaluators import Evaluation, Job, Status
+from deap_nas.genotype import Genotype
+from deap_nas.report import draw_best, in_words, summarise
+from deap_nas.store import HDF5Store
+from tests.toolboxes import SPACE
+
+TRIVIAL = initTrivial(Genotype, SPACE)
+
+
+def create(path, *evaluations):
+    with HDF5Store.create(path, space=SPACE, settings={}, seed=1) as store:
+        for number, evaluation in enumerate(evaluations):
+            store.submit([Job(number, TRIVIAL, 0)], (3, (0,) * 625, None))
+            store.append(TRIVIAL, evaluation)
+    return HDF5Store.read(path)
+
+
+def test_the_best_is_described_and_drawn_beside_the_file(tmp_path):
+    with create(tmp_path / "run.h5", Evaluation((0.5,), id=0), Evaluation((0.75,), id=1)) as store:
+        words = in_words(summarise(store))
+        pictures = draw_best(store)
+    assert "best        individual 1" in words
+    assert words.endswith(SPACE.describe(TRIVIAL))
+    assert pictures == [tmp_path / "run.png", tmp_path / "run.svg"]
+    assert pictures[0].read_bytes()[:4] == b"\x89PNG"
+    assert "fitness 0.7500" in pictures[1].read_text()
+
+
+def test_where_nothing_has_succeeded_nothing_is_drawn(tmp_path):
+    failure = Evaluation((0.0,), status=Status.FAILED, error="a bug", id=0)
+    with create(tmp_path / "run.h5", failure) as store:
+        assert in_words(summarise(store)).endswith("best        none: no evaluation has succeeded")
+        assert draw_best(store) == []
+    assert [path.name for path in tmp_path.iterdir()] == ["run.h5"]
