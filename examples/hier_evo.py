@@ -11,6 +11,7 @@ import random
 import sys
 from contextlib import nullcontext
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from deap import base, creator, tools
@@ -18,37 +19,47 @@ from deap import base, creator, tools
 import deap_nas
 from deap_nas.errors import SettingsError
 from deap_nas.evaluators import MPIExecutor, ProcessExecutor
-from deap_nas.report import Progress, in_words, save_drawing, summarise
+from deap_nas.report import Progress, draw_best, in_words, summarise
 from deap_nas.store import HDF5Store, resume_population
 from deap_nas.training import SEARCH, AccuracyFitness
 
 creator.create("FitnessMax", base.Fitness, weights=(1.0,))
 creator.create("Individual", deap_nas.Genotype, fitness=creator.FitnessMax)
 
+SETTINGS = (  # name, default or choices, what it is; all are recorded in the population file
+    ("dataset", "digits", "digits, cifar10, cifar100 or imagefolder:PATH"),
+    ("images", None, "training images to use, the same ones throughout; all if not given"),
+    ("representation", ("hierarchical", "flat"), "of the genotypes"),
+    ("max-parameters", None, "parameters that a network may have; no limit if not given"),
+    ("population", 200, "random genotypes to start from, and members that stay unless all do"),
+    ("evaluations", 7000, "in the whole run"),
+    ("tournament", 0.05, "share of the population in a tournament"),
+    ("mutations", 1000, "to diversify each first genotype"),
+    ("survival", ("all", "oldest", "loser"), "all stay, the oldest leave, or the less fit of a random pair"),
+    ("reuse", ("never", "canonical"), "train the same network once, whatever its genotype"),
+    ("steps", SEARCH.steps, "of a training"),
+    ("batch-size", SEARCH.batch_size, "images a step"),
+    ("repeats", 4, "trainings of a genotype, whose accuracies are averaged"),
+    ("channels", 16, "of the first convolution"),
+    ("seed", 0, "of everything random"),
+    ("device", "auto", "cpu, cuda, cuda:1, ...; auto is a GPU if there is one"),
+    ("data-dir", "data", "folder of cifar10 and cifar100"),
+)
 MAY_CHANGE = ("evaluations", "device", "data_dir")  # when a run is resumed
 
 
 def arguments():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    add = parser.add_argument
-    add("--dataset", default="digits", help="digits, cifar10, cifar100 or imagefolder:PATH (default: digits)")
-    add("--representation", choices=("hierarchical", "flat"), default="hierarchical", help="(default: hierarchical)")
-    add("--population", type=int, default=200, help="random genotypes to start from (default: 200)")
-    add("--evaluations", type=int, default=7000, help="in the whole run (default: 7000)")
-    add("--tournament", type=float, default=0.05, help="share of the population in a tournament (default: 0.05)")
-    add("--mutations", type=int, default=1000, help="to diversify each first genotype (default: 1000)")
-    add("--steps", type=int, default=SEARCH.steps, help=f"of a training (default: {SEARCH.steps})")
-    add("--batch-size", type=int, default=SEARCH.batch_size, help=f"images a step (default: {SEARCH.batch_size})")
-    add("--repeats", type=int, default=4, help="trainings of a genotype, whose accuracies are averaged (default: 4)")
-    add("--channels", type=int, default=16, help="of the first convolution (default: 16)")
-    add("--seed", type=int, default=0, help="of everything random (default: 0)")
-    add("--device", default="auto", help="cpu, cuda, cuda:1, ... (default: a GPU if there is one)")
-    add("--data-dir", default="data", help="folder of cifar10 and cifar100 (default: data)")
-    add("--download", action="store_true", help="fetch cifar10 or cifar100 if it is not there")
-    add("--workers", type=int, default=0, help="processes on this machine, without mpirun (default: none)")
-    add("--output", type=Path, default=Path("runs/hier_evo.h5"), help="population file (default: runs/hier_evo.h5)")
-    add("--overwrite", action="store_true", help="replace the population file if it is there")
-    add("--resume", type=Path, metavar="FILE", help="go on with the run of this file, with its settings")
+    for name, value, text in SETTINGS:
+        choices = value if isinstance(value, tuple) else None
+        default = choices[0] if choices else value
+        kind, ending = (int, "") if value is None else (type(default), f" (default: {default})")
+        parser.add_argument(f"--{name}", type=kind, choices=choices, default=default, help=text + ending)
+    parser.add_argument("--download", action="store_true", help="fetch cifar10 or cifar100 if it is not there")
+    parser.add_argument("--workers", type=int, default=0, help="processes on this machine, without mpirun")
+    parser.add_argument("--output", type=Path, help="population file (default: runs/hier_evo.h5)")
+    parser.add_argument("--overwrite", action="store_true", help="replace the population file if it is there")
+    parser.add_argument("--resume", type=Path, metavar="FILE", help="go on with the run of this file")
     args = parser.parse_args()
     if args.resume:
         with HDF5Store.read(args.resume) as store:
@@ -57,78 +68,88 @@ def arguments():
     for name in ("population", "evaluations"):
         if getattr(args, name) < 1:
             raise SettingsError(f"--{name} must be at least 1, found {getattr(args, name)}")
-    if args.output.suffix in (".png", ".svg"):
-        raise SettingsError(f"--output is the population file, pictures go beside it; found {args.output}")
     if not 0 < args.tournament <= 1:
         raise SettingsError(f"--tournament must lie in (0, 1], found {args.tournament}")
+    if args.resume and (args.output or args.overwrite):
+        raise SettingsError(f"--resume goes on writing {args.resume}: leave out --output and --overwrite")
+    args.output = args.resume or args.output or Path("runs/hier_evo.h5")
+    if args.output.suffix in (".png", ".svg"):
+        raise SettingsError(f"--output is the population file, pictures go beside it; found {args.output}")
     return args
 
 
-def open_store(args, space, fitness):
-    names = ("dataset", "representation", "population", "evaluations", "tournament", "mutations", "steps", "batch_size")
-    names += ("repeats", "channels", "seed", "device", "data_dir")
-    settings = {name: getattr(args, name) for name in names} | {"fitness": fitness.to_dict()}
+def make_fitness(args, space):
+    same = {name: getattr(args, name) for name in ("dataset", "repeats", "device", "seed", "data_dir", "download")}
+    template = deap_nas.NetworkTemplate.small_cifar(channels=args.channels)
+    recipe = replace(SEARCH, steps=args.steps, batch_size=args.batch_size)
+    return AccuracyFitness(space, template=template, recipe=recipe, n_images=args.images, **same)
+
+
+def make_toolbox(args, fitness, rng):
+    space = fitness.space
+    toolbox = base.Toolbox()
+    diversified = partial(deap_nas.initDiversified, n_mutations=args.mutations, rng=rng)
+    toolbox.register("individual", diversified, creator.Individual, space)
+    toolbox.register("mutate", deap_nas.mutEdge, space=space, rng=rng)
+    limit = deap_nas.CostLimit(space, fitness.template, max_parameters=args.max_parameters, n_tries=100_000)
+    toolbox.decorate("individual", limit)
+    toolbox.decorate("mutate", limit)
+    toolbox.register("population", tools.initRepeat, list, toolbox.individual)
+    toolbox.register("select", deap_nas.selTournamentFraction, fraction=args.tournament, rng=rng)
+    toolbox.register("evaluate", fitness)
+    return toolbox
+
+
+def open_store(args, fitness):
+    names = [name.replace("-", "_") for name, *_ in SETTINGS]
+    run = {"space": fitness.space, "settings": {name: getattr(args, name) for name in names}}
+    run["settings"]["fitness"] = fitness.to_dict()
     if args.resume:
-        return HDF5Store.resume(args.resume, space=space, settings=settings, free=MAY_CHANGE)
-    return HDF5Store.create(
-        args.output, space=space, settings=settings, seed=args.seed, n_repeats=args.repeats, overwrite=args.overwrite
-    )
+        return HDF5Store.resume(args.resume, **run, free=MAY_CHANGE)
+    return HDF5Store.create(args.output, **run, seed=args.seed, n_repeats=args.repeats, overwrite=args.overwrite)
+
+
+def survival_rule(args):
+    if args.survival == "oldest":
+        return partial(deap_nas.killOldest, size=args.population)
+    if args.survival == "loser":
+        return partial(deap_nas.killLoser, size=args.population, seed=args.seed)
+    return None
 
 
 def search(args, executor):
     space = deap_nas.HierarchicalSpace() if args.representation == "hierarchical" else deap_nas.FlatSpace()
-    fitness = AccuracyFitness(
-        space,
-        dataset=args.dataset,
-        template=deap_nas.NetworkTemplate.small_cifar(channels=args.channels),
-        recipe=replace(SEARCH, steps=args.steps, batch_size=args.batch_size),
-        repeats=args.repeats,
-        device=args.device,
-        seed=args.seed,
-        data_dir=args.data_dir,
-        download=args.download,
-    )
+    fitness = make_fitness(args, space)
     rng = random.Random(args.seed)
-    toolbox = base.Toolbox()
-    toolbox.register(
-        "individual", deap_nas.initDiversified, creator.Individual, space, n_mutations=args.mutations, rng=rng
-    )
-    toolbox.register("population", tools.initRepeat, list, toolbox.individual)
-    toolbox.register("mutate", deap_nas.mutEdge, space=space, rng=rng)
-    toolbox.register("select", deap_nas.selTournamentFraction, fraction=args.tournament, rng=rng)
-    toolbox.register("evaluate", fitness)
+    toolbox = make_toolbox(args, fitness, rng)
     population = toolbox.population(n=args.population)
-
-    with open_store(args, space, fitness) as store:
+    with open_store(args, fitness) as store:
         print(f"writing {store.path}; an interrupted run goes on with --resume {store.path}", file=sys.stderr)
-        population = resume_population(store, creator.Individual, rng=rng) or population
-        evaluated = [individual.evaluation for individual in population if individual.fitness.valid]
+        done = [record.evaluation for record in store.records()]
         try:
-            with Progress(args.evaluations, evaluations=evaluated) as progress:
+            with Progress(args.evaluations, evaluations=done) as progress:
                 deap_nas.eaAsync(
-                    population,
+                    resume_population(store, creator.Individual, rng=rng) or population,
                     toolbox,
                     executor,
                     n_evaluations=args.evaluations,
                     store=store,
                     rng=rng,
+                    survival=survival_rule(args),
+                    reuse=partial(deap_nas.canonical_key, space) if args.reuse == "canonical" else None,
                     observer=progress,
                 )
         except KeyboardInterrupt:
             sys.exit(f"stopped after {store.n_evaluated} evaluations; go on with --resume {store.path}")
-        return store.path
 
 
 def report(path):
     with HDF5Store.read(path) as store:
-        summary = summarise(store)
-        best = summary["best"]
-        print(in_words(summary, store.space.describe(best["genes"]) if best else ""))
-        if best:
-            pictures = [path.with_suffix(".png"), path.with_suffix(".svg")]
-            save_drawing(store.space, best["genes"], pictures, title=f"fitness {best['fitness'][0]:.4f}")
-            print("pictures   ", *pictures)
-    return best is not None
+        print(in_words(summarise(store)))
+        pictures = draw_best(store)
+    if not pictures:
+        sys.exit(1)
+    print("pictures   ", *pictures)
 
 
 def main():
@@ -139,9 +160,8 @@ def main():
         if args.workers and isinstance(executor, MPIExecutor):
             raise SettingsError("--workers is for runs without mpirun: give one or the other")
         with ProcessExecutor(args.workers) if args.workers else nullcontext(executor) as workers:
-            path = search(args, workers)
-        if not report(path):
-            sys.exit(1)
+            search(args, workers)
+        report(args.output)
 
 
 if __name__ == "__main__":

@@ -60,6 +60,35 @@ def test_resume_takes_the_settings_from_the_file_and_a_larger_budget(tmp_path):
     assert rows(path) == rows(tmp_path / "b.h5")
 
 
+def test_a_limit_a_survival_rule_and_fewer_images_are_kept_and_recorded(tmp_path):
+    path = tmp_path / "run.h5"
+    limit = 2500
+    done = hier_evo("--output", path, f"--max-parameters={limit}", "--survival=oldest", "--images=300")
+    assert done.returncode == 0, done.stderr
+    with HDF5Store.read(path) as store:
+        assert store.column("n_parameters").max() <= limit
+        assert store.column("alive").tolist() == [False, False, True, True, True]
+        assert store.settings["max_parameters"] == limit
+        assert store.settings["survival"] == "oldest"
+        assert store.settings["fitness"]["n_images"] == 300
+    done = run(HIER_EVO, "--resume", path, "--evaluations=6")
+    assert done.returncode == 0, done.stderr
+    assert "6/6 done" in done.stderr  # those who left count
+    with HDF5Store.read(path) as store:
+        assert store.column("alive").sum() == 3
+        assert store.column("n_parameters").max() <= limit
+
+
+def test_the_same_network_is_trained_once_on_demand(tmp_path):
+    path = tmp_path / "run.h5"
+    done = hier_evo("--output", path, "--mutations=0", "--reuse=canonical", "--survival=loser")
+    assert done.returncode == 0, done.stderr
+    with HDF5Store.read(path) as store:
+        assert [record.evaluation.reused for record in store.records()][:3] == [-1, 0, 0]
+        assert store.column("alive").sum() == 3
+        assert store.settings["reuse"] == "canonical"
+
+
 def test_resume_with_other_settings_is_refused_by_name(tmp_path):
     path = tmp_path / "run.h5"
     assert hier_evo("--output", path).returncode == 0
@@ -93,6 +122,10 @@ def test_resume_with_other_settings_is_refused_by_name(tmp_path):
         (["--output", "there.h5"], "there.h5 exists"),
         (["--output", "run.png"], "--output is the population file"),
         (["--output", "there.h5", "--overwrite", "--seed", "99999999999999999999"], "seed must fit into 64 bits"),
+        (["--max-parameters", "0"], "max_parameters must be at least 1, found 0"),
+        (["--images", "9999"], "images"),
+        (["--resume", "there.h5", "--output", "new.h5"], "there.h5: leave out --output and --overwrite"),
+        (["--resume", "there.h5", "--overwrite"], "there.h5: leave out --output and --overwrite"),
         (["--resume", "missing.h5"], "missing.h5 is not there"),
         (["--resume", "a_file"], "a_file is no population file"),
         (["--resume", "other.h5"], "other.h5 is an HDF5 file, but no population file"),
