@@ -168,6 +168,29 @@ def test_retraining_that_is_killed_again_and_again_ends_as_if_it_had_not_been(fi
     assert files_in(tmp_path) == files_in(folder)
 
 
+def test_rows_beyond_the_checkpoint_are_written_anew(finished, tmp_path):
+    _, folder, _ = finished
+
+    class StoppedError(Exception):
+        pass
+
+    def stop_at(step):
+        def observe(progress):
+            if progress.step == step:
+                raise StoppedError
+
+        return observe
+
+    for checkpoint_seconds, step in ((0, 7), (1000, 20)):
+        with pytest.raises(StoppedError):
+            make_retraining(runs=1, checkpoint_seconds=checkpoint_seconds).run(tmp_path, observer=stop_at(step))
+    curve = tmp_path / "run0.csv"
+    assert rows(curve)[-1][0] == "20"
+    curve.write_text(curve.read_text() + "21,0.1,0.")  # torn by a kill
+    make_retraining(runs=1).run(tmp_path)
+    assert rows(curve) == rows(folder / "run0.csv")
+
+
 def test_test_images_are_read_once_after_the_last_step_of_a_run(tmp_path, monkeypatch):
     events = []
     from deap_nas.training import runs
