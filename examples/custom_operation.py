@@ -1,0 +1,91 @@
+"""An operation of one's own among the paper's six: a separable 3x3 convolution with gaps, searched and drawn.
+
+python examples/custom_operation.py --workers 4
+
+The operation is a function from channel counts to layers. Three of its layers are there already; the dilated one is
+written here, with its cost and its PyTorch module. Nothing else changes: space, operators, cost, training and drawing
+know the operation by its name. "deap-nas info FILE --import custom_operation" would read population files with it.
+"""
+
+import argparse
+import random
+from dataclasses import dataclass
+from pathlib import Path
+
+from deap import base, creator, tools
+from torch import nn
+
+import deap_nas
+from deap_nas.evaluators import ProcessExecutor
+from deap_nas.graph import Layer, conv_bn_relu
+from deap_nas.report import Progress, save_drawing
+from deap_nas.training import AccuracyFitness, Recipe
+
+creator.create("FitnessMax", base.Fitness, weights=(1.0,))
+creator.create("Individual", deap_nas.Genotype, fitness=creator.FitnessMax)
+
+
+@dataclass(frozen=True)
+class DilatedDepthwise(Layer):
+    """Depthwise 3x3 convolution whose taps lie two pixels apart; keeps the size."""
+
+    channels: int
+
+    @property
+    def n_parameters(self):
+        """Nine weights a channel."""
+        return 9 * self.channels
+
+    def output_shape(self, shape):
+        """As it was."""
+        return shape
+
+    def flops(self, shape):
+        """Twice the weights at each pixel."""
+        return 2 * self.n_parameters * shape[1] * shape[2]
+
+    def build(self):
+        """Make the module."""
+        return nn.Conv2d(self.channels, self.channels, 3, padding=2, dilation=2, groups=self.channels, bias=False)
+
+
+@deap_nas.register_operation("dilated_conv_3x3")
+def dilated_conv_3x3(in_channels, channels):
+    return (DilatedDepthwise(in_channels), *conv_bn_relu(in_channels, channels, 1))
+
+
+def arguments():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--population", type=int, default=8, help="random genotypes to start from (default: 8)")
+    parser.add_argument("--evaluations", type=int, default=32, help="in the whole run (default: 32)")
+    parser.add_argument("--steps", type=int, default=100, help="of a training on digits (default: 100)")
+    parser.add_argument("--seed", type=int, default=0, help="of everything random (default: 0)")
+    parser.add_argument("--workers", type=int, default=1, help="processes (default: 1)")
+    parser.add_argument("--output", type=Path, default=Path("custom_operation.png"), help="(default: %(default)s)")
+    return parser.parse_args()
+
+
+def search(args, executor):
+    space = deap_nas.HierarchicalSpace(operations=(*deap_nas.PAPER_OPERATIONS, "dilated_conv_3x3"))
+    template = deap_nas.NetworkTemplate.small_cifar(channels=8)
+    recipe = Recipe(steps=args.steps, batch_size=64)
+    rng = random.Random(args.seed)
+    toolbox = base.Toolbox()
+    toolbox.register("individual", deap_nas.initDiversified, creator.Individual, space, rng=rng)
+    toolbox.register("population", tools.initRepeat, list, toolbox.individual)
+    toolbox.register("select", deap_nas.selTournamentFraction, fraction=0.3, rng=rng)
+    toolbox.register("mutate", deap_nas.mutEdge, space=space, rng=rng)
+    toolbox.register("evaluate", AccuracyFitness(space, template=template, recipe=recipe, repeats=1, seed=args.seed))
+    best, population = tools.HallOfFame(1), toolbox.population(n=args.population)
+    with Progress(args.evaluations) as progress:
+        run = {"n_evaluations": args.evaluations, "halloffame": best, "rng": rng, "observer": progress}
+        deap_nas.eaAsync(population, toolbox, executor, **run)
+    print(f"accuracy {best[0].fitness.values[0]:.4f}, {best[0].evaluation.n_parameters:,} parameters")
+    print(space.describe(best[0]))
+    save_drawing(space, best[0], [args.output], title=f"accuracy {best[0].fitness.values[0]:.4f}")
+
+
+if __name__ == "__main__":
+    options = arguments()
+    with ProcessExecutor(options.workers) as executor:
+        search(options, executor)

@@ -1,0 +1,162 @@
+"""The examples, run small as a user runs them; tests/test_hier_evo.py has the search of the paper."""
+
+import ast
+import os
+import re
+import signal
+import subprocess
+from importlib import import_module
+from itertools import pairwise
+
+import pytest
+
+from deap_nas.store import HDF5Store
+from tests.launch import HEED_INTERRUPTS, ROOT, command, environment, run
+from tests.test_hier_evo import wait_for_evaluations
+
+EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
+SHORT = ("--steps=3", "--seed=1")
+SMALL = (*SHORT, "--batch-size=32", "--channels=2")
+
+
+def example(name, *arguments, folder, n_ranks=None):
+    """What an example prints, run in ``folder``."""
+    done = run(ROOT / "examples" / f"{name}.py", *arguments, n_ranks=n_ranks, cwd=folder)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def numbers(pattern, text):
+    """The numbers that the groups of a pattern match, one row a match."""
+    found = re.findall(pattern, text, re.MULTILINE)
+    assert found, text
+    rows = [row if isinstance(row, tuple) else (row,) for row in found]
+    return [tuple(float(number.replace(",", "")) for number in row) for row in rows]
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
+def test_an_example_says_how_to_run_it_and_is_in_the_gallery(path):
+    text = ast.get_docstring(ast.parse(path.read_text()))
+    assert f"python examples/{path.name}" in text
+    assert f"## {path.name}" in (ROOT / "docs" / "gallery.md").read_text()
+    assert f"`{path.name}`" in (ROOT / "README.md").read_text()
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
+def test_an_example_imports_public_names_only(path):
+    nodes = ast.walk(ast.parse(path.read_text()))
+    imports = [node for node in nodes if isinstance(node, ast.ImportFrom) and node.module.startswith("deap_nas")]
+    for node in imports:
+        assert {alias.name for alias in node.names} <= set(import_module(node.module).__all__)
+        assert (ROOT / node.module.replace(".", "/")).is_dir() or node.module == "deap_nas.errors"
+
+
+def test_random_search_over_ranks_has_no_parents_and_ends_where_it_ended(tmp_path):
+    arguments = (*SMALL, "--repeats=1", "--evaluations=4")
+    printed = example("random_search", *arguments, folder=tmp_path, n_ranks=3)
+    assert "evaluated   4 (" in printed
+    assert (tmp_path / "runs" / "random_search.png").exists()
+    with HDF5Store.read(tmp_path / "runs" / "random_search.h5") as store:
+        assert store.column("parent").tolist() == [-1] * 4
+        assert set(store.column("worker").tolist()) <= {1, 2}
+    assert "evaluated   4 (" in example("random_search", *arguments, folder=tmp_path)
+
+
+def test_constrained_flat_genotypes_keep_within_the_limit(tmp_path):
+    arguments = (*SMALL, "--repeats=1", "--population=3", "--evaluations=5", "--nodes=6")
+    printed = example("flat_constrained", *arguments, folder=tmp_path)
+    ((limit,),) = numbers(r"^limit: ([\d,]+) parameters", printed)
+    assert 3000 < limit < 30000  # the hierarchical median at two channels
+    printed = example("flat_constrained", *arguments, "--max-parameters=2500", folder=tmp_path)
+    ((n_members, largest),) = numbers(r"^members: (\d+), the largest of ([\d,]+)", printed)
+    assert n_members == 5
+    assert 0 < largest <= 2500
+
+
+def test_mu_plus_lambda_never_loses_its_best(tmp_path):
+    arguments = (*SMALL, "--mu=3", "--lambda=3", "--generations=2", "--workers=2")
+    printed = example("ea_mu_plus_lambda", *arguments, folder=tmp_path)
+    rows = numbers(r"^(\d)\s+(\d+)\s+([\d.]+)\s+([\d.]+)\s*$", printed)
+    assert [row[0] for row in rows] == [0, 1, 2]
+    assert rows[0][1] == 3
+    assert [row[2] for row in rows] == sorted(row[2] for row in rows)
+    assert max(numbers(r"^accuracy ([\d.]+), ", printed))[0] == pytest.approx(rows[-1][2], abs=1e-4)
+
+
+def test_nsga2_prints_and_draws_a_front_in_which_nobody_dominates(tmp_path):
+    arguments = (*SMALL, "--population=4", "--evaluations=9", "--output=there/front.png")
+    printed = example("nsga2_accuracy_parameters", *arguments, folder=tmp_path)
+    front = numbers(r"^ *([\d.]+) +([\d,]+)$", printed)
+    for one, other in pairwise(front):
+        assert one[0] < other[0]
+        assert one[1] < other[1]
+    assert (tmp_path / "there" / "front.png").read_bytes()[:4] == b"\x89PNG"
+
+
+def test_migrants_bring_the_best_of_an_island_to_the_next(tmp_path):
+    arguments = (*SMALL, "--islands=3", "--population=2", "--generations=2", "--interval=1")
+    printed = example("islands", *arguments, folder=tmp_path, n_ranks=3)
+    rows = [row[1:] for row in numbers(r"^ +(\d)  ([\d.]+)  ([\d.]+)  ([\d.]+)$", printed)]
+    assert len(rows) == 3
+    for before, after in pairwise(rows):
+        for island in range(3):
+            assert after[island] >= before[island]
+            assert after[island] >= before[island - 1]
+    assert numbers(r"^best: accuracy ([\d.]+)", printed) == [(max(rows[-1]),)]
+
+
+def test_an_operation_of_ones_own_is_searched_and_drawn(tmp_path):
+    arguments = (*SHORT, "--population=2", "--evaluations=3", "--output=mine.png")
+    printed = example("custom_operation", *arguments, folder=tmp_path)
+    assert "dilated_conv_3x3" in printed
+    assert (tmp_path / "mine.png").read_bytes()[:4] == b"\x89PNG"
+
+
+def test_the_operation_of_ones_own_costs_what_its_module_has(tmp_path):
+    script = (
+        "import custom_operation as mine; layer = mine.DilatedDepthwise(5); import torch; module = layer.build();"
+        "assert sum(weights.numel() for weights in module.parameters()) == layer.n_parameters;"
+        "assert module(torch.zeros(1, 5, 8, 8)).shape == (1, 5, 8, 8)"
+    )
+    done = run("-c", script, cwd=ROOT / "examples")
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_fitness_of_ones_own_needs_no_torch(tmp_path):
+    (tmp_path / "torch.py").write_text("raise ImportError('this test has no torch')\n")
+    variables = environment() | {"PYTHONPATH": os.pathsep.join([str(tmp_path), str(ROOT)])}
+    arguments = ("--population=20", "--evaluations=60", "--workers=2", "--depth=8", "--parameters=60000")
+    done = subprocess.run(
+        command(ROOT / "examples" / "custom_evaluator.py", *arguments),
+        env=variables, cwd=tmp_path, capture_output=True, text=True, timeout=100, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    best = [row[0] for row in numbers(r"^\d+\s+20\s+\d+\s+([\d.]+)\s*$", done.stdout)]
+    assert len(best) == 3
+    assert best == sorted(best, reverse=True)
+    ((depth, n_parameters),) = numbers(r"^best: depth (\d+), ([\d,]+) parameters", done.stdout)
+    assert abs(depth - 8) / 8 <= best[-1] + 1e-3
+    assert 60_000 / 4 < n_parameters < 60_000 * 4
+
+
+def test_an_interrupted_search_goes_on_when_it_is_started_again(tmp_path):
+    path = tmp_path / "run.h5"
+    arguments = (*SHORT, "--population=3", f"--file={path}")
+    search = [*HEED_INTERRUPTS, *command(ROOT / "examples" / "resume.py", *arguments, "--evaluations=400")]
+    with subprocess.Popen(
+        search, env=environment(), cwd=tmp_path, stderr=subprocess.PIPE, text=True, start_new_session=True
+    ) as process:
+        wait_for_evaluations(path, 2)
+        os.killpg(process.pid, signal.SIGINT)  # as Ctrl-C in a terminal does
+        err = process.communicate(timeout=60)[1]
+    assert process.returncode == 1
+    assert f"stopped; the same command goes on with {path}" in err
+    ((before, sessions),) = numbers(r"^(\d+) evaluated in (\d+) sessions", example(
+        "resume", f"--file={path}", "--show", folder=tmp_path
+    ))  # fmt: skip
+    assert 2 <= before < 400
+    assert sessions == 1
+    printed = example("resume", *arguments, f"--evaluations={before + 2:.0f}", folder=tmp_path)
+    assert numbers(r"^(\d+) evaluated in (\d+) sessions", printed) == [(before + 2, 2)]
+    fitness = [row[2] for row in numbers(r"^ +(\d+) +(-?\d+) +([\d.]+) .* OK$", printed)]
+    assert fitness == sorted(fitness, reverse=True)
