@@ -72,11 +72,10 @@ def search(args, executor):
     rng = random.Random(args.seed)
     toolbox = base.Toolbox()
     toolbox.register("individual", deap_nas.initDiversified, creator.Individual, space, rng=rng)
-    toolbox.register("population", tools.initRepeat, list, toolbox.individual)
     toolbox.register("select", deap_nas.selTournamentFraction, fraction=0.3, rng=rng)
     toolbox.register("mutate", deap_nas.mutEdge, space=space, rng=rng)
     toolbox.register("evaluate", AccuracyFitness(space, template=template, recipe=recipe, repeats=1, seed=args.seed))
-    best, population = tools.HallOfFame(1), toolbox.population(n=args.population)
+    best, population = tools.HallOfFame(1), tools.initRepeat(list, toolbox.individual, args.population)
     with Progress(args.evaluations) as progress:
         run = {"n_evaluations": args.evaluations, "halloffame": best, "rng": rng, "observer": progress}
         deap_nas.eaAsync(population, toolbox, executor, **run)

@@ -94,7 +94,6 @@ def make_toolbox(args, fitness, rng):
     limit = deap_nas.CostLimit(space, fitness.template, max_parameters=args.max_parameters, n_tries=100_000)
     toolbox.decorate("individual", limit)
     toolbox.decorate("mutate", limit)
-    toolbox.register("population", tools.initRepeat, list, toolbox.individual)
     toolbox.register("select", deap_nas.selTournamentFraction, fraction=args.tournament, rng=rng)
     toolbox.register("evaluate", fitness)
     return toolbox
@@ -122,7 +121,7 @@ def search(args, executor):
     fitness = make_fitness(args, space)
     rng = random.Random(args.seed)
     toolbox = make_toolbox(args, fitness, rng)
-    population = toolbox.population(n=args.population)
+    population = tools.initRepeat(list, toolbox.individual, args.population)
     with open_store(args, fitness) as store:
         print(f"writing {store.path}; an interrupted run goes on with --resume {store.path}", file=sys.stderr)
         done = [record.evaluation for record in store.records()]
@@ -141,13 +140,9 @@ def search(args, executor):
                 )
         except KeyboardInterrupt:
             sys.exit(f"stopped after {store.n_evaluated} evaluations; go on with --resume {store.path}")
-
-
-def report(path):
-    with HDF5Store.read(path) as store:
         print(in_words(summarise(store)))
         pictures = draw_best(store)
-    if not pictures:
+    if not pictures:  # no evaluation has succeeded
         sys.exit(1)
     print("pictures   ", *pictures)
 
@@ -161,7 +156,6 @@ def main():
             raise SettingsError("--workers is for runs without mpirun: give one or the other")
         with ProcessExecutor(args.workers) if args.workers else nullcontext(executor) as workers:
             search(args, workers)
-        report(args.output)
 
 
 if __name__ == "__main__":
