@@ -9,7 +9,8 @@
     ├── UnknownNameError      (LookupError)      a name that is not in a registry
     ├── MissingExtraError     (ImportError)      an optional dependency that is not installed
     ├── DatasetError          (ValueError)       images that are missing, too few or unreadable
-    ├── ExecutorError         (RuntimeError)     a worker or a rank that cannot do its work
+    ├── ExecutorError         (RuntimeError)     workers that cannot do their work
+    │   └── LostWorkerError   (RuntimeError)     a worker that died, or was ended, with the call it ran
     ├── DivergedError         (ArithmeticError)  a training whose loss is no longer a number
     ├── ExportError           (RuntimeError)     a network that cannot be exported, or a file of one that is wrong
     └── StoreError            (RuntimeError)     a population file that cannot be used
@@ -28,6 +29,7 @@ __all__ = [
     "ExecutorError",
     "ExportError",
     "GenotypeError",
+    "LostWorkerError",
     "MissingExtraError",
     "NASError",
     "NotViableError",
@@ -86,7 +88,11 @@ class DatasetError(NASError, ValueError):
 
 
 class ExecutorError(NASError, RuntimeError):
-    """A worker or a rank cannot do its work."""
+    """Workers cannot do their work."""
+
+
+class LostWorkerError(ExecutorError):
+    """A worker died, or was ended, with the call it ran."""
 
 
 class DivergedError(NASError, ArithmeticError):

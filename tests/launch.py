@@ -25,9 +25,10 @@ def environment():
     return mine
 
 
-def command(*arguments, n_ranks=None):
-    """Command line of a Python program, under mpirun or not."""
-    launcher = [] if n_ranks is None else [shutil.which("mpirun"), "-n", str(n_ranks)]
+def command(*arguments, n_ranks=None, survives=False):
+    """Command line of a Python program, under mpirun or not; it may survive the death of ranks."""
+    options = ("--with-ft", "ulfm") if survives else ()
+    launcher = [] if n_ranks is None else [shutil.which("mpirun"), *options, "-n", str(n_ranks)]
     return [*launcher, sys.executable, *map(str, arguments)]
 
 
@@ -35,9 +36,10 @@ def command(*arguments, n_ranks=None):
 HEED_INTERRUPTS = ("env", "--default-signal=INT")
 
 
-def run(*arguments, n_ranks=None, cwd=ROOT, **options):
+def run(*arguments, n_ranks=None, survives=False, variables=None, cwd=ROOT, **options):
     """Run a Python program to its end."""
     return subprocess.run(
-        command(*arguments, n_ranks=n_ranks),
-        env=environment(), cwd=cwd, capture_output=True, text=True, timeout=200, check=False, **options,
+        command(*arguments, n_ranks=n_ranks, survives=survives),
+        env=environment() | (variables or {}), cwd=cwd,
+        capture_output=True, text=True, timeout=200, check=False, **options,
     )  # fmt: skip

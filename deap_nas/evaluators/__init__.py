@@ -7,6 +7,7 @@ have, and give DEAP's synchronous algorithms a ``toolbox.map``.
 from deap_nas.evaluators.base import GenotypeExecutor
 from deap_nas.evaluators.evaluation import DetailedFitness, Evaluation, Job, Status, derive_seed
 from deap_nas.evaluators.guard import Guard
+from deap_nas.evaluators.links import is_survivable
 from deap_nas.evaluators.mpi import MPIExecutor, mpi_executor
 from deap_nas.evaluators.process import ProcessExecutor
 from deap_nas.evaluators.run import Runner
@@ -24,5 +25,6 @@ __all__ = [
     "SerialExecutor",
     "Status",
     "derive_seed",
+    "is_survivable",
     "mpi_executor",
 ]

@@ -5,24 +5,29 @@ Whoever waits, sleeps: MPI implementations spin in blocking calls, which takes t
 
 from __future__ import annotations
 
+import atexit
 import os
+import pickle
 import signal
-import sys
+import socket
 import threading
 import time
-import traceback
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
-from functools import lru_cache
 from types import TracebackType
 from typing import Any, ParamSpec, TypeVar
 
-from deap_nas.errors import ExecutorError, MissingExtraError, NASError
-from deap_nas.evaluators.base import GenotypeExecutor, divide_threads
+from deap_nas.errors import ExecutorError, MissingExtraError, SettingsError
+from deap_nas.evaluators.base import GenotypeExecutor, divide_threads, plain
+from deap_nas.evaluators.controller import Call, CallEnd, Controller
+from deap_nas.evaluators.interrupts import interrupted_by_signals, report
+from deap_nas.evaluators.links import MPITransport, RankLink, is_survivable
+from deap_nas.evaluators.process import ProcessExecutor
 from deap_nas.evaluators.run import set_worker
 from deap_nas.evaluators.serial import SerialExecutor
+from deap_nas.evaluators.worker import Backoff, WorkerSettings, pickled_function, serve
 from deap_nas.extras import require
 
 __all__ = ["MPIExecutor", "mpi_executor"]
@@ -30,14 +35,19 @@ __all__ = ["MPIExecutor", "mpi_executor"]
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
 
-#: Longest sleep between two looks for a message, in seconds.
-_LONGEST_SLEEP_SECONDS = 0.01
 #: Variables that a launcher sets when it starts more than one rank.
 _LAUNCHER_VARIABLES = ("OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "MV2_COMM_WORLD_SIZE")
 
 
 @contextmanager
-def mpi_executor(comm: Any = None) -> Iterator[GenotypeExecutor | None]:
+def mpi_executor(
+    comm: Any = None,
+    *,
+    isolate: bool | None = None,
+    timeout_seconds: float | None = None,
+    memory_bytes: int | None = None,
+    lease_seconds: float | None = 60.0,
+) -> Iterator[GenotypeExecutor | None]:
     """Give rank 0 an executor over all other ranks, and let those serve it.
 
     Every rank enters the block, so one script serves them all::
@@ -47,55 +57,65 @@ def mpi_executor(comm: Any = None) -> Iterator[GenotypeExecutor | None]:
                 ...  # rank 0: search
 
     On rank 0 the block starts at once. On the others it starts when rank 0 has left it, with None. With one rank,
-    started by ``mpirun`` or not, it yields a :class:`SerialExecutor`. When an exception leaves the block on rank 0
-    while calls still run on other ranks, the whole MPI job is aborted, since nothing else ends those calls. Inside
-    the block SIGTERM raises ``KeyboardInterrupt`` on rank 0, as Ctrl-C does: ``mpirun`` turns the one into the other.
+    started by ``mpirun`` or not, it yields an executor in this process, or one with a process of its own if calls are
+    to be isolated or limited. When an exception leaves the block on rank 0 while calls still run on other ranks, the
+    whole MPI job is aborted, since nothing else ends those calls. Inside the block SIGTERM and SIGUSR1, with which
+    launchers and schedulers warn, raise ``KeyboardInterrupt`` on rank 0, as Ctrl-C does.
+
+    The death of a rank ends the MPI job, whose search then goes on with its population file; where
+    :func:`is_survivable` says so, the search goes on without the rank, and the others do its work.
 
     Args:
         comm: an ``mpi4py.MPI.Comm`` whose ranks take part; by default ``COMM_WORLD``.
+        isolate: whether a rank runs calls in a child process, which may crash or hang without harm to the rank; by
+            default those of functions that ask for it, as trainings do.
+        timeout_seconds: a call in a child process that takes longer is ended.
+        memory_bytes: a child process that has had more in memory at a time is ended.
+        lease_seconds: a rank that has given no sign of life for so long, while its child process runs a call, is
+            taken for lost and the call given to another, and its late answer is refused; None waits without end.
 
     Raises:
         MissingExtraError: a launcher has started several ranks, but mpi4py is not installed.
+        SettingsError: a number of seconds or bytes is not positive.
         ExecutorError: MPI was initialised without support for threads.
     """
+    _check_positive(timeout_seconds=timeout_seconds, memory_bytes=memory_bytes, lease_seconds=lease_seconds)
     mpi = _load_mpi() if comm is None else require("mpi4py.MPI", extra="mpi")
     if mpi is None or (comm or mpi.COMM_WORLD).Get_size() == 1:
-        with _interrupted_by_sigterm(), SerialExecutor() as serial:
-            yield serial
+        limited = bool(isolate or timeout_seconds or memory_bytes)
+        limits = {"timeout_seconds": timeout_seconds, "memory_bytes": memory_bytes}
+        alone = ProcessExecutor(1, **limits) if limited else SerialExecutor()  # type: ignore[arg-type]  # names agree
+        with interrupted_by_signals(), alone:
+            yield alone
         return
     if mpi.Query_thread() < mpi.THREAD_SERIALIZED:
         raise ExecutorError("MPI was initialised without threads; set mpi4py.rc.thread_level = 'serialized' or more")
     comm = (comm or mpi.COMM_WORLD).Dup()
-    n_neighbours = _count_neighbours(mpi, comm)
-    if comm.Get_rank() > 0:
-        divide_threads(n_neighbours)
-        set_worker(comm.Get_rank())
-        _serve_or_abort(mpi, comm)
-        comm.Free()
-        yield None
-        return
-    try:
-        with _interrupted_by_sigterm(), MPIExecutor(mpi, comm) as executor:
+    processes = comm.allgather((socket.gethostname(), os.getpid()))
+    if comm.Get_rank() == 0:
+        with (
+            interrupted_by_signals(),
+            MPIExecutor(mpi, comm, processes, isolate=isolate, lease_seconds=lease_seconds) as executor,
+        ):
             yield executor
-    finally:
-        comm.Free()  # all ranks have been dismissed, else the job was aborted
-
-
-@contextmanager
-def _interrupted_by_sigterm() -> Iterator[None]:
-    """Take the signal with which launchers and schedulers end a job for a Ctrl-C, unless the caller handles it."""
-    if threading.current_thread() is not threading.main_thread() or signal.getsignal(signal.SIGTERM) != signal.SIG_DFL:
-        yield
         return
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    divide_threads(sum(host == socket.gethostname() for host, _ in processes[1:]))
+    set_worker(comm.Get_rank())
+    beat_seconds = min(1.0, (lease_seconds or 60.0) / 8)
+    _serve_or_abort(mpi, comm, WorkerSettings(comm.Get_rank(), timeout_seconds, memory_bytes, beat_seconds))
+    yield None
+
+
+def _check_positive(**numbers: float | None) -> None:
+    for name, number in numbers.items():
+        if number is not None and not number > 0:
+            raise SettingsError(f"{name} must be positive, found {number}")
 
 
 def _load_mpi() -> Any:
     """Give mpi4py's MPI module, or None when it cannot be loaded and nothing says that it is needed."""
+    if is_survivable():  # else MPI's own end may wait for the dead
+        os.environ.setdefault("OMPI_MCA_async_mpi_finalize", "1")
     try:
         return require("mpi4py.MPI", extra="mpi")
     except (ImportError, RuntimeError) as error:
@@ -109,197 +129,204 @@ def _load_mpi() -> Any:
         ) from error
 
 
-def _count_neighbours(mpi: Any, comm: Any) -> int:
-    """Worker ranks on this machine."""
-    node = comm.Split_type(mpi.COMM_TYPE_SHARED)
-    ranks = node.allgather(comm.Get_rank())
-    node.Free()
-    return max(1, sum(1 for rank in ranks if rank > 0))
-
-
-class _Backoff:
-    """Sleeps that grow with the time already waited, so that a short wait stays short and a long one costs nothing."""
-
-    def __init__(self) -> None:
-        self._since = time.monotonic()
-
-    def reset(self) -> None:
-        self._since = time.monotonic()
-
-    def seconds(self) -> float:
-        """Length of the next sleep: an eighth of the time waited so far."""
-        return min(_LONGEST_SLEEP_SECONDS, 2e-5 + (time.monotonic() - self._since) / 8)
-
-
 class MPIExecutor(GenotypeExecutor):
     """Rank 0's side; :func:`mpi_executor` makes it.
 
-    One thread makes every MPI call: it sends a waiting call to an idle rank and collects what comes back. A
-    function is sent to a rank once and then reused until another one, or the same one changed, is submitted.
+    MPI is used by one thread at a time: by the search loop itself through :meth:`open_channel`, else by a thread that
+    lives as long as there are futures to be fulfilled. A function is sent to a rank once and then reused until
+    another one, or the same one changed, is submitted.
     """
 
-    def __init__(self, mpi: Any, comm: Any) -> None:
-        """Start the thread."""
-        self.n_workers = comm.Get_size() - 1
+    def __init__(
+        self,
+        mpi: Any,
+        comm: Any,
+        processes: list[tuple[str, int]],
+        *,
+        isolate: bool | None = None,
+        lease_seconds: float | None = None,
+    ) -> None:
+        """Take over the ranks, each a (host, process id)."""
         self._mpi = mpi
         self._comm = comm
-        self._waiting: deque[tuple[Future[Any], bytes, bytes]] = deque()
-        self._running: dict[int, Future[Any]] = {}  # by rank
-        self._idle = deque(range(1, comm.Get_size()))
-        self._function_at: dict[int, bytes] = {}  # pickle of the function each rank holds
-        self._closing = False
-        self._broken: BaseException | None = None
+        self._processes = processes
+        self._isolate = isolate
+        self._controller = Controller(MPITransport(mpi, comm), range(1, len(processes)), lease_seconds=lease_seconds)
+        self.n_workers = self._controller.n_workers
+        self._waiting: deque[Call] = deque()
+        self._n_open = 0  # futures that have not ended
+        self._lock = threading.Lock()
         self._news = threading.Event()
-        self._thread = threading.Thread(target=self._manage, name="deap_nas MPI manager", daemon=True)
-        self._thread.start()
+        self._thread: threading.Thread | None = None
+        self._channel: _MPIChannel | None = None
+        self._is_closed = False
+        self._broken: BaseException | None = None
 
     def submit(self, fn: Callable[_P, _T], /, *args: _P.args, **kwargs: _P.kwargs) -> Future[_T]:
         """See :meth:`concurrent.futures.Executor.submit`; the call must pickle.
 
         Raises:
-            ExecutorError: the executor is shut down.
+            ExecutorError: the executor is shut down, or a search is using it.
         """
-        if self._closing:
+        if self._is_closed:
             raise ExecutorError("the executor is shut down: submit inside its 'with' block")
         future: Future[_T] = Future()
-        self._waiting.append((future, self._mpi.pickle.dumps(fn), self._mpi.pickle.dumps((args, kwargs))))
+        call = self._call(pickled_function(fn, isolate=self._isolate), args, kwargs, token=future)
+        with self._lock:
+            if self._channel is not None:
+                raise ExecutorError("a search is using the ranks: submit before or after it")
+            self._waiting.append(call)
+            self._n_open += 1
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._manage, name="deap_nas MPI manager", daemon=True)
+                self._thread.start()
         self._news.set()
         return future
 
+    def open_channel(self, function: Callable[[Any], Any]) -> _MPIChannel:
+        """Let the calling thread hand out calls of one function and take their ends itself, until it is closed.
+
+        Raises:
+            ExecutorError: the executor is shut down, or calls or another search are using it.
+        """
+        if self._is_closed:
+            raise ExecutorError("the executor is shut down: search inside its 'with' block")
+        with self._lock:
+            thread = self._thread
+            if self._n_open or self._channel is not None:
+                raise ExecutorError("calls are running on the ranks: wait for them before a search begins")
+        if thread is not None:
+            thread.join()
+        self._channel = _MPIChannel(self, pickled_function(function, isolate=self._isolate))
+        return self._channel
+
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """Finish or cancel the calls that wait, then dismiss the ranks."""
+        if self._is_closed:
+            return
+        self._is_closed = True
+        thread = self._thread
         if cancel_futures:
-            for future, _, _ in list(self._waiting):
-                future.cancel()
-        self._closing = True
-        self._news.set()
+            for call in list(self._waiting):
+                call.token.cancel()
+            self._news.set()
+        if thread is not None:
+            thread.join()
+        if self._broken is None:
+            self._controller.stop()
         if wait:
-            self._thread.join()
+            self._leave()
+
+    def _leave(self) -> None:
+        """Do not wait in MPI's end for ranks that do not answer: they are killed, or the job ends with this rank."""
+        for rank in self._controller.silent:
+            host, process = self._processes[rank]
+            if is_survivable() and host == socket.gethostname():
+                os.kill(process, signal.SIGKILL)
+            else:
+                atexit.register(self._comm.Abort, 0)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Shut down; abort the MPI job when an exception leaves the block while calls run on other ranks."""
-        if kind is not None and error is not None and self._running:
-            _report(kind, error, trace)
+        if kind is not None and error is not None and (self._controller.is_busy or self._n_open):
+            report(kind, error, trace)
             self._comm.Abort(130 if kind is KeyboardInterrupt else 1)
         self.shutdown(cancel_futures=kind is not None)
         if self._broken is not None:
-            _report(type(self._broken), self._broken, self._broken.__traceback__)
+            report(type(self._broken), self._broken, self._broken.__traceback__)
             self._comm.Abort(1)
 
+    def _call(self, function: bytes, args: Any, kwargs: Any, *, token: Any, avoid: int = -1) -> Call:
+        return Call(function, pickle.dumps((args, kwargs)), token, beats=function[:1] == b"1", avoid=avoid)
+
+    def _step(self) -> list[Call]:
+        ended = self._controller.step()
+        self.n_workers = max(1, self._controller.n_workers)
+        return ended
+
     def _manage(self) -> None:
-        backoff = _Backoff()
+        """Fulfil futures until there are none."""
+        backoff = Backoff()
         try:
-            while self._waiting or self._running or not self._closing:
-                if self._hand_out() or self._collect():
+            while True:
+                if self._hand_out() | self._collect():
                     backoff.reset()
-                else:
-                    self._news.wait(backoff.seconds())
-                    self._news.clear()
-            for rank in range(1, self.n_workers + 1):
-                self._comm.send(None, dest=rank)
+                with self._lock:
+                    if self._n_open == 0:
+                        self._thread = None
+                        return
+                self._news.wait(backoff.seconds())
+                self._news.clear()
         except BaseException as error:  # without this thread no future would ever end
-            self._closing, self._broken = True, error
-            for future in [*self._running.values(), *(future for future, _, _ in self._waiting)]:
-                if not future.cancel():
-                    future.set_exception(ExecutorError(f"MPI failed: {error}"))
-            self._running.clear()
+            self._is_closed, self._broken = True, error
+            for call in self._waiting:
+                call.token.cancel()
 
     def _hand_out(self) -> bool:
-        """Send one waiting call to an idle rank."""
-        if not (self._idle and self._waiting):
-            return False
-        future, pickled, arguments = self._waiting.popleft()
-        if future.set_running_or_notify_cancel():
-            rank = self._idle.popleft()
-            known = self._function_at.get(rank) == pickled
-            self._function_at[rank] = pickled
-            self._running[rank] = future
-            self._comm.send((None if known else pickled, arguments), dest=rank)
-        return True
+        """Give the controller what a free rank can begin with."""
+        found = False
+        while self._waiting and (self._controller.n_free > 0 or self._waiting[0].token.cancelled()):
+            call = self._waiting.popleft()
+            found = True
+            if call.token.set_running_or_notify_cancel():
+                self._controller.submit(call)
+            else:
+                self._n_open -= 1
+        return found
 
     def _collect(self) -> bool:
-        """Receive one result."""
-        status = self._mpi.Status()
-        if not self._comm.Iprobe(status=status):
-            return False
-        rank = status.Get_source()
-        succeeded, pickled = self._comm.recv(source=rank)
-        future = self._running.pop(rank)
-        self._idle.append(rank)
-        try:
-            result = self._mpi.pickle.loads(pickled)
-        except Exception as error:  # made of classes that rank 0 does not have
-            succeeded, result = False, ExecutorError(f"a result cannot be unpickled: {type(error).__name__}: {error}")
-        if succeeded:
-            future.set_result(result)
-        else:
-            future.set_exception(result)
-        return True
+        """Fulfil the futures of the calls that have ended."""
+        ended = [call for call in self._step() if isinstance(call.token, Future)]
+        for call in ended:
+            self._n_open -= 1
+            try:
+                call.token.set_result(CallEnd(call).result())
+            except BaseException as error:
+                call.token.set_exception(error)
+        return bool(ended)
 
 
-def _report(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-    """Say what the interpreter would say of an exception if it lived to do so."""
-    if isinstance(error, SystemExit):
-        if isinstance(error.code, str):
-            sys.stderr.write(f"{error.code}\n")
-    elif isinstance(error, NASError):  # its message says what is wrong and what to do
-        sys.stderr.write(f"{error}\n")
-    elif not isinstance(error, KeyboardInterrupt):
-        sys.excepthook(kind, error, trace)
-    sys.stdout.flush()
-    sys.stderr.flush()
+class _MPIChannel:
+    """Calls of one function, handed out and taken back by the thread that uses the channel."""
+
+    def __init__(self, executor: MPIExecutor, function: bytes) -> None:
+        self._executor = executor
+        self._function = function
+        self._running: set[Call] = set()
+
+    def submit(self, argument: Any, *, avoid: int = -1) -> None:
+        """See :meth:`Channel.submit`."""
+        call = self._executor._call(self._function, (plain(argument),), {}, token=argument, avoid=avoid)
+        self._running.add(call)
+        self._executor._controller.submit(call)
+
+    def wait(self) -> list[tuple[Any, CallEnd]]:
+        """See :meth:`Channel.wait`.
+
+        Raises:
+            ExecutorError: no rank is left.
+        """
+        backoff = Backoff()
+        while True:
+            ended = [call for call in self._executor._step() if call in self._running]
+            if ended:
+                self._running.difference_update(ended)
+                return [(call.token, CallEnd(call)) for call in ended]
+            time.sleep(backoff.seconds())
+
+    def close(self) -> None:
+        """See :meth:`Channel.close`; what still runs is left to run, and its end is dropped."""
+        self._executor._controller.waiting.clear()
+        self._running.clear()
+        self._executor._channel = None
 
 
-def _serve_or_abort(mpi: Any, comm: Any) -> None:
+def _serve_or_abort(mpi: Any, comm: Any, settings: WorkerSettings) -> None:
     """Serve; what a rank cannot answer for ends the whole job, since rank 0 would wait for it without end."""
     try:
-        _serve(mpi, comm)
+        serve(RankLink(mpi, comm), settings)
     except BaseException as error:
-        _report(type(error), error, error.__traceback__)
+        report(type(error), error, error.__traceback__)
         comm.Abort(1)
-
-
-def _serve(mpi: Any, comm: Any) -> None:
-    """Run calls for rank 0 until it says that there are no more."""
-    pickled = b""
-    while True:
-        backoff = _Backoff()
-        while not comm.Iprobe(source=0):
-            time.sleep(backoff.seconds())
-        message = comm.recv(source=0)
-        if message is None:
-            return
-        new, arguments = message
-        pickled = pickled if new is None else new
-        comm.send(_answer(mpi, pickled, arguments), dest=0)
-
-
-def _answer(mpi: Any, pickled: bytes, arguments: bytes) -> tuple[bool, bytes]:
-    """Run a call: whether it succeeded, and the pickled result or exception."""
-    try:
-        function = _unpickled(mpi, pickled)
-        args, kwargs = mpi.pickle.loads(arguments)
-        return True, mpi.pickle.dumps(function(*args, **kwargs))
-    except (Exception, SystemExit) as error:
-        return False, mpi.pickle.dumps(_portable(mpi, error))
-
-
-@lru_cache(maxsize=4)
-def _unpickled(mpi: Any, pickled: bytes) -> Any:
-    """The function that a rank holds; unpickled once, so that what it keeps is kept."""
-    return mpi.pickle.loads(pickled)
-
-
-def _portable(mpi: Any, error: BaseException) -> BaseException:
-    """The exception itself if it survives pickling, else one that holds its traceback as text."""
-    text = "".join(traceback.format_exception(error))
-    if isinstance(error, SystemExit):  # it would end rank 0
-        return ExecutorError(text)
-    try:
-        mpi.pickle.loads(mpi.pickle.dumps(error))
-    except Exception:
-        return ExecutorError(text)
-    error.add_note(text)
-    return error

@@ -10,9 +10,10 @@ from functools import partial
 from math import copysign
 from typing import Any
 
-from deap_nas.errors import ExecutorError, NASError
+from deap_nas.errors import ExecutorError, LostWorkerError, NASError
 from deap_nas.evaluators.channel import Ended
 from deap_nas.evaluators.evaluation import Evaluation, Job, Status
+from deap_nas.evaluators.process import is_out_of_memory_exit
 
 __all__ = ["outcome", "worst_values"]
 
@@ -40,14 +41,21 @@ def outcome(end: Ended, job: Job, *, is_first: bool) -> Evaluation:
         raise
     except TimeoutError as error:
         status, text = Status.TIMED_OUT, str(error) or "ended at its time limit"
+    except LostWorkerError as error:
+        status, text = Status.LOST, str(error)
     except NASError as error:
         if is_first:
             raise
         status, text = Status.FAILED, f"{type(error).__name__}: {error}"
+    except MemoryError as error:
+        status, text = Status.OUT_OF_MEMORY, str(error)
     except Exception as error:
+        if is_out_of_memory_exit(error):
+            status, text = Status.OUT_OF_MEMORY, "ended at its memory limit"
+        else:
+            status, text = Status.LOST, f"{type(error).__name__}: {error}"
         if _cannot_be_sent(error) and is_first:
             raise ExecutorError(f"an evaluation cannot be sent to a worker: {error}") from error
-        status, text = Status.LOST, f"{type(error).__name__}: {error}"
     ended = Evaluation(status=status, error=text, id=job.id, parent=job.parent, worker=getattr(end, "worker", -1))
     return replace(ended, submitted=job.submitted, started=job.submitted, finished=time.time())
 

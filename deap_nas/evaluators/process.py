@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import ctypes
 import multiprocessing
+import os
+import resource
 import signal
+import sys
+import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from types import TracebackType
@@ -15,10 +21,15 @@ from deap_nas.evaluators.base import GenotypeExecutor, available_cores, divide_t
 from deap_nas.evaluators.run import set_worker
 from deap_nas.extras import require
 
-__all__ = ["ProcessExecutor"]
+__all__ = ["ProcessExecutor", "is_out_of_memory_exit"]
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
+
+#: Exit status of a process that was ended at its memory limit.
+_OUT_OF_MEMORY_EXIT = 66
+#: Linux's name for asking prctl(2) for a signal when the parent is gone.
+_PR_SET_PDEATHSIG = 1
 
 
 class ProcessExecutor(GenotypeExecutor):
@@ -30,20 +41,30 @@ class ProcessExecutor(GenotypeExecutor):
     Args:
         n_workers: processes; by default one a core.
         timeout_seconds: a call that takes longer is ended, and its future raises ``TimeoutError``.
+        memory_bytes: a process that has had more in memory at a time is ended, and its call with it.
 
     Raises:
         SettingsError: an argument is not positive.
         MissingExtraError: pebble is not installed.
     """
 
-    def __init__(self, n_workers: int | None = None, *, timeout_seconds: float | None = None) -> None:
+    def __init__(
+        self,
+        n_workers: int | None = None,
+        *,
+        timeout_seconds: float | None = None,
+        memory_bytes: int | None = None,
+    ) -> None:
         """See the class."""
         self.n_workers = available_cores() if n_workers is None else n_workers
         if self.n_workers < 1:
             raise SettingsError(f"n_workers must be at least 1, found {n_workers}")
         if timeout_seconds is not None and timeout_seconds <= 0:
             raise SettingsError(f"timeout_seconds must be positive, found {timeout_seconds}")
+        if memory_bytes is not None and memory_bytes < 1:
+            raise SettingsError(f"memory_bytes must be positive, found {memory_bytes}")
         self._timeout_seconds = timeout_seconds
+        self._memory_bytes = memory_bytes
         self._open = True
         self._futures: WeakSet[Future[Any]] = WeakSet()
         self._pool = self._start_pool()
@@ -54,7 +75,7 @@ class ProcessExecutor(GenotypeExecutor):
             max_workers=self.n_workers,
             context=context,
             initializer=_start_worker,
-            initargs=(context.Value("i", 0), self.n_workers),
+            initargs=(context.Value("i", 0), self.n_workers, self._memory_bytes),
         )
 
     def submit(self, fn: Callable[_P, _T], /, *args: _P.args, **kwargs: _P.kwargs) -> Future[_T]:
@@ -93,9 +114,30 @@ class ProcessExecutor(GenotypeExecutor):
         self.shutdown(cancel_futures=kind is not None)
 
 
-def _start_worker(counter: Any, n_workers: int) -> None:
+def is_out_of_memory_exit(error: BaseException) -> bool:
+    """Whether an exception says that a worker process was ended at its memory limit."""
+    return getattr(error, "exitcode", None) == _OUT_OF_MEMORY_EXIT
+
+
+def _start_worker(counter: Any, n_workers: int, memory_bytes: int | None) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
+    _die_with_parent()
     divide_threads(n_workers)
+    if memory_bytes is not None:
+        threading.Thread(target=_watch_memory, args=(memory_bytes,), daemon=True).start()
     with counter.get_lock():
         set_worker(counter.value % n_workers)
         counter.value += 1
+
+
+def _die_with_parent() -> None:
+    """Let the kernel end this process when its parent is gone, so that no training goes on for nobody (Linux only)."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def _watch_memory(memory_bytes: int) -> None:
+    unit = 1 if sys.platform == "darwin" else 1024
+    while resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit <= memory_bytes:
+        time.sleep(0.05)
+    os._exit(_OUT_OF_MEMORY_EXIT)

@@ -21,7 +21,7 @@ from deap_nas.errors import (
 )
 from deap_nas.evaluators.evaluation import DetailedFitness, Evaluation, Job, Status
 
-__all__ = ["Runner", "detailed", "set_worker"]
+__all__ = ["Runner", "detailed", "is_isolated", "set_worker"]
 
 #: Errors that every evaluation of the run would meet; the search loop decides what becomes of them.
 _WRONG_SETTINGS = (DatasetError, MissingExtraError, SettingsError, UnknownNameError)
@@ -47,6 +47,11 @@ class Runner:
     """
 
     evaluate: Callable[..., Any]
+
+    @property
+    def isolated(self) -> bool:
+        """Whether the fitness asks for a child process."""
+        return is_isolated(self.evaluate)
 
     def __call__(self, job: Job) -> Evaluation:
         """Run one job."""
@@ -88,6 +93,17 @@ def detailed(evaluate: Callable[..., Any]) -> Callable[..., Evaluation] | None:
         inner = detailed(evaluate.func)
         return None if inner is None else partial(inner, *evaluate.args, **evaluate.keywords)
     return evaluate.evaluate if isinstance(evaluate, DetailedFitness) else None
+
+
+def is_isolated(function: Callable[..., Any]) -> bool:
+    """Whether calls of a function shall run in a child process: what its attribute ``isolated`` says.
+
+    The attribute may be that of the function, of the object whose method it is, or of what a ``partial`` holds.
+    """
+    while isinstance(function, partial):
+        function = function.func
+    owner = getattr(function, "__self__", None)
+    return bool(getattr(function, "isolated", getattr(owner, "isolated", False)))
 
 
 def _is_out_of_memory(error: BaseException) -> bool:

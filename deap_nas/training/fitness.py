@@ -51,6 +51,7 @@ class AccuracyFitness:
 
     Attributes:
         worst_values: fitness of an evaluation that failed.
+        isolated: that MPI ranks train in a child process.
 
     Raises:
         UnknownNameError: no dataset or no objective has that name.
@@ -59,6 +60,8 @@ class AccuracyFitness:
             has fewer images than ``n_images``.
         MissingExtraError: torch, or what reads the dataset, is not installed.
     """
+
+    isolated = True
 
     def __init__(
         self,

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import KW_ONLY, asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from deap_nas.errors import DatasetError, DivergedError, SettingsError, StoreError
 from deap_nas.evaluators import Status, derive_seed
@@ -92,6 +92,8 @@ class Retraining:
     download: bool = False
     n_images: int | None = None
     checkpoint_seconds: float = 300.0
+    #: MPI ranks train in a child process.
+    isolated: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         """Check the fields, and take over the dataset's classes and images."""

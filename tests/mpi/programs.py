@@ -1,14 +1,20 @@
 """Programs for mpirun: python -m tests.mpi.programs NAME [ARGUMENT]. Rank 0 prints what the tests look at."""
 
+import ctypes
 import json
 import os
+import random
 import resource
+import signal
 import sys
 import time
+from pathlib import Path
 
+from deap_nas import NASError, eaAsync
 from deap_nas.evaluators import mpi_executor
+from deap_nas.store import HDF5Store
 from tests.store import search
-from tests.toolboxes import PairIndividual, double, kind_of, raise_value_error
+from tests.toolboxes import SPACE, PairIndividual, double, kind_of, make_toolbox, raise_value_error
 
 
 class UnpicklableError(Exception):
@@ -126,6 +132,130 @@ def half(executor):
     return [executor.n_workers, *executor.map(double, range(4))]
 
 
+def where_i_am():
+    """Process, parent, and what of the launcher is to be seen."""
+    seen = [name for name in os.environ if name.startswith(("OMPI_", "PMIX_RANK", "PMIX_SERVER", "PRTE_"))]
+    return os.getpid(), os.getppid(), seen, "mpi4py.MPI" in sys.modules
+
+
+def eat_memory():
+    blocks = []
+    while True:
+        blocks.append(bytearray(2**24))
+        time.sleep(0.01)
+
+
+def crash_with_segfault():
+    ctypes.string_at(0)
+
+
+def isolated(executor):
+    """Calls that would take a rank down, each followed by one that works."""
+    first, second = (executor.submit(where_i_am).result() for _ in range(2))
+    ends = []
+    for call in [
+        (os._exit, 17),
+        (crash_with_segfault,),
+        (os.kill, 0, 0),
+        (time.sleep, 60),
+        (eat_memory,),
+        (sys.exit, 3),
+    ]:
+        error = executor.submit(kill_me).exception() if call[0] is os.kill else executor.submit(*call).exception()
+        ends.append([type(error).__name__, str(error).splitlines()[-1]])
+        assert executor.submit(double, 4).result() == 8
+    third = executor.submit(where_i_am).result()
+    failing = executor.submit(raise_value_error, "bad").exception()
+    return {
+        "same": first == second,
+        "parent": first[1] == third[1] != os.getpid(),
+        "new": first[0] != third[0],
+        "seen": first[2:],
+        "ends": ends,
+        "failing": [*describe(failing), "raise_value_error" in "".join(getattr(failing, "__notes__", []))],
+    }
+
+
+def kill_me():
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def dies_on_victims(genotype):
+    """A fitness that kills some of the ranks with their first genotype."""
+    time.sleep(0.01)
+    if os.environ["OMPI_COMM_WORLD_RANK"] in os.environ["VICTIMS"].split(","):
+        os.kill(os.getpid(), signal.SIGKILL)
+    return (float(sum(genotype)),)
+
+
+class StopsVictims:
+    """A fitness in a child process that stops its rank, once."""
+
+    isolated = True
+
+    def __call__(self, genotype):
+        time.sleep(0.01)
+        flag = Path(os.environ["FLAG"])
+        if not flag.exists():
+            flag.touch()
+            os.kill(os.getppid(), signal.SIGSTOP)
+            if "BACK" in os.environ:
+                time.sleep(float(os.environ["BACK"]))
+                os.kill(os.getppid(), signal.SIGCONT)
+        return (float(sum(genotype)),)
+
+
+def evolve_with(executor, fitness, path):
+    """A search of 60 evaluations in a population file; gives the ranks that are left."""
+    rng = random.Random(1)
+    toolbox = make_toolbox(fitness, rng=rng)
+    with HDF5Store.create(path, space=SPACE, settings={}, seed=5) as store:
+        eaAsync(toolbox.population(n=10), toolbox, executor, n_evaluations=60, store=store, rng=rng)
+    return executor.n_workers
+
+
+def lose_ranks(executor, path):
+    return evolve_with(executor, dies_on_victims, path)
+
+
+def stop_rank(executor, path):
+    return evolve_with(executor, StopsVictims(), path)
+
+
+def lose_all(executor):
+    try:
+        list(executor.map(dies_on_victims, [[1], [2], [3], [4]]))
+    except NASError as error:
+        return describe(error)
+
+
+def use_twice(executor):
+    """A search while calls run, calls while a search runs, then both one after the other."""
+    future = executor.submit(time.sleep, 0.3)
+    errors = []
+    try:
+        executor.open_channel(double)
+    except NASError as error:
+        errors.append(str(error))
+    future.result()
+    channel = executor.open_channel(double)
+    try:
+        executor.submit(double, 1)
+    except NASError as error:
+        errors.append(str(error))
+    channel.submit(21)
+    ((argument, end),) = channel.wait()
+    channel.close()
+    return [errors, argument, end.result(), list(executor.map(double, range(3)))]
+
+
+#: How the executor of some programs is made.
+OPTIONS = {
+    "isolated": {"isolate": True, "timeout_seconds": 2, "memory_bytes": 300 * 2**20},
+    "stop_rank": {"lease_seconds": 1.0},
+}
+
+
 def main(name, *arguments):
     if name == "half":  # two searches, each on every second rank
         from mpi4py import MPI
@@ -134,7 +264,7 @@ def main(name, *arguments):
         comm = world.Split(world.rank % 2)
     else:
         comm = None
-    with mpi_executor(comm) as executor:
+    with mpi_executor(comm, **OPTIONS.get(name, {})) as executor:
         if executor is not None:
             print(json.dumps(globals()[name](executor, *arguments)))
 

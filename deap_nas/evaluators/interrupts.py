@@ -1,0 +1,41 @@
+"""How a program on rank 0 is interrupted, and what it says when it ends early."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import TracebackType
+
+from deap_nas.errors import NASError
+
+__all__ = ["interrupted_by_signals", "report"]
+
+
+@contextmanager
+def interrupted_by_signals() -> Iterator[None]:
+    """Take the signals with which launchers and schedulers end a job for a Ctrl-C, unless the caller handles them."""
+    in_main_thread = threading.current_thread() is threading.main_thread()
+    numbers = [n for n in (signal.SIGTERM, signal.SIGUSR1) if in_main_thread and signal.getsignal(n) == signal.SIG_DFL]
+    for number in numbers:
+        signal.signal(number, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        for number in numbers:
+            signal.signal(number, signal.SIG_DFL)
+
+
+def report(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """Say what the interpreter would say of an exception if it lived to do so."""
+    if isinstance(error, SystemExit):
+        if isinstance(error.code, str):
+            sys.stderr.write(f"{error.code}\n")
+    elif isinstance(error, NASError):  # its message says what is wrong and what to do
+        sys.stderr.write(f"{error}\n")
+    elif not isinstance(error, KeyboardInterrupt):
+        sys.excepthook(kind, error, trace)
+    sys.stdout.flush()
+    sys.stderr.flush()

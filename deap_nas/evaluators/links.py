@@ -1,0 +1,85 @@
+"""How messages travel between rank 0 and the others, over an MPI communicator that they are given."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from typing import Any
+
+__all__ = ["MPITransport", "RankLink", "is_survivable"]
+
+
+def is_survivable() -> bool:
+    """Whether the search outlives the death of a worker rank: under Open MPI 5 with ``mpirun --with-ft ulfm``."""
+    return os.environ.get("OMPI_MCA_mpi_ft_enable") == "1"  # noqa: SIM112 - Open MPI spells it so
+
+
+class MPITransport:
+    """Rank 0's connection to the others; it outlives their death where MPI does."""
+
+    def __init__(self, mpi: Any, comm: Any) -> None:
+        self._byte = mpi.BYTE
+        self._error = mpi.Exception
+        self._comm = comm
+        self._status = mpi.Status()
+        self._deaths = (mpi.ERR_PROC_FAILED, mpi.ERR_PROC_FAILED_PENDING) if is_survivable() else ()
+        self._dead: set[int] = set()
+        self._somebody_died = False
+
+    def send(self, rank: int, message: bytes) -> None:
+        """See :meth:`Transport.send`."""
+        try:
+            self._comm.Send([message, self._byte], dest=rank)
+        except self._error as error:
+            self._take(error)
+
+    def receive(self) -> tuple[int, bytes] | None:
+        """See :meth:`Transport.receive`."""
+        status = self._status
+        try:
+            if not self._comm.Iprobe(status=status):
+                return None
+            rank = status.Get_source()
+            message = bytearray(status.Get_count(self._byte))
+            self._comm.Recv([message, self._byte], source=rank)
+        except self._error as error:
+            self._take(error)
+            return None
+        return rank, bytes(message)
+
+    def failed(self) -> Iterable[int]:
+        """See :meth:`Transport.failed`."""
+        if not self._somebody_died:
+            return ()
+        self._somebody_died = False
+        group = self._comm.Get_failed()
+        self._comm.Ack_failed(group.Get_size())
+        dead = set(group.Translate_ranks(list(range(group.Get_size())), self._comm.Get_group()))
+        new, self._dead = dead - self._dead, dead
+        return new
+
+    def _take(self, error: Any) -> None:
+        if error.Get_error_class() not in self._deaths:
+            raise error
+        self._somebody_died = True
+
+
+class RankLink:
+    """A rank's connection to rank 0."""
+
+    def __init__(self, mpi: Any, comm: Any) -> None:
+        self._byte = mpi.BYTE
+        self._comm = comm
+        self._status = mpi.Status()
+
+    def send(self, message: bytes) -> None:
+        """See :meth:`Link.send`."""
+        self._comm.Send([message, self._byte], dest=0)
+
+    def receive(self) -> bytes | None:
+        """See :meth:`Link.receive`."""
+        if not self._comm.Iprobe(source=0, status=self._status):
+            return None
+        message = bytearray(self._status.Get_count(self._byte))
+        self._comm.Recv([message, self._byte], source=0)
+        return bytes(message)

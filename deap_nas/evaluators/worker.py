@@ -1,0 +1,219 @@
+"""A rank's side: it holds a function, runs calls of it, and tells rank 0 how they ended.
+
+A call runs in the rank itself, or in a child process of its own, which may crash, hang or be killed without harm to
+the rank. The child is kept between calls, and made anew when it is gone.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, Protocol
+
+from deap_nas.errors import ExecutorError, LostWorkerError, NASError
+from deap_nas.evaluators.controller import BEAT, CALL, FUNCTION, NUMBER, RESULT, STOP
+from deap_nas.evaluators.process import ProcessExecutor, is_out_of_memory_exit
+from deap_nas.evaluators.run import is_isolated, set_worker
+
+__all__ = ["Backoff", "Link", "WorkerSettings", "pickled_function", "serve"]
+
+#: Longest sleep between two looks for a message, in seconds.
+_LONGEST_SLEEP_SECONDS = 0.01
+#: Variables that tell a process that it is a rank; a child process that had them would try to be that rank.
+_LAUNCHER_PREFIXES = ("OMPI_", "PMIX_", "PMI_", "PRTE_", "HYDI_", "HYDRA_", "MPICH_")
+
+#: How often a process is started for one call.
+_MOST_STARTS = 3
+
+
+@dataclass(frozen=True)
+class WorkerSettings:
+    """How a rank runs its calls."""
+
+    #: Number of the rank.
+    number: int
+    #: A call in a child process that takes longer is ended; None for no limit.
+    timeout_seconds: float | None = None
+    #: A child process that has taken more memory is ended; None for no limit.
+    memory_bytes: int | None = None
+    #: Time between two signs of life while a call runs in a child process.
+    beat_seconds: float = 1.0
+
+
+class Link(Protocol):
+    """A rank's connection to rank 0."""
+
+    def send(self, message: bytes) -> None:
+        """Send a message to rank 0."""
+
+    def receive(self) -> bytes | None:
+        """Give the next message of rank 0, or None when there is none yet."""
+
+
+class Backoff:
+    """Sleeps that grow with the time already waited, so that a short wait stays short and a long one costs nothing."""
+
+    def __init__(self) -> None:
+        self._since = time.monotonic()
+
+    def reset(self) -> None:
+        """Begin to wait anew."""
+        self._since = time.monotonic()
+
+    def seconds(self) -> float:
+        """Length of the next sleep: an eighth of the time waited so far."""
+        return min(_LONGEST_SLEEP_SECONDS, 2e-5 + (time.monotonic() - self._since) / 8)
+
+
+def pickled_function(function: Callable[..., Any], *, isolate: bool | None = None) -> bytes:
+    """Pickle a function as ranks hold it, after one byte that says whether its calls run in a child process.
+
+    Args:
+        function: that is to be called.
+        isolate: whether they do; by default what the attribute ``isolated`` of the function, or of the object whose
+            method it is, says.
+    """
+    if isolate is None:
+        isolate = is_isolated(function)
+    return (b"1" if isolate else b"0") + pickle.dumps(function)
+
+
+def serve(link: Link, settings: WorkerSettings) -> None:
+    """Run calls for rank 0 until it says that there are no more."""
+    function = b""
+    with _Child(link, settings) as child:
+        while True:
+            backoff = Backoff()
+            while (message := link.receive()) is None:
+                time.sleep(backoff.seconds())
+            kind = message[:1]
+            if kind == STOP:
+                return
+            if kind == FUNCTION:
+                function = message[1:]
+            elif kind == CALL:
+                number, arguments = message[1 : 1 + NUMBER.size], message[1 + NUMBER.size :]
+                run = child.run if function[:1] == b"1" else _run_here
+                link.send(RESULT + number + run(function[1:], arguments, number))
+
+
+def _run_here(function: bytes, arguments: bytes, number: bytes) -> bytes:  # noqa: ARG001 - as a child's run
+    return _answer(function, arguments)
+
+
+class _Child:
+    """The process in which a rank runs the calls that may take it down."""
+
+    def __init__(self, link: Link, settings: WorkerSettings) -> None:
+        self._link = link
+        self._settings = settings
+        self._process: ProcessExecutor | None = None
+
+    def __enter__(self) -> _Child:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self._process is not None:
+            self._process.shutdown(cancel_futures=True)
+            self._process = None
+
+    def run(self, function: bytes, arguments: bytes, number: bytes) -> bytes:
+        """Run a call and give its answer; say now and then that the rank is still at it."""
+        settings = self._settings
+        for _ in range(_MOST_STARTS):
+            try:
+                with _without_launcher():
+                    return self._wait(self._start(function, arguments), number)
+            except BrokenProcessPool:  # the process was found dead before it had begun with the call
+                self.__exit__()
+            except TimeoutError:
+                return _failure(TimeoutError(f"ended after its time limit of {settings.timeout_seconds:g} seconds"))
+            except NASError as error:
+                return _failure(error)
+            except Exception as error:
+                return _failure(_death(error, settings))
+        return _failure(LostWorkerError("no process could be started for the evaluation"))
+
+    def _start(self, function: bytes, arguments: bytes) -> Future[bytes]:
+        settings = self._settings
+        if self._process is None:
+            self._process = ProcessExecutor(
+                1, timeout_seconds=settings.timeout_seconds, memory_bytes=settings.memory_bytes
+            )
+        return self._process.submit(_answer_as, settings.number, function, arguments)
+
+    def _wait(self, future: Future[bytes], number: bytes) -> bytes:
+        backoff, beat_at = Backoff(), time.monotonic() + self._settings.beat_seconds
+        while not future.done():
+            time.sleep(backoff.seconds())
+            if time.monotonic() >= beat_at:
+                beat_at += self._settings.beat_seconds
+                self._link.send(BEAT + number)
+        return future.result()
+
+
+def _failure(error: Exception) -> bytes:
+    return pickle.dumps((False, error))
+
+
+def _death(failure: Exception, settings: WorkerSettings) -> Exception:
+    """What the end of a child process means."""
+    if is_out_of_memory_exit(failure):
+        return MemoryError(f"ended at its limit of {settings.memory_bytes:,} bytes of memory")
+    return LostWorkerError(f"the process of the evaluation died: {failure}")
+
+
+@contextmanager
+def _without_launcher() -> Iterator[None]:
+    """Let a process that is started see nothing of the launcher, nor begin to use MPI by importing mpi4py."""
+    hidden = {name: value for name, value in os.environ.items() if name.startswith(_LAUNCHER_PREFIXES)}
+    for name in hidden:
+        del os.environ[name]
+    os.environ["MPI4PY_RC_INITIALIZE"] = "0"
+    try:
+        yield
+    finally:
+        del os.environ["MPI4PY_RC_INITIALIZE"]
+        os.environ.update(hidden)
+
+
+def _answer_as(number: int, function: bytes, arguments: bytes) -> bytes:
+    """Run a call in the child process of a rank."""
+    set_worker(number)
+    return _answer(function, arguments)
+
+
+def _answer(function: bytes, arguments: bytes) -> bytes:
+    """Run a call: whether it succeeded, and the result or exception, pickled as a pair."""
+    try:
+        args, kwargs = pickle.loads(arguments)
+        return pickle.dumps((True, _unpickled(function)(*args, **kwargs)))
+    except (Exception, SystemExit) as error:
+        return pickle.dumps((False, _portable(error)))
+
+
+@lru_cache(maxsize=4)
+def _unpickled(function: bytes) -> Any:
+    """The function that a process holds; unpickled once, so that what it keeps is kept."""
+    return pickle.loads(function)
+
+
+def _portable(error: BaseException) -> BaseException:
+    """The exception itself if it survives pickling, else one that holds its traceback as text."""
+    text = "".join(traceback.format_exception(error))
+    if isinstance(error, SystemExit):  # it would end rank 0
+        return ExecutorError(text)
+    try:
+        pickle.loads(pickle.dumps(error))
+    except Exception:
+        return ExecutorError(text)
+    error.add_note(text)
+    return error

@@ -1,0 +1,71 @@
+"""Bad days: calls that take their process down, ranks that die, and ranks that fall silent."""
+
+import json
+
+import pytest
+
+from deap_nas.store import HDF5Store
+from tests.launch import run
+
+
+def program(name, *arguments, n_ranks, survives=True, variables=None):
+    done = run("-m", "tests.mpi.programs", name, *arguments, n_ranks=n_ranks, survives=survives, variables=variables)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout), done.stderr
+
+
+def check_rows(path):
+    """Every evaluation once, all with a fitness of their own."""
+    with HDF5Store.read(path) as store:
+        assert sorted(store.column("id").tolist()) == list(range(60))
+        assert set(store.column("status").tolist()) == {0}
+        return set(store.column("worker").tolist())
+
+
+def test_a_child_process_takes_the_blow_and_its_rank_goes_on():
+    found, _ = program("isolated", n_ranks=2, survives=False)
+    assert (found["same"], found["parent"], found["new"]) == (True, True, True)
+    assert found["seen"] == [[], False]  # nothing of the launcher, no MPI
+    kinds, texts = zip(*found["ends"], strict=True)
+    assert kinds == ("LostWorkerError",) * 3 + ("TimeoutError", "MemoryError", "ExecutorError")
+    assert texts[3] == "ended after its time limit of 2 seconds"
+    assert texts[4] == "ended at its limit of 314,572,800 bytes of memory"
+    assert found["failing"] == ["ValueError", "bad", True]
+
+
+@pytest.mark.parametrize("victims", ["2", "1,3", "1,2,4,5"])
+def test_a_search_goes_on_when_ranks_are_killed_and_the_others_do_their_work(tmp_path, victims):
+    n_left, _ = program("lose_ranks", tmp_path / "run.h5", n_ranks=6, variables={"VICTIMS": victims})
+    workers = check_rows(tmp_path / "run.h5")
+    assert n_left == 5 - len(victims.split(","))
+    assert workers == set(range(1, 6)) - set(map(int, victims.split(",")))
+
+
+def test_when_every_rank_has_died_the_calls_end_with_an_error():
+    kind, text = program("lose_all", n_ranks=3, variables={"VICTIMS": "1,2"})[0]
+    assert kind in ("ExecutorError", "LostWorkerError")
+    assert "rank" in text
+
+
+def test_a_rank_that_falls_silent_is_given_up_and_its_call_done_by_another(tmp_path):
+    variables = {"FLAG": str(tmp_path / "flag")}
+    n_left, errors = program("stop_rank", tmp_path / "run.h5", n_ranks=4, variables=variables)
+    assert len(check_rows(tmp_path / "run.h5")) == 2
+    assert n_left == 2
+    assert "nothing heard from rank" in errors
+
+
+def test_a_rank_that_comes_back_too_late_is_refused_its_answer_and_works_again(tmp_path):
+    variables = {"FLAG": str(tmp_path / "flag"), "BACK": "1.6"}
+    _, errors = program("stop_rank", tmp_path / "run.h5", n_ranks=3, survives=False, variables=variables)
+    check_rows(tmp_path / "run.h5")
+    assert "nothing heard from rank" in errors
+
+
+def test_calls_and_a_search_use_the_ranks_one_after_the_other():
+    (errors, argument, result, mapped), _ = program("use_twice", n_ranks=3, survives=False)
+    assert [error.split(":")[0] for error in errors] == [
+        "calls are running on the ranks",
+        "a search is using the ranks",
+    ]
+    assert (argument, result, mapped) == (21, 42, [0, 2, 4])
