@@ -154,6 +154,8 @@ def main():
         args = arguments()
         if args.workers and isinstance(executor, MPIExecutor):
             raise SettingsError("--workers is for runs without mpirun: give one or the other")
+        if isinstance(executor, MPIExecutor):
+            print(executor.describe(), file=sys.stderr)
         with ProcessExecutor(args.workers) if args.workers else nullcontext(executor) as workers:
             search(args, workers)
 

@@ -24,6 +24,7 @@ from deap_nas.evaluators.base import GenotypeExecutor, divide_threads, plain
 from deap_nas.evaluators.controller import Call, CallEnd, Controller
 from deap_nas.evaluators.interrupts import interrupted_by_signals, report
 from deap_nas.evaluators.links import MPITransport, RankLink, is_survivable
+from deap_nas.evaluators.placement import Seat, gpu_of, in_words, visible_gpus
 from deap_nas.evaluators.process import ProcessExecutor
 from deap_nas.evaluators.run import set_worker
 from deap_nas.evaluators.serial import SerialExecutor
@@ -91,19 +92,27 @@ def mpi_executor(
     if mpi.Query_thread() < mpi.THREAD_SERIALIZED:
         raise ExecutorError("MPI was initialised without threads; set mpi4py.rc.thread_level = 'serialized' or more")
     comm = (comm or mpi.COMM_WORLD).Dup()
-    processes = comm.allgather((socket.gethostname(), os.getpid()))
+    seats = comm.allgather(Seat(socket.gethostname(), os.getpid(), visible_gpus(os.environ)))
     if comm.Get_rank() == 0:
         with (
             interrupted_by_signals(),
-            MPIExecutor(mpi, comm, processes, isolate=isolate, lease_seconds=lease_seconds) as executor,
+            MPIExecutor(mpi, comm, seats, isolate=isolate, lease_seconds=lease_seconds) as executor,
         ):
             yield executor
         return
-    divide_threads(sum(host == socket.gethostname() for host, _ in processes[1:]))
-    set_worker(comm.Get_rank())
+    _take_seat(comm.Get_rank(), seats)
     beat_seconds = min(1.0, (lease_seconds or 60.0) / 8)
     _serve_or_abort(mpi, comm, WorkerSettings(comm.Get_rank(), timeout_seconds, memory_bytes, beat_seconds))
     yield None
+
+
+def _take_seat(rank: int, seats: list[Seat]) -> None:
+    """Settle a worker rank on its share of the cores and its GPU, before anything imports torch."""
+    divide_threads(sum(seat.host == seats[rank].host for seat in seats[1:]))
+    gpu = gpu_of(rank, seats)
+    if gpu is not None:
+        os.environ["CUDA_VISIBLE_DEVICES"] = gpu
+    set_worker(rank)
 
 
 def _check_positive(**numbers: float | None) -> None:
@@ -141,17 +150,17 @@ class MPIExecutor(GenotypeExecutor):
         self,
         mpi: Any,
         comm: Any,
-        processes: list[tuple[str, int]],
+        seats: list[Seat],
         *,
         isolate: bool | None = None,
         lease_seconds: float | None = None,
     ) -> None:
-        """Take over the ranks, each a (host, process id)."""
+        """Take over the ranks by their seats."""
         self._mpi = mpi
         self._comm = comm
-        self._processes = processes
+        self._seats = seats
         self._isolate = isolate
-        self._controller = Controller(MPITransport(mpi, comm), range(1, len(processes)), lease_seconds=lease_seconds)
+        self._controller = Controller(MPITransport(mpi, comm), range(1, len(seats)), lease_seconds=lease_seconds)
         self.n_workers = self._controller.n_workers
         self._waiting: deque[Call] = deque()
         self._n_open = 0  # futures that have not ended
@@ -161,6 +170,14 @@ class MPIExecutor(GenotypeExecutor):
         self._channel: _MPIChannel | None = None
         self._is_closed = False
         self._broken: BaseException | None = None
+
+    def describe(self) -> str:
+        """Say which ranks train where, and what the death of one would mean."""
+        if is_survivable():
+            death = "a rank that dies is done without"
+        else:
+            death = "the death of a rank ends the run; with Open MPI 5, mpirun --with-ft ulfm lets it go on"
+        return f"{in_words(self._seats)}\n{death}"
 
     def submit(self, fn: Callable[_P, _T], /, *args: _P.args, **kwargs: _P.kwargs) -> Future[_T]:
         """See :meth:`concurrent.futures.Executor.submit`; the call must pickle.
@@ -220,9 +237,9 @@ class MPIExecutor(GenotypeExecutor):
     def _leave(self) -> None:
         """Do not wait in MPI's end for ranks that do not answer: they are killed, or the job ends with this rank."""
         for rank in self._controller.silent:
-            host, process = self._processes[rank]
-            if is_survivable() and host == socket.gethostname():
-                os.kill(process, signal.SIGKILL)
+            seat = self._seats[rank]
+            if is_survivable() and seat.host == socket.gethostname():
+                os.kill(seat.process, signal.SIGKILL)
             else:
                 atexit.register(self._comm.Abort, 0)
 
