@@ -6,8 +6,6 @@ more are packages of their own: :mod:`deap_nas.assembly` and :mod:`deap_nas.trai
 :mod:`deap_nas.evaluators` (executors), :mod:`deap_nas.store` (population files) and :mod:`deap_nas.report` (pictures).
 """
 
-from importlib.metadata import PackageNotFoundError, version
-
 from deap_nas.algorithms import eaAsync
 from deap_nas.errors import NASError
 from deap_nas.evaluators import Evaluation, Status, mpi_executor
@@ -29,11 +27,6 @@ from deap_nas.operators import (
 )
 from deap_nas.search_space import FlatSpace, HierarchicalSpace
 from deap_nas.template import Cost, NetworkTemplate, cost
-
-try:
-    __version__ = version("deap-nas")
-except PackageNotFoundError:  # used from a folder that is not installed
-    __version__ = "unknown"
 
 __all__ = [
     "PAPER_OPERATIONS",
@@ -65,3 +58,15 @@ __all__ = [
     "selTournamentCrowded",
     "selTournamentFraction",
 ]
+
+
+def __getattr__(name: str) -> str:
+    """Look the version up when it is asked for, since that takes longer than importing the package."""
+    if name != "__version__":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version("deap-nas")
+    except PackageNotFoundError:  # used from a folder that is not installed
+        return "unknown"

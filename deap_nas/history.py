@@ -8,8 +8,6 @@ from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from deap import tools
-
 from deap_nas.evaluators import Evaluation, Job, Status
 from deap_nas.evaluators.outcome import worst_values
 from deap_nas.operators.ranking import RankedPopulation
@@ -54,6 +52,8 @@ class History:
         verbose: bool,
     ) -> None:
         """See the class."""
+        from deap import tools  # not at the top, so that ranks that only evaluate do without it
+
         self._evaluated = evaluated
         self._store = store
         self._evaluate = evaluate

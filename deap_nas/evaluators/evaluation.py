@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 from enum import IntEnum
-from hashlib import blake2b
 from typing import Protocol, runtime_checkable
 
 from deap_nas.genotype import Genotype
@@ -112,5 +111,7 @@ def derive_seed(*numbers: int) -> int:
     Returns:
         An integer in 0..2**63 - 1, the same on every machine.
     """
+    from hashlib import blake2b  # brings OpenSSL along, which idle ranks do without
+
     digest = blake2b(repr(tuple(map(int, numbers))).encode(), digest_size=8).digest()
     return int.from_bytes(digest, "big") >> 1

@@ -11,7 +11,6 @@ import pickle
 import signal
 import socket
 import threading
-import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
@@ -331,7 +330,7 @@ class _MPIChannel:
             if ended:
                 self._running.difference_update(ended)
                 return [(call.token, CallEnd(call)) for call in ended]
-            time.sleep(backoff.seconds())
+            backoff.pause()
 
     def close(self) -> None:
         """See :meth:`Channel.close`; what still runs is left to run, and its end is dropped."""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
-import multiprocessing
 import os
 import resource
 import signal
@@ -70,6 +68,8 @@ class ProcessExecutor(GenotypeExecutor):
         self._pool = self._start_pool()
 
     def _start_pool(self) -> Any:
+        import multiprocessing
+
         context = multiprocessing.get_context("spawn")
         return require("pebble", extra="processes").ProcessPool(
             max_workers=self.n_workers,
@@ -133,6 +133,8 @@ def _start_worker(counter: Any, n_workers: int, memory_bytes: int | None) -> Non
 def _die_with_parent() -> None:
     """Let the kernel end this process when its parent is gone, so that no training goes on for nobody (Linux only)."""
     if sys.platform == "linux":
+        import ctypes
+
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 

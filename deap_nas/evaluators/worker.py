@@ -12,7 +12,6 @@ import time
 import traceback
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
-from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
@@ -27,6 +26,8 @@ __all__ = ["Backoff", "Link", "WorkerSettings", "pickled_function", "serve"]
 
 #: Longest sleep between two looks for a message, in seconds.
 _LONGEST_SLEEP_SECONDS = 0.01
+#: A wait shorter than this does without sleep.
+_SECONDS_BEFORE_SLEEP = 2e-4
 #: Variables that tell a process that it is a rank; a child process that had them would try to be that rank.
 _LAUNCHER_PREFIXES = ("OMPI_", "PMIX_", "PMI_", "PRTE_", "HYDI_", "HYDRA_", "MPICH_")
 
@@ -59,7 +60,7 @@ class Link(Protocol):
 
 
 class Backoff:
-    """Sleeps that grow with the time already waited, so that a short wait stays short and a long one costs nothing."""
+    """Pauses that grow with the time already waited, so that a short wait stays short and a long one costs nothing."""
 
     def __init__(self) -> None:
         self._since = time.monotonic()
@@ -69,8 +70,17 @@ class Backoff:
         self._since = time.monotonic()
 
     def seconds(self) -> float:
-        """Length of the next sleep: an eighth of the time waited so far."""
-        return min(_LONGEST_SLEEP_SECONDS, 2e-5 + (time.monotonic() - self._since) / 8)
+        """Length of the next pause: an eighth of the time waited so far; 0 at first, to let others have the core."""
+        waited = time.monotonic() - self._since
+        return 0.0 if waited < _SECONDS_BEFORE_SLEEP else min(_LONGEST_SLEEP_SECONDS, waited / 8)
+
+    def pause(self) -> None:
+        """Let others have the core, and sleep if the wait is no short one."""
+        seconds = self.seconds()
+        if seconds:
+            time.sleep(seconds)
+        else:
+            os.sched_yield()
 
 
 def pickled_function(function: Callable[..., Any], *, isolate: bool | None = None) -> bytes:
@@ -93,7 +103,7 @@ def serve(link: Link, settings: WorkerSettings) -> None:
         while True:
             backoff = Backoff()
             while (message := link.receive()) is None:
-                time.sleep(backoff.seconds())
+                backoff.pause()
             kind = message[:1]
             if kind == STOP:
                 return
@@ -127,6 +137,8 @@ class _Child:
 
     def run(self, function: bytes, arguments: bytes, number: bytes) -> bytes:
         """Run a call and give its answer; say now and then that the rank is still at it."""
+        from concurrent.futures.process import BrokenProcessPool
+
         settings = self._settings
         for _ in range(_MOST_STARTS):
             try:
@@ -153,7 +165,7 @@ class _Child:
     def _wait(self, future: Future[bytes], number: bytes) -> bytes:
         backoff, beat_at = Backoff(), time.monotonic() + self._settings.beat_seconds
         while not future.done():
-            time.sleep(backoff.seconds())
+            backoff.pause()
             if time.monotonic() >= beat_at:
                 beat_at += self._settings.beat_seconds
                 self._link.send(BEAT + number)

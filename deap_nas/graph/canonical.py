@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from functools import cache
-from hashlib import blake2b
 
 from deap_nas.graph.graph import MERGES, Graph, Lowers, simplify
 from deap_nas.graph.operations import layers_of
@@ -52,6 +51,8 @@ def graph_key(graph: Graph) -> str:
 
 
 def _digest(text: str) -> str:
+    from hashlib import blake2b  # brings OpenSSL along, which idle ranks do without
+
     return blake2b(text.encode(), digest_size=16).hexdigest()
 
 
@@ -126,6 +127,8 @@ def _mixed(numbers: Iterable[int]) -> int:
 
 @cache
 def _code(operation: str) -> int:
+    from hashlib import blake2b
+
     return int.from_bytes(blake2b(operation.encode(), digest_size=8).digest(), "big")
 
 

@@ -6,7 +6,6 @@ import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import wraps
-from statistics import median_low
 from types import ModuleType
 from typing import Any, TypeVar
 
@@ -126,4 +125,8 @@ def median_cost(
             continue
     if not costs:
         raise SettingsError(f"none of {n_samples} random genotypes is a network: take more samples")
-    return Cost(median_low(size.n_parameters for size in costs), median_low(size.flops for size in costs))
+    middle = (len(costs) - 1) // 2
+    n_parameters, flops = (
+        sorted(values)[middle] for values in zip(*((c.n_parameters, c.flops) for c in costs), strict=True)
+    )
+    return Cost(n_parameters, flops)

@@ -6,7 +6,6 @@ import os
 import platform
 import sys
 import time
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 __all__ = ["provenance"]
@@ -28,6 +27,8 @@ def provenance() -> dict[str, Any]:
 
 
 def _version(package: str) -> str | None:
+    from importlib.metadata import PackageNotFoundError, version  # slow to import, and few need it
+
     try:
         return version(package)
     except PackageNotFoundError:

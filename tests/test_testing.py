@@ -1,0 +1,99 @@
+"""The contracts, run on what the package ships, and on parts that break them."""
+
+from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
+from contextlib import contextmanager
+from multiprocessing import get_context
+
+import pytest
+
+from deap_nas import FlatSpace, HierarchicalSpace
+from deap_nas.evaluators import ProcessExecutor, SerialExecutor
+from deap_nas.testing import ExecutorContract, SpaceContract
+from tests.launch import run
+
+
+class TestSerialExecutor(ExecutorContract):
+    def make_executor(self):
+        return SerialExecutor()
+
+
+class TestProcessExecutor(ExecutorContract):
+    def make_executor(self):
+        return ProcessExecutor(2)
+
+
+class TestThreadPoolExecutor(ExecutorContract):
+    def make_executor(self):
+        return ThreadPoolExecutor(3)
+
+
+class TestProcessPoolExecutor(ExecutorContract):
+    def make_executor(self):
+        return ProcessPoolExecutor(2, mp_context=get_context("spawn"))
+
+
+class TestHierarchicalSpace(SpaceContract):
+    def make_space(self):
+        return HierarchicalSpace(motifs=(3, 2, 1), nodes=(3, 4, 3))
+
+
+class TestFlatSpace(SpaceContract):
+    def make_space(self):
+        return FlatSpace(nodes=5, merge="add")
+
+
+@pytest.mark.parametrize("kind", ["MPIExecutor", "MPIPoolExecutor"])
+def test_executors_over_mpi_keep_the_contract(kind):
+    done = run("-m", "tests.mpi.contract", kind, n_ranks=3)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == "8 tests passed"
+
+
+class Forgetful(Executor):
+    """Loses every third call, and maps one item too few."""
+
+    def __init__(self):
+        self.n_calls = 0
+
+    def submit(self, fn, /, *args, **kwargs):
+        self.n_calls += 1
+        future = Future()
+        future.set_result(fn(*args, **kwargs) if self.n_calls % 3 else None)
+        return future
+
+    def map(self, fn, *iterables, **options):
+        return list(super().map(fn, *iterables))[:-1]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "test_an_exception_arrives_as_it_is",
+        "test_many_calls_are_done_once_each",
+        "test_map_keeps_order_and_number",
+        "test_the_search_runs_unchanged",
+    ],
+)
+def test_an_executor_that_breaks_the_contract_is_found_out(name):
+    class Contract(ExecutorContract):
+        n_workers = 2
+
+        @contextmanager
+        def make_executor(self):
+            yield Forgetful()
+
+    with pytest.raises((AssertionError, AttributeError, ZeroDivisionError)):
+        getattr(Contract(), name)()
+
+
+def test_a_space_that_breaks_the_contract_is_found_out():
+    class Lenient(FlatSpace):
+        def validate(self, genes):
+            pass
+
+    class Contract(SpaceContract):
+        def make_space(self):
+            return Lenient(nodes=4)
+
+    with pytest.raises(AssertionError, match="validate accepts"):
+        Contract().test_genes_out_of_the_bounds_are_refused()
