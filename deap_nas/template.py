@@ -251,7 +251,8 @@ class _Steps:
                 chain = _operation_chain(node.operation, self.shapes[sources[0]], width)
                 self._append((name, *node.path), "", sources, chain)
             values.append(self.value)
-        self.value = values[-1]
+        if graph.output is not None:
+            self.value = values[graph.output]
 
     def _merge(self, name: str, operation: str, sources: tuple[int, ...]) -> None:
         shapes = [self.shapes[source] for source in sources]

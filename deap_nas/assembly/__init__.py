@@ -5,7 +5,8 @@ from deap_nas.extras import require
 require("torch", extra="torch")
 
 from deap_nas.assembly.export import ExportedFile, export_network  # noqa: E402 - after the check above
-from deap_nas.assembly.network import Network, build_layer, build_network  # noqa: E402 - after the check above
+from deap_nas.assembly.modules import build_layer  # noqa: E402 - after the check above
+from deap_nas.assembly.network import Network, build_network  # noqa: E402 - after the check above
 from deap_nas.assembly.weights import Weights, read_weights  # noqa: E402 - after the check above
 
 __all__ = ["ExportedFile", "Network", "Weights", "build_layer", "build_network", "export_network", "read_weights"]

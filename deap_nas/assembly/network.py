@@ -3,30 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import singledispatch
 from itertools import pairwise
 
 import torch
 from torch import nn
 
-from deap_nas.graph import (
-    AvgPool2d,
-    BatchNorm2d,
-    Conv2d,
-    GlobalAvgPool2d,
-    Layer,
-    Linear,
-    Lowers,
-    MaxPool2d,
-    ReLU,
-    viable_graph,
-)
+from deap_nas.assembly.modules import build_layer
+from deap_nas.assembly.naive import NaiveNetwork
+from deap_nas.graph import Layer, Lowers, viable_graph
 from deap_nas.template import NetworkTemplate, Step, expand
 
-__all__ = ["Network", "build_layer", "build_network"]
+__all__ = ["Network", "build_network"]
 
 
-def build_network(space: Lowers, genes: Sequence[int], template: NetworkTemplate) -> nn.Module:
+def build_network(space: Lowers, genes: Sequence[int], template: NetworkTemplate, *, naive: bool = False) -> nn.Module:
     """Assemble a genotype's network inside a template (Liu 2018, equation 1 and figure 2).
 
     Its parameters are named after the genes they came from, and number exactly ``deap_nas.cost(...).n_parameters``.
@@ -35,6 +25,9 @@ def build_network(space: Lowers, genes: Sequence[int], template: NetworkTemplate
         space: the search space.
         genes: the genes of one individual.
         template: the network around the cell.
+        naive: assemble a module for each edge and concatenate at each node, as the equations read, with all dead parts
+            and in PyTorch's default memory format. It computes the same, with parameters of the same names besides
+            those of dead parts, and is there to compare with.
 
     Returns:
         A module from (batch, image_channels, height, width) to (batch, n_classes) logits, for any height and width,
@@ -44,7 +37,10 @@ def build_network(space: Lowers, genes: Sequence[int], template: NetworkTemplate
         GenotypeError: the genes do not belong to the space.
         NotViableError: no path leads from the cell's input to its output.
     """
-    network = Network(expand(viable_graph(space, genes), template))
+    graph = viable_graph(space, genes)
+    if naive:
+        return NaiveNetwork(expand(space.lower(genes), template))
+    network = Network(expand(graph, template))
     return network.to(memory_format=torch.channels_last)
 
 
@@ -101,52 +97,3 @@ def _last_uses(steps: Sequence[Step]) -> list[list[int]]:
     for index, number in last.items():
         unneeded[number].append(index)
     return unneeded
-
-
-@singledispatch
-def build_layer(layer: Layer) -> nn.Module:
-    """Make the module of a layer; a layer from outside the package makes its own."""
-    return layer.build()
-
-
-@build_layer.register
-def _conv(layer: Conv2d) -> nn.Module:
-    return nn.Conv2d(
-        layer.in_channels,
-        layer.out_channels,
-        layer.kernel_size,
-        stride=layer.stride,
-        padding=layer.kernel_size // 2,
-        groups=layer.groups,
-        bias=False,
-    )
-
-
-@build_layer.register
-def _batch_norm(layer: BatchNorm2d) -> nn.Module:
-    return nn.BatchNorm2d(layer.channels)
-
-
-@build_layer.register
-def _relu(layer: ReLU) -> nn.Module:  # noqa: ARG001 - the type chooses the function
-    return nn.ReLU()
-
-
-@build_layer.register
-def _max_pool(layer: MaxPool2d) -> nn.Module:
-    return nn.MaxPool2d(layer.kernel_size, stride=1, padding=layer.kernel_size // 2)
-
-
-@build_layer.register
-def _avg_pool(layer: AvgPool2d) -> nn.Module:
-    return nn.AvgPool2d(layer.kernel_size, stride=1, padding=layer.kernel_size // 2, count_include_pad=False)
-
-
-@build_layer.register
-def _global_avg_pool(layer: GlobalAvgPool2d) -> nn.Module:  # noqa: ARG001 - the type chooses the function
-    return nn.AdaptiveAvgPool2d(1)
-
-
-@build_layer.register
-def _linear(layer: Linear) -> nn.Module:
-    return nn.Sequential(nn.Flatten(), nn.Linear(layer.in_features, layer.out_features))
