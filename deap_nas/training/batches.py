@@ -47,6 +47,10 @@ class Batches(Protocol):
         """Go on after so many batches."""
         ...
 
+    def close(self) -> None:
+        """Free what was read ahead, and end who reads."""
+        ...
+
 
 @dataclass(frozen=True, eq=False)
 class DeviceImages:
@@ -73,13 +77,12 @@ def to_device(images: Images, *, device: torch.device, like: DeviceImages | None
         device: where.
         like: take the normalisation of these; by default compute it.
     """
-    pixels = torch.from_numpy(images.pixels).to(device)
-    labels = torch.from_numpy(images.labels).to(device)
+    pixels, labels = torch.from_numpy(images.pixels), torch.from_numpy(images.labels)
     if like is not None:
-        return DeviceImages(pixels, labels, like.mean, like.scale)
-    by_channel = pixels.flatten(0, 2).double()
-    scale = 1 / by_channel.std(dim=0).clamp(min=1.0)
-    return DeviceImages(pixels, labels, by_channel.mean(dim=0).float(), scale.float())
+        return DeviceImages(pixels.to(device), labels.to(device), like.mean, like.scale)
+    by_channel = pixels.flatten(0, 2).double()  # on the CPU: not every device has double precision
+    mean, scale = by_channel.mean(dim=0), 1 / by_channel.std(dim=0).clamp(min=1.0)
+    return DeviceImages(*(tensor.to(device) for tensor in (pixels, labels, mean.float(), scale.float())))
 
 
 def augmented_batch(
@@ -161,6 +164,9 @@ class DeviceBatches:
         """Go on where :meth:`state` was taken."""
         self._generator.set_state(state["generator"])
         self._order = state["order"].to(self.device)
+
+    def close(self) -> None:
+        """Nothing: the images stay for the next run."""
 
 
 def evaluation_batches(images: DeviceImages) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:

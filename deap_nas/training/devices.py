@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from typing import TYPE_CHECKING
 
 from deap_nas.errors import SettingsError
@@ -12,8 +13,8 @@ if TYPE_CHECKING:
 
 __all__ = ["check_device", "choose_device"]
 
-#: Kinds of devices that torch knows and this package has a use for.
-_DEVICES = ("auto", "cpu", "cuda", "mps", "xpu")
+#: Devices that torch knows and this package has a use for.
+_NAMES = re.compile(r"auto|cpu|mps|(cuda|xpu)(:(0|[1-9][0-9]*))?")
 
 
 def check_device(name: str) -> None:
@@ -22,22 +23,38 @@ def check_device(name: str) -> None:
     Raises:
         SettingsError: no device has that name.
     """
-    if name.partition(":")[0] not in _DEVICES:
-        raise SettingsError(f"device must be one of {', '.join(_DEVICES)}, with ':N' for the N-th, found {name!r}")
+    if not _NAMES.fullmatch(name):
+        raise SettingsError(f"device must be one of auto, cpu, cuda, cuda:N, mps, xpu and xpu:N, found {name!r}")
 
 
 def choose_device(name: str) -> torch.device:
     """Give the device of that name; under ``torchrun``, ``auto`` and ``cuda`` are this process's own GPU.
 
     Raises:
-        SettingsError: a GPU was asked for, and there is none.
+        SettingsError: no device has that name, or it is not there.
     """
     import torch
 
-    if name.startswith("cuda") and not torch.cuda.is_available():
-        raise SettingsError(f"device {name!r} was asked for, but PyTorch finds no GPU here: try 'cpu' or 'auto'")
+    check_device(name)
+    found = name
     if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "cpu"
-    if name == "cuda" and "LOCAL_RANK" in os.environ:
-        name = f"cuda:{os.environ['LOCAL_RANK']}"
-    return torch.device(name)
+        found = "cuda" if torch.cuda.is_available() else "cpu"
+    if found == "cuda" and "LOCAL_RANK" in os.environ:
+        found = f"cuda:{os.environ['LOCAL_RANK']}"
+    device = torch.device(found)
+    n_devices = _count(device.type)
+    if (device.index or 0) >= n_devices:
+        raise SettingsError(
+            f"device {found!r} is not there: PyTorch finds {n_devices} of its kind; try 'auto' or 'cpu'"
+        )
+    return device
+
+
+def _count(kind: str) -> int:
+    """Devices of a kind that torch can use here."""
+    import torch
+
+    if kind == "mps":
+        return int(torch.backends.mps.is_available())
+    counts = {"cuda": torch.cuda.device_count, "xpu": torch.xpu.device_count}
+    return counts[kind]() if kind in counts else 1

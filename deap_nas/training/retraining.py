@@ -241,6 +241,8 @@ class Retraining:
             run.train(checkpoint_seconds=self.checkpoint_seconds, observe=observe)
         except DivergedError as error:
             return RunResult(Status.DIVERGED, 0.0, 0.0, run.seconds, str(error))
+        finally:
+            batches.close()
         top1, top5 = run.test(images)
         run.keep(**self.to_dict(), run=number, accuracy=top1)
         return RunResult(Status.OK, top1, top5, run.seconds)

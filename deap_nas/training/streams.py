@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -35,6 +35,10 @@ _CENTRAL = 0.875
 #: Images in one batch of an evaluation.
 _EVALUATION_BATCH = 256
 _MOST_READERS = 16
+#: Batches that a reader works on, or has read and nobody has taken.
+_MOST_BATCHES_OF_A_READER = 4
+#: Bytes of such batches on one machine; a batch of 1024 images of 299 pixels a side has 275 million.
+_MOST_BYTES_AHEAD = 4 * 2**30
 
 
 class StreamedImages:
@@ -55,7 +59,7 @@ class StreamedImages:
         """See the class."""
         files = training_files(source)
         chosen = [files[number] for number in subset(len(files), source.n_images)]
-        self._training = _ImageFiles(chosen, _training_transform(augmentation, size))
+        self._training = _ImageFiles(chosen, _training_transform(augmentation, size), size)
         self._source = source
         self._size = size
         self._batch_size = batch_size
@@ -72,9 +76,10 @@ class StreamedImages:
             DatasetError: they are missing or unreadable.
         """
         files = test_files(self._source)
-        images = _ImageFiles(files, _test_transform(self._size))
-        plan = torch.arange(len(files)).split(_EVALUATION_BATCH)  # type: ignore[no-untyped-call]
-        for pixels, labels in _loaded(images, [[(number, 0) for number in part.tolist()] for part in plan]):
+        images = _ImageFiles(files, _test_transform(self._size), self._size)
+        parts = torch.arange(len(files)).split(_EVALUATION_BATCH)  # type: ignore[no-untyped-call]
+        plan = [[(number, 0) for number in part.tolist()] for part in parts]
+        for pixels, labels in _loaded(images, plan, _EVALUATION_BATCH):
             yield _normalised(pixels, self._ranks.device), labels.to(self._ranks.device)
 
 
@@ -92,13 +97,14 @@ class StreamBatches:
         """See the class."""
         self.device = ranks.device
         self._images = images
+        self._n_images = batch_size // ranks.size
         self._plan = _Plan(len(images), batch_size, ranks.share(batch_size), seed)
-        self._loaded: Iterator[tuple[torch.Tensor, torch.Tensor]] | None = None
+        self._loaded: Generator[tuple[torch.Tensor, torch.Tensor]] | None = None
 
     def next(self) -> tuple[torch.Tensor, torch.Tensor]:
         """Give the next batch: images and labels."""
         if self._loaded is None:
-            self._loaded = _loaded(self._images, self._plan)
+            self._loaded = _loaded(self._images, self._plan, self._n_images)
         pixels, labels = next(self._loaded)
         return _normalised(pixels, self.device), labels.to(self.device, non_blocking=True)
 
@@ -109,7 +115,13 @@ class StreamBatches:
     def restore(self, state: Mapping[str, torch.Tensor], step: int) -> None:  # noqa: ARG002 - see state
         """Go on after so many batches."""
         self._plan.first_step = step
-        self._loaded = None
+        self.close()
+
+    def close(self) -> None:
+        """End the readers; :meth:`next` would begin where :meth:`restore` has put it."""
+        if self._loaded is not None:
+            self._loaded.close()
+            self._loaded = None
 
 
 class _Plan:
@@ -139,7 +151,9 @@ class _Plan:
 class _ImageFiles(Dataset[tuple[torch.Tensor, int]]):
     """Image files with their labels; an index is the number of an image and the seed of its augmentation."""
 
-    def __init__(self, files: list[tuple[Path, int]], transform: Any) -> None:
+    def __init__(self, files: list[tuple[Path, int]], transform: Any, size: int) -> None:
+        #: Bytes of an image as it is given.
+        self.n_bytes = 3 * size * size
         self._paths = np.array([os.fsencode(path) for path, _ in files])  # small, when it is sent to the readers
         self._labels = np.array([label for _, label in files])
         self._transform = transform
@@ -155,8 +169,9 @@ class _ImageFiles(Dataset[tuple[torch.Tensor, int]]):
             return self._transform(image), int(self._labels[number])
 
 
-def _loaded(images: _ImageFiles, plan: Any) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-    n_readers = _n_readers()
+def _loaded(images: _ImageFiles, plan: Any, batch_size: int) -> Generator[tuple[torch.Tensor, torch.Tensor]]:
+    """Read the batches of a plan; closing it ends the readers."""
+    n_readers, n_batches = _readers(batch_size * images.n_bytes)
     loader = DataLoader(
         images,
         batch_sampler=plan,
@@ -165,7 +180,7 @@ def _loaded(images: _ImageFiles, plan: Any) -> Iterator[tuple[torch.Tensor, torc
         pin_memory=torch.cuda.is_available(),
         worker_init_fn=_ignore_interrupts if n_readers else None,
         multiprocessing_context="forkserver" if n_readers else None,  # no fork of a process that has threads
-        prefetch_factor=4 if n_readers else None,
+        prefetch_factor=n_batches,
     )
     try:
         yield from loader
@@ -173,10 +188,22 @@ def _loaded(images: _ImageFiles, plan: Any) -> Iterator[tuple[torch.Tensor, torc
         raise DatasetError(str(error).rpartition("DatasetError: ")[2].strip()) from error
 
 
+def _readers(n_bytes: int) -> tuple[int, int | None]:
+    """Processes that read batches of so many bytes for this one, and how many batches each may be ahead."""
+    most_batches = max(1, _MOST_BYTES_AHEAD // (n_bytes * _n_neighbours()))
+    n_readers = min(_n_readers(), most_batches)
+    return n_readers, min(_MOST_BATCHES_OF_A_READER, most_batches // n_readers) if n_readers else None
+
+
 def _n_readers() -> int:
-    """Processes that read for this one: a core each, one core left for the training."""
+    """Processes that may read for this one: a core each, one core left for the training."""
     n_cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return min(_MOST_READERS, n_cores // int(os.environ.get("LOCAL_WORLD_SIZE", "1")) - 1)
+    return max(0, min(_MOST_READERS, n_cores // _n_neighbours() - 1))
+
+
+def _n_neighbours() -> int:
+    """Processes on this machine that train, this one included."""
+    return int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
 
 
 def _ignore_interrupts(number: int) -> None:  # noqa: ARG001 - the loader's interface

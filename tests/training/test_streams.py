@@ -1,4 +1,7 @@
+import multiprocessing
+import os
 import random
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -17,9 +20,12 @@ COLOURS = ((250, 20, 20), (20, 250, 20), (20, 20, 250))
 SIZE = 16
 
 
+n_readers_here = streams._n_readers
+
+
 @pytest.fixture(autouse=True)
 def no_readers(monkeypatch):
-    """Read in the process of the test, which is quicker; one test asks for readers."""
+    """Read in the process of the test, which is quicker; some tests ask for readers."""
     monkeypatch.setattr(streams, "_n_readers", lambda: 0)
 
 
@@ -174,3 +180,43 @@ def test_retraining_learns_the_colours_and_takes_the_size_of_its_template(tmp_pa
     result = retraining.run(tmp_path / "out")
     assert result.accuracies[0] > 0.6
     assert result.top5 == (1.0,)
+
+
+@pytest.mark.parametrize(("n_cores", "n_processes", "expected"), [(2, 4, 0), (2, 1, 1), (8, 2, 3), (64, 1, 16)])
+def test_each_process_has_readers_for_its_share_of_the_cores(n_cores, n_processes, expected, monkeypatch):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda process: range(n_cores))
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", str(n_processes))
+    assert n_readers_here() == expected
+
+
+@pytest.mark.parametrize("n_processes", [1, 8])
+@pytest.mark.parametrize(("n_images", "size"), [(1024, 299), (256, 299), (12, 16), (2048, 299)])
+def test_batches_read_ahead_keep_within_the_memory_of_a_machine(n_images, size, n_processes, monkeypatch):
+    monkeypatch.setattr(streams, "_n_readers", lambda: 16)
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", str(n_processes))
+    n_bytes = n_images // n_processes * 3 * size**2
+    n_readers, n_batches = streams._readers(n_bytes)
+    assert 1 <= n_readers <= 16
+    assert 1 <= n_batches <= 4
+    assert n_processes * n_readers * n_batches * n_bytes <= 4 * 2**30
+    if size == 16:
+        assert (n_readers, n_batches) == (16, 4)
+
+
+def test_readers_of_a_run_have_ended_when_its_test_images_are_read(tmp_path, monkeypatch):
+    source, readers = make_imagenet(tmp_path / "images"), {}
+    monkeypatch.setattr(streams, "_n_readers", lambda: 1)
+    read_test_images = StreamedImages.test_batches
+
+    def test_batches(images):
+        readers["testing"] = len(multiprocessing.active_children())
+        return read_test_images(images)
+
+    def observe(progress):
+        readers["training"] = len(multiprocessing.active_children())
+
+    monkeypatch.setattr(StreamedImages, "test_batches", test_batches)
+    template = NetworkTemplate.imagenet(channels=2, n_cells=1, image_size=32)
+    retraining = make_retraining(dataset=source.name, template=template, runs=1, recipe=replace(RECIPE, steps=2))
+    retraining.run(tmp_path / "out", observer=observe)
+    assert readers == {"training": 1, "testing": 0}
