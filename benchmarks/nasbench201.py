@@ -104,6 +104,10 @@ def table_of(found, fitness):
         cells = [in_words(fitness.test["cifar10"][rows[:, n - 1]]) for n in columns]
         yield f"{name:28}" + "".join(f"{cell:>26}" for cell in cells) + f"{PUBLISHED.get(name, ''):>18}"
     yield f"{'best cell of the space':28}" + f"{fitness.test['cifar10'].max():>26.2f}"
+    yield (
+        "The published budget is 12,000 seconds of simulated training and validation, not a number of evaluations;\n"
+        "the table has no times, so the two cannot be converted here: look at all columns."
+    )
     yield ""
     yield f"the same cells after {n_evaluations} evaluations, on the other datasets"
     for name, rows in found.items():

@@ -25,7 +25,8 @@ from table1_figures import draw_fitness, draw_improvement
 from tqdm import tqdm
 
 import deap_nas
-from deap_nas.evaluators import ProcessExecutor, derive_seed
+from deap_nas.errors import SettingsError
+from deap_nas.evaluators import MPIExecutor, ProcessExecutor, derive_seed
 from deap_nas.report import Progress
 from deap_nas.store import HDF5Store, resume_population
 from deap_nas.training import CIFAR_EVALUATION, SEARCH, AccuracyFitness, Retraining
@@ -120,7 +121,7 @@ class Experiment:
         toolbox = base.Toolbox()
         toolbox.register("individual", deap_nas.initDiversified, creator.Individual, space, rng=rng)
         toolbox.register("mutate", deap_nas.mutEdge, space=space, rng=rng)
-        limit = deap_nas.CostLimit(space, fitness.template, max_parameters=largest)
+        limit = deap_nas.CostLimit(space, fitness.template, max_parameters=largest, n_tries=100_000)
         toolbox.decorate("individual", limit)
         toolbox.decorate("mutate", limit)
         toolbox.register("select", deap_nas.selTournamentFraction, fraction=args.tournament, rng=rng)
@@ -172,7 +173,7 @@ class Experiment:
             return int(ids[rows[np.argmax(fitness[rows])]])
 
     def retrain(self, cells):
-        """Test accuracies of the large model with each (search, seed, id), one for each run."""
+        """Test accuracies of the large model with each (search, seed, id), one for each run that did not diverge."""
         args, futures = self.args, {}
         for name, seed, number in cells:
             with HDF5Store.read(self.file(name, seed)) as store:
@@ -194,7 +195,10 @@ class Experiment:
                 futures[name, seed, number, run] = self.executor.submit(retraining.run, folder)
         results = {key: future.result() for key, future in tqdm(futures.items(), "large models", file=sys.stderr)}
         return {
-            cell: ([results[*cell, run].accuracies[0] for run in range(args.runs)], results[*cell, 0].n_parameters)
+            cell: (
+                [accuracy for run in range(args.runs) for accuracy in results[*cell, run].accuracies],
+                results[*cell, 0].n_parameters,
+            )
             for cell in cells
         }
 
@@ -220,7 +224,7 @@ def table(experiment, chosen, results):
             large.append(n_parameters)
         errors = [100 * (1 - accuracy) for accuracy in accuracies]
         deviation = statistics.stdev(errors) if len(errors) > 1 else 0.0
-        error = f"{statistics.fmean(errors):.2f} +- {deviation:.2f}"
+        error = f"{statistics.fmean(errors):.2f} +- {deviation:.2f}" if errors else "diverged"
         yield (
             f"{representation:14}  {method:24}{samples[which]:>8}{error:>16}"
             f"{100 * statistics.fmean(validation):>14.2f}{statistics.median_low(small):>18,}"
@@ -238,7 +242,8 @@ def improvement(experiment, chosen, results):
         with HDF5Store.read(experiment.file("hierarchical", seed)) as store:
             fitness = dict(zip(store.column("id").tolist(), store.column("fitness")[:, 0].tolist(), strict=True))
         small = [100 * (fitness[number] - fitness[ids[0]]) for number in ids]
-        means = [100 * statistics.fmean(results["hierarchical", seed, number][0]) for number in ids]
+        found = [results["hierarchical", seed, number][0] for number in ids]
+        means = [100 * statistics.fmean(accuracies) if accuracies else float("nan") for accuracies in found]
         yield sizes, small, [mean - means[0] for mean in means]
 
 
@@ -263,6 +268,8 @@ def main():
     args = arguments()
     with deap_nas.mpi_executor() as executor:
         if executor is not None:  # None on the ranks that have served as workers
+            if args.workers and isinstance(executor, MPIExecutor):
+                raise SettingsError("--workers is for runs without mpirun: give one or the other")
             with ProcessExecutor(args.workers) if args.workers else nullcontext(executor) as workers:
                 run(args, workers)
 

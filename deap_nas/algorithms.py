@@ -75,7 +75,8 @@ def eaAsync(
         cxpb: probability that a child is crossed by ``toolbox.mate`` with another selected parent before it is
             mutated, in [0, 1]; the paper has no crossover.
         retries: how often an evaluation is tried again whose worker died or that ran out of memory, on another worker
-            where the executor can choose.
+            where the executor can choose. Ranks of MPI count as one try together: an evaluation whose rank dies goes
+            to up to two others.
         n_workers: evaluations kept running at a time; by default as many as the executor has workers.
         seed: of the run, where there is no store that knows it; evaluation seeds derive from it and the evaluation's
             id. By default drawn from ``rng``.
@@ -89,7 +90,7 @@ def eaAsync(
     Raises:
         SettingsError: ``n_evaluations`` or ``n_workers`` is not positive, ``cxpb`` is out of its range, there is nobody
             to start from, or the store belongs to another seed or fitness.
-        ExecutorError: an evaluation cannot be sent to a worker.
+        ExecutorError: an evaluation cannot be sent to a worker, or no worker is left; a store can be resumed.
         NASError: an evaluation says that the settings are wrong, such as a missing dataset, and none has succeeded.
     """
     _check_settings(population, n_evaluations, n_workers, cxpb)
@@ -134,7 +135,8 @@ def eaAsync(
             elif n_left > 0:
                 raise SettingsError("the survival rule left no evaluated member to have offspring")
     except BaseException:
-        population[:] = [*queue.evaluated, *crew.running.values(), *queue.waiting]
+        unfinished = [*crew.running.values(), *queue.waiting]
+        population[:] = [*queue.evaluated, *(member for member in unfinished if not member.fitness.valid)]
         raise
     finally:
         crew.dismiss()
@@ -197,7 +199,8 @@ class _Crew:
                 self._n_tries[job.id] += 1
                 self._channel.submit(job, avoid=evaluation.worker)
             else:
-                yield self.running.pop(job.id), evaluation
+                yield self.running[job.id], evaluation
+                del self.running[job.id]
 
     def dismiss(self) -> None:
         self._channel.close()

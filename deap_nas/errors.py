@@ -10,7 +10,8 @@
     ├── MissingExtraError     (ImportError)      an optional dependency that is not installed
     ├── DatasetError          (ValueError)       images that are missing, too few or unreadable
     ├── ExecutorError         (RuntimeError)     workers that cannot do their work
-    │   └── LostWorkerError   (RuntimeError)     a worker that died, or was ended, with the call it ran
+    │   ├── LostWorkerError   (RuntimeError)     a worker that died, or was ended, with the call it ran
+    │   └── NoWorkerError     (RuntimeError)     no worker that is left
     ├── DivergedError         (ArithmeticError)  a training whose loss is no longer a number
     ├── ExportError           (RuntimeError)     a network that cannot be exported, or a file of one that is wrong
     └── StoreError            (RuntimeError)     a population file that cannot be used
@@ -32,6 +33,7 @@ __all__ = [
     "LostWorkerError",
     "MissingExtraError",
     "NASError",
+    "NoWorkerError",
     "NotViableError",
     "SettingsError",
     "StoreError",
@@ -93,6 +95,10 @@ class ExecutorError(NASError, RuntimeError):
 
 class LostWorkerError(ExecutorError):
     """A worker died, or was ended, with the call it ran."""
+
+
+class NoWorkerError(ExecutorError):
+    """No worker is left to run a call."""
 
 
 class DivergedError(NASError, ArithmeticError):

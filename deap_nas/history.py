@@ -98,9 +98,9 @@ class History:
             _log.info("evaluation %d: %s", evaluation.id, evaluation.status.name)
         else:
             self.has_success = True
+        self._store.append(individual, evaluation)
         individual.fitness.values = evaluation.values
         individual.evaluation = evaluation
-        self._store.append(individual, evaluation)
         self._evaluated.append(individual)
         self._counts["nevals" if evaluation.reused < 0 else "reused"] += 1
         if self._reuse is not None:

@@ -91,7 +91,7 @@ def make_toolbox(args, fitness, rng):
     diversified = partial(deap_nas.initDiversified, n_mutations=args.mutations, rng=rng)
     toolbox.register("individual", diversified, creator.Individual, space)
     toolbox.register("mutate", deap_nas.mutEdge, space=space, rng=rng)
-    limit = deap_nas.CostLimit(space, fitness.template, max_parameters=args.max_parameters, n_tries=100_000)
+    limit = deap_nas.CostLimit(space, fitness.template, max_parameters=args.max_parameters, n_tries=5000)
     toolbox.decorate("individual", limit)
     toolbox.decorate("mutate", limit)
     toolbox.register("select", deap_nas.selTournamentFraction, fraction=args.tournament, rng=rng)
@@ -121,14 +121,15 @@ def search(args, executor):
     fitness = make_fitness(args, space)
     rng = random.Random(args.seed)
     toolbox = make_toolbox(args, fitness, rng)
-    population = tools.initRepeat(list, toolbox.individual, args.population)
     with open_store(args, fitness) as store:
         print(f"writing {store.path}; an interrupted run goes on with --resume {store.path}", file=sys.stderr)
+        population = resume_population(store, creator.Individual, rng=rng)
+        population = population or tools.initRepeat(list, toolbox.individual, args.population)
         done = [record.evaluation for record in store.records()]
         try:
             with Progress(args.evaluations, evaluations=done) as progress:
                 deap_nas.eaAsync(
-                    resume_population(store, creator.Individual, rng=rng) or population,
+                    population,
                     toolbox,
                     executor,
                     n_evaluations=args.evaluations,

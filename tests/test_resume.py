@@ -3,17 +3,21 @@
 import random
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 
 import pytest
+from deap import tools
 
-from deap_nas import Status, eaAsync
+from deap_nas import Status, eaAsync, killUnselected, selTournamentCrowded
 from deap_nas.evaluators import SerialExecutor, derive_seed
 from deap_nas.store import MemoryStore, resume_population
 from tests.toolboxes import (
     SPACE,
     MaxIndividual,
+    PairIndividual,
     SeedFitness,
     gene_sum,
+    gene_sum_and_zeros,
     make_toolbox,
     troubled,
 )
@@ -255,3 +259,43 @@ def test_an_interrupted_population_goes_on_with_its_store():
         eaAsync(population, toolbox, executor, n_evaluations=10, store=store, rng=rng)
     assert len(population) == store.n_evaluated == 10
     assert [individual.evaluation.id for individual in population] == list(range(10))
+
+
+@pytest.mark.parametrize("at", range(12, 60, 7))
+def test_an_interrupted_nsga2_gives_the_same_rows_as_an_uninterrupted_one(at):
+    def search(store, evaluate):
+        rng = random.Random(1)
+        toolbox = make_toolbox(evaluate, rng=rng, icls=PairIndividual)
+        toolbox.register("select", selTournamentCrowded, rng=rng)
+        rule = partial(killUnselected, size=10, select=tools.selNSGA2)
+        population = resume_population(store, PairIndividual, rng=rng) or toolbox.population(10)
+        with SerialExecutor() as executor:
+            eaAsync(population, toolbox, executor, n_evaluations=60, store=store, rng=rng, survival=rule)
+
+    whole, parts = MemoryStore(seed=3), MemoryStore(seed=3)
+    search(whole, gene_sum_and_zeros)
+    with pytest.raises(KeyboardInterrupt):
+        search(parts, Interrupted(gene_sum_and_zeros, at))
+    assert parts.n_evaluated == at
+    search(parts, gene_sum_and_zeros)
+    assert rows(parts) == rows(whole)
+    assert sum(record.alive for record in parts.records()) == 10
+
+
+class FullDisk(MemoryStore):
+    """Fails to write one evaluation."""
+
+    def append(self, genes, evaluation):
+        if evaluation.id == 4:
+            raise OSError("no space left on device")
+        super().append(genes, evaluation)
+
+
+def test_an_evaluation_that_cannot_be_recorded_leaves_its_individual_to_be_evaluated_again():
+    rng = random.Random(1)
+    toolbox = make_toolbox(gene_sum, rng=rng)
+    population = toolbox.population(6)
+    with SerialExecutor() as executor, pytest.raises(OSError, match="no space left"):
+        eaAsync(population, toolbox, executor, n_evaluations=20, store=FullDisk(seed=1), rng=rng)
+    assert len(population) == 6
+    assert [individual.fitness.valid for individual in population] == [True] * 4 + [False] * 2

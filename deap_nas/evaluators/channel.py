@@ -7,9 +7,11 @@ end costs the same however many calls are running.
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import Executor, Future
+from concurrent.futures import BrokenExecutor, Executor, Future
 from queue import SimpleQueue
 from typing import Any, Protocol
+
+from deap_nas.errors import NoWorkerError
 
 __all__ = ["Channel", "Ended", "FutureChannel", "open_channel"]
 
@@ -30,6 +32,9 @@ class Channel(Protocol):
         Args:
             argument: one that pickles, and that nothing else in the channel is equal to.
             avoid: number of a worker that should not do it if another can.
+
+        Raises:
+            ExecutorError: it cannot be sent, or no worker is left.
         """
 
     def wait(self) -> list[tuple[Any, Ended]]:
@@ -56,7 +61,10 @@ class FutureChannel:
 
     def submit(self, argument: Any, *, avoid: int = -1) -> None:  # noqa: ARG002 - an executor chooses its worker itself
         """See :meth:`Channel.submit`."""
-        future = self._executor.submit(self._function, argument)
+        try:
+            future = self._executor.submit(self._function, argument)
+        except BrokenExecutor as error:
+            raise NoWorkerError(f"the executor can run no more calls: {error}") from error
         self._arguments[future] = argument
         future.add_done_callback(self._ended.put)
 

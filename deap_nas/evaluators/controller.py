@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from deap_nas.errors import ExecutorError, LostWorkerError
+from deap_nas.errors import ExecutorError, LostWorkerError, NoWorkerError
 
 __all__ = ["BEAT", "CALL", "FUNCTION", "NUMBER", "RESULT", "STOP", "Call", "CallEnd", "Controller", "Transport"]
 
@@ -99,6 +99,8 @@ class Controller:
         self._running: dict[int, Call] = {}  # by rank
         self._heard: dict[int, float] = {}  # when a busy rank last gave a sign of life
         self._next_look = 0.0
+        self._last_step = clock()
+        self._alone_since: float | None = None  # when the last rank was lost
         self._n_handed_out = 0
         self.waiting: deque[Call] = deque()
 
@@ -134,10 +136,10 @@ class Controller:
             self._take(*message, ended)
         for rank in self._transport.failed():
             self._bury(rank, ended)
-        if self._lease_seconds is not None and self._clock() >= self._next_look:
-            self._end_leases(ended)
+        if self._lease_seconds is not None:
+            self._end_leases(self._lease_seconds, ended)
         self._hand_out()
-        if self.waiting and not self._live and not self._silent:
+        if self.waiting and not self._live and self._is_hopeless():
             ended.extend(self._give_up())
         return ended
 
@@ -188,6 +190,7 @@ class Controller:
             _log.warning("rank %d is back; its late answer is refused", rank)
             self._silent.discard(rank)
             self._live.add(rank)
+            self._alone_since = None
         else:
             return
         self._idle.append(rank)
@@ -198,15 +201,25 @@ class Controller:
         self._silent.discard(rank)
         self._withdraw(rank, ended)
 
-    def _end_leases(self, ended: list[Call]) -> None:
+    def _end_leases(self, lease_seconds: float, ended: list[Call]) -> None:
         """Take the call from each rank that has been silent for too long."""
-        lease_seconds = self._lease_seconds or 0.0
         now = self._clock()
+        gap, self._last_step = now - self._last_step, now
+        if gap > lease_seconds / 2:  # it was this process that slept
+            self._heard = {rank: heard + gap for rank, heard in self._heard.items()}
+        if now < self._next_look:
+            return
         self._next_look = now + lease_seconds / 8
         for rank in [rank for rank, heard in self._heard.items() if now - heard > lease_seconds]:
             _log.warning("nothing heard from rank %d for %.0f seconds; its call goes to another", rank, lease_seconds)
             self._silent.add(rank)
             self._withdraw(rank, ended)
+
+    def _is_hopeless(self) -> bool:
+        """Whether no rank is left that might come back, or none has for ten leases."""
+        now = self._clock()
+        self._alone_since = now if self._alone_since is None else self._alone_since
+        return not self._silent or now - self._alone_since > 10 * (self._lease_seconds or 0.0)
 
     def _withdraw(self, rank: int, ended: list[Call]) -> None:
         self._live.discard(rank)
@@ -229,7 +242,7 @@ class Controller:
         given_up = list(self.waiting)
         self.waiting.clear()
         for call in given_up:
-            call.error = ExecutorError("no rank is left to run the call")  # nothing that a retry could help
+            call.error = NoWorkerError("no rank is left to run the call")
         return given_up
 
 

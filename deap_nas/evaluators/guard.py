@@ -12,7 +12,7 @@ from typing import Any
 
 from deap_nas.errors import SettingsError
 from deap_nas.evaluators.evaluation import Evaluation, Job, Status
-from deap_nas.evaluators.run import Runner
+from deap_nas.evaluators.run import Runner, is_isolated
 
 __all__ = ["Guard"]
 
@@ -47,6 +47,11 @@ class Guard:
             raise SettingsError(f"worst_values must be finite numbers, one for each objective, found {worst_values!r}")
         self.worst_values = tuple(map(float, worst_values))
         self._fitness = evaluate
+
+    @property
+    def isolated(self) -> bool:
+        """Whether the fitness asks for a child process."""
+        return is_isolated(self._fitness)
 
     def __call__(self, *arguments: Any, **keywords: Any) -> tuple[float, ...]:
         """Give the values of an individual, the last argument; those before it are the toolbox's.

@@ -8,6 +8,9 @@ from typing import Any
 
 __all__ = ["MPITransport", "RankLink", "is_survivable"]
 
+#: A message up to this size leaves at once, whatever its receiver does.
+_EAGER_BYTES = 1024
+
 
 def is_survivable() -> bool:
     """Whether the search outlives the death of a worker rank: under Open MPI 5 with ``mpirun --with-ft ulfm``."""
@@ -24,12 +27,18 @@ class MPITransport:
         self._status = mpi.Status()
         self._deaths = (mpi.ERR_PROC_FAILED, mpi.ERR_PROC_FAILED_PENDING) if is_survivable() else ()
         self._dead: set[int] = set()
+        self._on_their_way: list[tuple[Any, bytes]] = []
         self._somebody_died = False
 
     def send(self, rank: int, message: bytes) -> None:
         """See :meth:`Transport.send`."""
         try:
-            self._comm.Send([message, self._byte], dest=rank)
+            if len(message) <= _EAGER_BYTES:
+                self._comm.Send([message, self._byte], dest=rank)
+            else:  # would wait until the rank takes it, and it may have fallen silent
+                request = self._comm.Isend([message, self._byte], dest=rank)
+                self._on_their_way = [(other, sent) for other, sent in self._on_their_way if not other.Test()]
+                self._on_their_way.append((request, message))
         except self._error as error:
             self._take(error)
 

@@ -6,11 +6,12 @@ Whoever waits, sleeps: MPI implementations spin in blocking calls, which takes t
 from __future__ import annotations
 
 import atexit
+import logging
 import os
-import pickle
 import signal
 import socket
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
@@ -27,7 +28,7 @@ from deap_nas.evaluators.placement import Seat, gpu_of, in_words, visible_gpus
 from deap_nas.evaluators.process import ProcessExecutor
 from deap_nas.evaluators.run import set_worker
 from deap_nas.evaluators.serial import SerialExecutor
-from deap_nas.evaluators.worker import Backoff, WorkerSettings, pickled_function, serve
+from deap_nas.evaluators.worker import Backoff, WorkerSettings, pickled, pickled_function, serve
 from deap_nas.extras import require
 
 __all__ = ["MPIExecutor", "mpi_executor"]
@@ -35,6 +36,10 @@ __all__ = ["MPIExecutor", "mpi_executor"]
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
 
+_log = logging.getLogger(__name__)
+
+#: Time at the end for a rank that was given up to come back.
+_GRACE_SECONDS = 5.0
 #: Variables that a launcher sets when it starts more than one rank.
 _LAUNCHER_VARIABLES = ("OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "MV2_COMM_WORLD_SIZE")
 
@@ -68,9 +73,9 @@ def mpi_executor(
     Args:
         comm: an ``mpi4py.MPI.Comm`` whose ranks take part; by default ``COMM_WORLD``.
         isolate: whether a rank runs calls in a child process, which may crash or hang without harm to the rank; by
-            default those of functions that ask for it, as trainings do.
+            default those of functions that ask for it, as trainings do, and all if there is a limit of time or memory.
         timeout_seconds: a call in a child process that takes longer is ended.
-        memory_bytes: a child process that has had more in memory at a time is ended.
+        memory_bytes: a child process that has more in memory is ended.
         lease_seconds: a rank that has given no sign of life for so long, while its child process runs a call, is
             taken for lost and the call given to another, and its late answer is refused; None waits without end.
 
@@ -79,12 +84,13 @@ def mpi_executor(
         SettingsError: a number of seconds or bytes is not positive.
         ExecutorError: MPI was initialised without support for threads.
     """
+    if timeout_seconds is not None or memory_bytes is not None:
+        isolate = True if isolate is None else isolate
     _check_positive(timeout_seconds=timeout_seconds, memory_bytes=memory_bytes, lease_seconds=lease_seconds)
     mpi = _load_mpi() if comm is None else require("mpi4py.MPI", extra="mpi")
     if mpi is None or (comm or mpi.COMM_WORLD).Get_size() == 1:
-        limited = bool(isolate or timeout_seconds or memory_bytes)
         limits = {"timeout_seconds": timeout_seconds, "memory_bytes": memory_bytes}
-        alone = ProcessExecutor(1, **limits) if limited else SerialExecutor()  # type: ignore[arg-type]  # names agree
+        alone = ProcessExecutor(1, **limits) if isolate else SerialExecutor()  # type: ignore[arg-type]  # names agree
         with interrupted_by_signals(), alone:
             yield alone
         return
@@ -162,7 +168,7 @@ class MPIExecutor(GenotypeExecutor):
         self._controller = Controller(MPITransport(mpi, comm), range(1, len(seats)), lease_seconds=lease_seconds)
         self.n_workers = self._controller.n_workers
         self._waiting: deque[Call] = deque()
-        self._n_open = 0  # futures that have not ended
+        self._open: set[Future[Any]] = set()  # those that have not ended
         self._lock = threading.Lock()
         self._news = threading.Event()
         self._thread: threading.Thread | None = None
@@ -192,7 +198,7 @@ class MPIExecutor(GenotypeExecutor):
             if self._channel is not None:
                 raise ExecutorError("a search is using the ranks: submit before or after it")
             self._waiting.append(call)
-            self._n_open += 1
+            self._open.add(future)
             if self._thread is None:
                 self._thread = threading.Thread(target=self._manage, name="deap_nas MPI manager", daemon=True)
                 self._thread.start()
@@ -209,7 +215,7 @@ class MPIExecutor(GenotypeExecutor):
             raise ExecutorError("the executor is shut down: search inside its 'with' block")
         with self._lock:
             thread = self._thread
-            if self._n_open or self._channel is not None:
+            if self._open or self._channel is not None:
                 raise ExecutorError("calls are running on the ranks: wait for them before a search begins")
         if thread is not None:
             thread.join()
@@ -235,18 +241,23 @@ class MPIExecutor(GenotypeExecutor):
 
     def _leave(self) -> None:
         """Do not wait in MPI's end for ranks that do not answer: they are killed, or the job ends with this rank."""
+        deadline = time.monotonic() + _GRACE_SECONDS
+        while self._controller.silent and time.monotonic() < deadline:
+            self._step()
+            time.sleep(0.05)
         for rank in self._controller.silent:
             seat = self._seats[rank]
             if is_survivable() and seat.host == socket.gethostname():
                 os.kill(seat.process, signal.SIGKILL)
             else:
-                atexit.register(self._comm.Abort, 0)
+                _log.warning("rank %d does not answer: the MPI job is aborted when this program ends", rank)
+                atexit.register(self._comm.Abort, 1)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Shut down; abort the MPI job when an exception leaves the block while calls run on other ranks."""
-        if kind is not None and error is not None and (self._controller.is_busy or self._n_open):
+        if kind is not None and error is not None and (self._controller.is_busy or self._open):
             report(kind, error, trace)
             self._comm.Abort(130 if kind is KeyboardInterrupt else 1)
         self.shutdown(cancel_futures=kind is not None)
@@ -255,7 +266,7 @@ class MPIExecutor(GenotypeExecutor):
             self._comm.Abort(1)
 
     def _call(self, function: bytes, args: Any, kwargs: Any, *, token: Any, avoid: int = -1) -> Call:
-        return Call(function, pickle.dumps((args, kwargs)), token, beats=function[:1] == b"1", avoid=avoid)
+        return Call(function, pickled((args, kwargs)), token, beats=function[:1] == b"1", avoid=avoid)
 
     def _step(self) -> list[Call]:
         ended = self._controller.step()
@@ -270,15 +281,16 @@ class MPIExecutor(GenotypeExecutor):
                 if self._hand_out() | self._collect():
                     backoff.reset()
                 with self._lock:
-                    if self._n_open == 0:
+                    if not self._open:
                         self._thread = None
                         return
                 self._news.wait(backoff.seconds())
                 self._news.clear()
         except BaseException as error:  # without this thread no future would ever end
             self._is_closed, self._broken = True, error
-            for call in self._waiting:
-                call.token.cancel()
+            for future in self._open:
+                if not future.cancel():
+                    future.set_exception(ExecutorError(f"MPI failed: {error}"))
 
     def _hand_out(self) -> bool:
         """Give the controller what a free rank can begin with."""
@@ -289,19 +301,23 @@ class MPIExecutor(GenotypeExecutor):
             if call.token.set_running_or_notify_cancel():
                 self._controller.submit(call)
             else:
-                self._n_open -= 1
+                self._forget(call.token)
         return found
 
     def _collect(self) -> bool:
         """Fulfil the futures of the calls that have ended."""
         ended = [call for call in self._step() if isinstance(call.token, Future)]
         for call in ended:
-            self._n_open -= 1
+            self._forget(call.token)
             try:
                 call.token.set_result(CallEnd(call).result())
             except BaseException as error:
                 call.token.set_exception(error)
         return bool(ended)
+
+    def _forget(self, future: Future[Any]) -> None:
+        with self._lock:
+            self._open.discard(future)
 
 
 class _MPIChannel:
@@ -321,8 +337,8 @@ class _MPIChannel:
     def wait(self) -> list[tuple[Any, CallEnd]]:
         """See :meth:`Channel.wait`.
 
-        Raises:
-            ExecutorError: no rank is left.
+        A call whose rank died is given to another first. Where no rank is left, its end is a
+        :class:`~deap_nas.errors.NoWorkerError`.
         """
         backoff = Backoff()
         while True:

@@ -10,7 +10,7 @@ from functools import partial
 from math import copysign
 from typing import Any
 
-from deap_nas.errors import ExecutorError, LostWorkerError, NASError
+from deap_nas.errors import ExecutorError, LostWorkerError, NASError, NoWorkerError
 from deap_nas.evaluators.channel import Ended
 from deap_nas.evaluators.evaluation import Evaluation, Job, Status
 from deap_nas.evaluators.process import is_out_of_memory_exit
@@ -32,12 +32,12 @@ def outcome(end: Ended, job: Job, *, is_first: bool) -> Evaluation:
 
     Raises:
         NASError: the settings are wrong, such as a missing dataset.
-        ExecutorError: an evaluation cannot be sent to a worker.
+        ExecutorError: an evaluation cannot be sent to a worker, or no worker is left.
     """
     try:
         evaluation: Evaluation = end.result()
         return evaluation
-    except (KeyboardInterrupt, CancelledError):
+    except (KeyboardInterrupt, CancelledError, NoWorkerError):
         raise
     except TimeoutError as error:
         status, text = Status.TIMED_OUT, str(error) or "ended at its time limit"

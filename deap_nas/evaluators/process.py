@@ -39,7 +39,7 @@ class ProcessExecutor(GenotypeExecutor):
     Args:
         n_workers: processes; by default one a core.
         timeout_seconds: a call that takes longer is ended, and its future raises ``TimeoutError``.
-        memory_bytes: a process that has had more in memory at a time is ended, and its call with it.
+        memory_bytes: a process that has more in memory is ended, and its call with it.
 
     Raises:
         SettingsError: an argument is not positive.
@@ -68,9 +68,9 @@ class ProcessExecutor(GenotypeExecutor):
         self._pool = self._start_pool()
 
     def _start_pool(self) -> Any:
-        import multiprocessing
+        from deap_nas.evaluators.spawning import CleanContext
 
-        context = multiprocessing.get_context("spawn")
+        context = CleanContext()
         return require("pebble", extra="processes").ProcessPool(
             max_workers=self.n_workers,
             context=context,
@@ -139,7 +139,15 @@ def _die_with_parent() -> None:
 
 
 def _watch_memory(memory_bytes: int) -> None:
-    unit = 1 if sys.platform == "darwin" else 1024
-    while resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit <= memory_bytes:
+    while _resident_bytes() <= memory_bytes:
         time.sleep(0.05)
     os._exit(_OUT_OF_MEMORY_EXIT)
+
+
+def _resident_bytes() -> int:
+    """Memory that this process has at the moment; on systems other than Linux, the most it has had."""
+    if sys.platform == "linux":
+        with open("/proc/self/statm", encoding="ascii") as fields:
+            return int(fields.read().split()[1]) * resource.getpagesize()
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit

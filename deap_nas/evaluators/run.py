@@ -98,10 +98,11 @@ def detailed(evaluate: Callable[..., Any]) -> Callable[..., Evaluation] | None:
 def is_isolated(function: Callable[..., Any]) -> bool:
     """Whether calls of a function shall run in a child process: what its attribute ``isolated`` says.
 
-    The attribute may be that of the function, of the object whose method it is, or of what a ``partial`` holds.
+    The attribute may be that of the function, of the object whose method it is, or of what a ``partial`` or a
+    decorator holds.
     """
-    while isinstance(function, partial):
-        function = function.func
+    while isinstance(function, partial) or hasattr(function, "__wrapped__"):
+        function = function.func if isinstance(function, partial) else function.__wrapped__
     owner = getattr(function, "__self__", None)
     return bool(getattr(function, "isolated", getattr(owner, "isolated", False)))
 

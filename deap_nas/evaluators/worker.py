@@ -10,9 +10,8 @@ import os
 import pickle
 import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import Future
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Protocol
@@ -22,15 +21,12 @@ from deap_nas.evaluators.controller import BEAT, CALL, FUNCTION, NUMBER, RESULT,
 from deap_nas.evaluators.process import ProcessExecutor, is_out_of_memory_exit
 from deap_nas.evaluators.run import is_isolated, set_worker
 
-__all__ = ["Backoff", "Link", "WorkerSettings", "pickled_function", "serve"]
+__all__ = ["Backoff", "Link", "WorkerSettings", "pickled", "pickled_function", "serve"]
 
 #: Longest sleep between two looks for a message, in seconds.
 _LONGEST_SLEEP_SECONDS = 0.01
 #: A wait shorter than this does without sleep.
 _SECONDS_BEFORE_SLEEP = 2e-4
-#: Variables that tell a process that it is a rank; a child process that had them would try to be that rank.
-_LAUNCHER_PREFIXES = ("OMPI_", "PMIX_", "PMI_", "PRTE_", "HYDI_", "HYDRA_", "MPICH_")
-
 #: How often a process is started for one call.
 _MOST_STARTS = 3
 
@@ -90,10 +86,25 @@ def pickled_function(function: Callable[..., Any], *, isolate: bool | None = Non
         function: that is to be called.
         isolate: whether they do; by default what the attribute ``isolated`` of the function, or of the object whose
             method it is, says.
+
+    Raises:
+        ExecutorError: the function does not pickle.
     """
     if isolate is None:
         isolate = is_isolated(function)
-    return (b"1" if isolate else b"0") + pickle.dumps(function)
+    return (b"1" if isolate else b"0") + pickled(function)
+
+
+def pickled(value: Any) -> bytes:
+    """Pickle what is to be sent to a rank.
+
+    Raises:
+        ExecutorError: it does not pickle.
+    """
+    try:
+        return pickle.dumps(value)
+    except Exception as error:
+        raise ExecutorError(f"a call cannot be sent to a rank: {type(error).__name__}: {error}") from error
 
 
 def serve(link: Link, settings: WorkerSettings) -> None:
@@ -142,8 +153,7 @@ class _Child:
         settings = self._settings
         for _ in range(_MOST_STARTS):
             try:
-                with _without_launcher():
-                    return self._wait(self._start(function, arguments), number)
+                return self._wait(self._start(function, arguments), number)
             except BrokenProcessPool:  # the process was found dead before it had begun with the call
                 self.__exit__()
             except TimeoutError:
@@ -181,20 +191,6 @@ def _death(failure: Exception, settings: WorkerSettings) -> Exception:
     if is_out_of_memory_exit(failure):
         return MemoryError(f"ended at its limit of {settings.memory_bytes:,} bytes of memory")
     return LostWorkerError(f"the process of the evaluation died: {failure}")
-
-
-@contextmanager
-def _without_launcher() -> Iterator[None]:
-    """Let a process that is started see nothing of the launcher, nor begin to use MPI by importing mpi4py."""
-    hidden = {name: value for name, value in os.environ.items() if name.startswith(_LAUNCHER_PREFIXES)}
-    for name in hidden:
-        del os.environ[name]
-    os.environ["MPI4PY_RC_INITIALIZE"] = "0"
-    try:
-        yield
-    finally:
-        del os.environ["MPI4PY_RC_INITIALIZE"]
-        os.environ.update(hidden)
 
 
 def _answer_as(number: int, function: bytes, arguments: bytes) -> bytes:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, MutableSequence, Sequence
 from dataclasses import dataclass
 from functools import wraps
 from types import ModuleType
@@ -27,7 +27,8 @@ class CostLimit:
 
     ``toolbox.decorate("mutate", limit)`` makes the operator try again until what it gives is permitted, and
     ``toolbox.decorate("individual", limit)`` does the same for an initialisation. Networks are measured by
-    :func:`deap_nas.cost` and never built. A genotype that is no network costs nothing, so it is permitted.
+    :func:`deap_nas.cost` and never built. Under a limit a genotype that is no network is not permitted either, lest
+    a limit that is too low fill the population with those.
 
     Args:
         space: the search space.
@@ -64,7 +65,7 @@ class CostLimit:
         try:
             size = cost(self.space, genes, self.template)
         except NotViableError:
-            return True
+            return False
         return (self.max_parameters is None or size.n_parameters <= self.max_parameters) and (
             self.max_flops is None or size.flops <= self.max_flops
         )
@@ -78,7 +79,8 @@ class CostLimit:
 
         @wraps(operator)
         def limited(*arguments: Any, **settings: Any) -> Any:
-            individuals = [argument for argument in arguments if isinstance(argument, Genotype)]
+            everything = (*arguments, *settings.values())
+            individuals = [argument for argument in everything if isinstance(argument, MutableSequence)]
             before = [list(individual) for individual in individuals]
             for _ in range(self.n_tries):
                 result = operator(*arguments, **settings)

@@ -6,7 +6,7 @@ import random
 from bisect import bisect_left, bisect_right, insort
 from collections.abc import Iterable
 from types import ModuleType
-from typing import Any
+from typing import Any, SupportsIndex
 
 __all__ = ["RankedPopulation"]
 
@@ -14,7 +14,8 @@ __all__ = ["RankedPopulation"]
 class RankedPopulation(list[Any]):
     """Evaluated individuals in the order in which they joined, which also knows their order of fitness.
 
-    It grows by :meth:`append` and shrinks by :meth:`discard` only, and its members keep their fitness.
+    It grows by :meth:`append` and shrinks by :meth:`discard`, and its members keep their fitness; other changes raise
+    a ``TypeError``. Copies and pickles are plain lists.
 
     Args:
         individuals: the first members.
@@ -38,7 +39,7 @@ class RankedPopulation(list[Any]):
         """Let members leave."""
         leaving = {id(individual) for individual in individuals}
         if leaving:
-            self[:] = [member for member in self if id(member) not in leaving]
+            super().__setitem__(slice(None), [member for member in self if id(member) not in leaving])
             self._by_fitness = [entry for entry in self._by_fitness if id(entry[-1]) not in leaving]
 
     def winner(self, tournsize: int, rng: random.Random | ModuleType = random) -> Any:
@@ -58,3 +59,14 @@ class RankedPopulation(list[Any]):
         first = bisect_left(self._by_fitness, (values,))
         last = bisect_right(self._by_fitness, (values, self._n_joined)) - 1
         return self._by_fitness[first if first == last else rng.randint(first, last)][-1]
+
+    def __reduce_ex__(self, protocol: SupportsIndex) -> tuple[type[list[Any]], tuple[list[Any]]]:
+        """Copy and pickle as a plain list."""
+        return list, (list(self),)
+
+    def _refuse(self, *arguments: Any, **options: Any) -> Any:  # noqa: ARG002 - those of what it stands for
+        """Refuse what would leave the order of fitness behind."""
+        raise TypeError("a ranked population changes by append and discard only: work on list(population)")
+
+    __setitem__ = __delitem__ = __iadd__ = __imul__ = _refuse
+    extend = insert = remove = pop = clear = sort = reverse = _refuse

@@ -71,9 +71,11 @@ def killUnselected(
     Raises:
         SettingsError: ``size`` is not positive.
     """
-    if not _n_too_many(evaluated, size):
-        return []
-    selected = {id(member) for member in select(evaluated, size)}
+    n_staying = len(evaluated) - _n_too_many(evaluated, size)
+    selected = {id(member) for member in select(evaluated, n_staying)}
+    staying = [member for member in evaluated if id(member) in selected]
+    if len(staying) < len(evaluated):
+        select(staying, n_staying)  # what it notes on individuals, such as crowding, then holds for those who stay
     return [member for member in evaluated if id(member) not in selected]
 
 

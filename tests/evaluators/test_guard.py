@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from deap_nas import Evaluation, Genotype, Status, eaAsync
 from deap_nas.errors import DatasetError, MissingExtraError, SettingsError, UnknownNameError
 from deap_nas.evaluators import DetailedFitness, Guard, SerialExecutor, derive_seed
+from deap_nas.evaluators.run import Runner, is_isolated
 from deap_nas.store import MemoryStore
 from tests import toolboxes
 from tests.toolboxes import MaxIndividual, PairIndividual, SeedFitness, gene_sum, gene_sum_and_zeros, make_toolbox
@@ -202,3 +203,16 @@ def test_a_detailed_failure_has_its_status_and_no_warning(caplog):
     assert (evaluation.status, evaluation.error) == (Status.NOT_VIABLE, "no path")
     assert isinstance(evaluation, Evaluation)
     assert not caplog.records
+
+
+class Training:
+    isolated = True
+
+    def __call__(self, genotype):
+        return (1.0,)
+
+
+def test_a_guarded_training_still_asks_for_a_child_process():
+    assert is_isolated(Runner(Guard(Training(), worst_values=(0.0,))))
+    assert is_isolated(partial(Training().__call__))
+    assert not is_isolated(Runner(Guard(len, worst_values=(0.0,))))

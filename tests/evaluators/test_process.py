@@ -5,6 +5,8 @@ import subprocess
 import sys
 import textwrap
 import time
+from functools import partial
+from pathlib import Path
 
 import pytest
 
@@ -12,6 +14,7 @@ from deap_nas import Status, eaAsync
 from deap_nas.errors import ExecutorError, SettingsError
 from deap_nas.evaluators import ProcessExecutor
 from deap_nas.evaluators.base import available_cores
+from deap_nas.evaluators.process import is_out_of_memory_exit
 from tests.launch import HEED_INTERRUPTS
 from tests.toolboxes import (
     MaxIndividual,
@@ -204,3 +207,33 @@ def test_no_workers_are_refused(n_workers):
 def test_no_time_is_refused(seconds):
     with pytest.raises(SettingsError, match="timeout_seconds must be positive"):
         ProcessExecutor(1, timeout_seconds=seconds)
+
+
+def hold(n_bytes):
+    return len(bytearray(n_bytes)) and time.sleep(0.5)
+
+
+def test_a_process_beyond_its_memory_is_ended_and_the_memory_of_its_parent_does_not_count():
+    ballast = bytearray(300 * 2**20)
+    with ProcessExecutor(1, memory_bytes=200 * 2**20) as executor:
+        assert executor.submit(double, 2).result() == 4
+        assert is_out_of_memory_exit(executor.submit(hold, 250 * 2**20).exception())
+        assert executor.submit(double, 3).result() == 6
+    assert len(ballast) == 300 * 2**20
+
+
+def test_memory_and_time_that_ran_out_become_statuses(tmp_path):
+    fitness = partial(hold_and_count, path=str(tmp_path))
+    toolbox = make_toolbox(fitness, rng=random.Random(1))
+    with ProcessExecutor(1, memory_bytes=200 * 2**20) as executor:
+        population, _ = eaAsync(toolbox.population(2), toolbox, executor, n_evaluations=2, retries=0)
+    assert {individual.evaluation.status.name for individual in population} == {"OUT_OF_MEMORY", "OK"}
+
+
+def hold_and_count(genotype, *, path):
+    """Take too much memory in the first call only."""
+    first = Path(path) / "first"
+    if not first.exists():
+        first.touch()
+        hold(400 * 2**20)
+    return (1.0,)

@@ -14,7 +14,7 @@ from deap_nas import NASError, eaAsync
 from deap_nas.evaluators import mpi_executor
 from deap_nas.store import HDF5Store
 from tests.store import search
-from tests.toolboxes import SPACE, PairIndividual, double, kind_of, make_toolbox, raise_value_error
+from tests.toolboxes import SPACE, PairIndividual, double, environment, kind_of, make_toolbox, raise_value_error
 
 
 class UnpicklableError(Exception):
@@ -222,11 +222,56 @@ def stop_rank(executor, path):
     return evolve_with(executor, StopsVictims(), path)
 
 
-def lose_all(executor):
+class DiesInTheEnd:
+    """A fitness that kills its rank with its sixth genotype."""
+
+    n_calls = 0
+
+    def __call__(self, genotype):
+        self.n_calls += 1
+        if self.n_calls > 5:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return (float(sum(genotype)),)
+
+
+def lose_all(executor, path):
+    """What is raised, and what the file holds, when no rank is left."""
     try:
-        list(executor.map(dies_on_victims, [[1], [2], [3], [4]]))
+        evolve_with(executor, DiesInTheEnd(), path)
     except NASError as error:
-        return describe(error)
+        with HDF5Store.read(path) as store:
+            return [*describe(error), sorted(set(store.column("status").tolist())), store.n_evaluated]
+
+
+def limited(executor):
+    """A limit of time without a word of isolation, and whether the next process sees the launcher."""
+    error = executor.submit(time.sleep, 60).exception()
+    return [type(error).__name__, executor.submit(environment, "MPI4PY_RC_INITIALIZE").result()]
+
+
+class Heavy:
+    """A function whose pickle is no small message."""
+
+    isolated = True
+
+    def __init__(self):
+        self.ballast = bytes(300_000)
+
+    def __call__(self, number):
+        return 2 * number
+
+
+def stalled_before(executor):
+    """Large messages to a rank that was stopped while it was idle."""
+    process = next(seat.process for rank, seat in enumerate(executor._seats) if rank == 2)
+    os.kill(process, signal.SIGSTOP)
+    return list(executor.map(Heavy(), range(6)))
+
+
+def fail_with_stalled(executor):
+    """A program that ends in an error while a rank does not answer."""
+    stalled_before(executor)
+    sys.exit(3)
 
 
 def use_twice(executor):
@@ -253,6 +298,9 @@ def use_twice(executor):
 OPTIONS = {
     "isolated": {"isolate": True, "timeout_seconds": 2, "memory_bytes": 300 * 2**20},
     "stop_rank": {"lease_seconds": 1.0},
+    "stalled_before": {"lease_seconds": 1.0},
+    "fail_with_stalled": {"lease_seconds": 1.0},
+    "limited": {"timeout_seconds": 1},
 }
 
 

@@ -41,10 +41,24 @@ def test_a_search_goes_on_when_ranks_are_killed_and_the_others_do_their_work(tmp
     assert workers == set(range(1, 6)) - set(map(int, victims.split(",")))
 
 
-def test_when_every_rank_has_died_the_calls_end_with_an_error():
-    kind, text = program("lose_all", n_ranks=3, variables={"VICTIMS": "1,2"})[0]
-    assert kind in ("ExecutorError", "LostWorkerError")
-    assert "rank" in text
+def test_when_every_rank_has_died_the_search_ends_with_an_error_and_its_file_can_be_resumed(tmp_path):
+    (kind, text, statuses, n_evaluated), _ = program("lose_all", tmp_path / "run.h5", n_ranks=3)
+    assert (kind, text) == ("NoWorkerError", "no rank is left to run the call")
+    assert statuses == [0]
+    assert 0 < n_evaluated < 60
+
+
+def test_a_limit_of_time_isolates_calls_and_their_next_process_sees_no_launcher_either():
+    assert program("limited", n_ranks=2, survives=False)[0] == ["TimeoutError", "0"]
+
+
+def test_a_large_message_to_a_stalled_rank_does_not_stall_the_others():
+    assert program("stalled_before", n_ranks=4)[0] == [0, 2, 4, 6, 8, 10]
+
+
+def test_a_program_that_fails_while_a_rank_is_stalled_ends_and_fails():
+    done = run("-m", "tests.mpi.programs", "fail_with_stalled", n_ranks=3)
+    assert done.returncode != 0
 
 
 def test_a_rank_that_falls_silent_is_given_up_and_its_call_done_by_another(tmp_path):

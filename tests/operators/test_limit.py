@@ -78,15 +78,33 @@ def test_every_individual_an_operator_gives_keeps_within_the_limit(space, which)
 def test_permits_says_what_cost_says(largest, seed):
     space = SPACES["flat"]
     genes = initDiversified(Genotype, space, n_mutations=20, rng=random.Random(seed))
+    n_parameters, flops = size(space, genes)
     if largest:
-        assert CostLimit(space, TEMPLATE, max_parameters=largest).permits(genes) == (size(space, genes)[0] <= largest)
-        assert CostLimit(space, TEMPLATE, max_flops=largest).permits(genes) == (size(space, genes)[1] <= largest)
+        assert CostLimit(space, TEMPLATE, max_parameters=largest).permits(genes) == (0 < n_parameters <= largest)
+        assert CostLimit(space, TEMPLATE, max_flops=largest).permits(genes) == (0 < flops <= largest)
     assert CostLimit(space, TEMPLATE).permits(genes)
 
 
-def test_a_genotype_that_is_no_network_is_permitted():
+def test_a_genotype_that_is_no_network_is_permitted_only_without_a_limit():
     space = SPACES["flat"]
-    assert CostLimit(space, TEMPLATE, max_parameters=1).permits([0] * space.n_genes)
+    assert CostLimit(space, TEMPLATE).permits([0] * space.n_genes)
+    assert not CostLimit(space, TEMPLATE, max_parameters=10**9).permits([0] * space.n_genes)
+
+
+def test_a_limit_too_low_for_any_network_is_told_by_the_initialisation():
+    toolbox = make_limited_toolbox(SPACES["hierarchical"], random.Random(1), max_parameters=10, n_tries=30)
+    with pytest.raises(SettingsError, match="30 tries of initDiversified gave nothing"):
+        toolbox.individual()
+
+
+def test_individuals_of_any_sequence_are_restored_between_tries_given_by_name_as_well():
+    space, rng = SPACES["flat"], random.Random(2)
+    mutate = CostLimit(space, TEMPLATE, max_parameters=200_000)(mutEdge)
+    for _ in range(30):
+        individual = list(initTrivial(Genotype, space))
+        before = list(individual)
+        mutate(individual=individual, space=space, rng=rng)
+        assert sum(a != b for a, b in zip(individual, before, strict=True)) <= 1
 
 
 def test_a_limit_that_nothing_meets_ends_with_an_error_after_so_many_tries():

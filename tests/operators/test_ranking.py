@@ -1,3 +1,5 @@
+import copy
+import pickle
 import random
 from collections import Counter
 from math import comb
@@ -76,3 +78,16 @@ def test_selection_draws_from_it_as_from_a_list():
         chisquare([wins[key] for key in keys], [n * sum(wins[k] for k in keys) / sum(total) for n in total]).pvalue
         > 1e-4
     )
+
+
+def test_a_copy_is_a_plain_list_and_changes_that_would_leave_the_ranking_behind_are_refused():
+    population = ranked(1.0, 2.0)
+    for twin in (copy.copy(population), copy.deepcopy(population), pickle.loads(pickle.dumps(population))):
+        assert type(twin) is list
+        assert twin == [[0], [1]]
+    assert copy.copy(population)[0] is population[0]
+    assert copy.deepcopy(population)[0] is not population[0]
+    for name, *arguments in (("pop",), ("remove", population[0]), ("sort",), ("extend", []), ("__setitem__", 0, None)):
+        with pytest.raises(TypeError, match="changes by append and discard only"):
+            getattr(population, name)(*arguments)
+    assert len(population) == 2
