@@ -6,7 +6,7 @@ the assembly both read that list, so they cannot disagree.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, NamedTuple, Self
@@ -19,6 +19,7 @@ from deap_nas.graph import (
     Layer,
     Linear,
     Lowers,
+    Node,
     Shape,
     conv_bn_relu,
     layers_of,
@@ -169,9 +170,6 @@ class Chain(NamedTuple):
     shape: Shape
 
 
-_NO_LAYERS = Chain((), 0, 0, (0, 0, 0))
-
-
 def cost(space: Lowers, genes: Sequence[int], template: NetworkTemplate) -> Cost:
     """Parameters and FLOPs of a genotype's network, without building it.
 
@@ -184,8 +182,13 @@ def cost(space: Lowers, genes: Sequence[int], template: NetworkTemplate) -> Cost
         GenotypeError: the genes do not belong to the space.
         NotViableError: no path leads from the cell's input to its output.
     """
-    chains = [step.chain for step in expand(viable_graph(space, genes), template)]
-    return Cost(sum(chain.n_parameters for chain in chains), sum(chain.flops for chain in chains))
+    n_parameters = flops = 0
+    for part in _parts(viable_graph(space, genes), template):
+        for chain in part.chains:
+            if chain.layers:
+                n_parameters += chain.n_parameters
+                flops += chain.flops
+    return Cost(n_parameters, flops)
 
 
 def expand(cell: Graph, template: NetworkTemplate) -> tuple[Step, ...]:
@@ -194,19 +197,94 @@ def expand(cell: Graph, template: NetworkTemplate) -> tuple[Step, ...]:
     Raises:
         SettingsError: the cell adds values of different shapes, or concatenates values of different sizes.
     """
-    steps = _Steps((template.image_channels, template.image_size, template.image_size))
+    steps: list[Step] = []
+    value = 0
+    shape = (template.image_channels, template.image_size, template.image_size)
+    for part in _parts(cell, template):
+        values = [value]
+        for node, chain in zip(part.nodes, part.chains, strict=True):
+            merge = node.operation if node.operation in MERGES else ""
+            sources = tuple([values[i] for i in node.inputs])
+            input_shape = steps[sources[0] - 1].shape if sources[0] else shape
+            steps.append(Step((part.name, *node.path), merge, sources, chain, input_shape, chain.shape))
+            values.append(len(steps))
+        value = values[part.output]
+    return tuple(steps)
+
+
+class _Part(NamedTuple):
+    """A cell, or a chain of layers between cells, as the nodes of a graph after its input."""
+
+    name: str
+    nodes: Sequence[Node]
+    chains: Sequence[Chain]
+    output: int
+
+
+def _parts(cell: Graph, template: NetworkTemplate) -> Iterator[_Part]:
+    shape = (template.image_channels, template.image_size, template.image_size)
     for position, (channels, stride) in enumerate(template.stem, start=1):
-        steps.chain(f"stem{position}", conv_bn_relu(steps.shape[0], channels, 3, stride=stride))
+        chain = _convolution(shape, channels, stride, False)
+        yield _Part(f"stem{position}", _ALONE, (chain,), 1)
+        shape = chain.shape
+    output = cell.output or 0
     for group, n_cells in enumerate(template.groups, start=1):
         for number in range(1, n_cells + 1):
             name = f"group{group}_cell{number}"
-            channels = steps.shape[0]
-            steps.cell(name, cell)
+            channels = shape[0]
+            chains = _cell_chains(cell.nodes, shape)
+            yield _Part(name, cell.nodes[1:], chains[1:], output)
             is_last_group = group == len(template.groups)
             stride = 1 if number < n_cells else template.last_stride if is_last_group else 2
-            steps.chain(f"{name}_conv", separable_conv(steps.shape[0], channels * stride, 3, stride=stride))
-    steps.chain("head", (GlobalAvgPool2d(), Linear(steps.shape[0], template.n_classes)))
-    return tuple(steps.steps)
+            chain = _convolution(chains[output].shape, channels * stride, stride, True)
+            yield _Part(f"{name}_conv", _ALONE, (chain,), 1)
+            shape = chain.shape
+    yield _Part("head", _ALONE, (_head(shape, template.n_classes),), 1)
+
+
+_ALONE = (Node("", (0,)),)
+
+
+def _cell_chains(nodes: Sequence[Node], shape: Shape) -> list[Chain]:
+    """Layers of each node of a cell, the input's included, for an input of some shape."""
+    chains = [Chain((), 0, 0, shape)]
+    for operation, inputs, width_of, _ in nodes[1:]:
+        if operation in MERGES:
+            chains.append(_merged(operation, tuple([chains[i].shape for i in inputs])))
+        else:
+            chains.append(_operation(operation, chains[inputs[0]].shape, chains[width_of].shape[0]))
+    return chains
+
+
+@lru_cache(maxsize=65_536)
+def _merged(operation: str, shapes: tuple[Shape, ...]) -> Chain:
+    channels, height, width = shapes[0]
+    if operation == "concat":
+        channels = sum(shape[0] for shape in shapes)
+        if any(shape[1:] != (height, width) for shape in shapes):
+            raise SettingsError(
+                f"values of different height or width cannot be concatenated: {list(shapes)}; the operations of a cell "
+                f"must keep the size of their input (stride 1)"
+            )
+    elif any(shape != shapes[0] for shape in shapes):
+        raise SettingsError(f"values of different shapes cannot be added: {list(shapes)}; merge them by 'concat'")
+    return Chain((), 0, 0, (channels, height, width))
+
+
+@lru_cache(maxsize=65_536)
+def _operation(operation: str, shape: Shape, width: int) -> Chain:
+    return _measured(layers_of(operation, shape[0], width), shape)
+
+
+@lru_cache(maxsize=4096)
+def _convolution(shape: Shape, channels: int, stride: int, is_separable: bool) -> Chain:
+    layers = separable_conv if is_separable else conv_bn_relu
+    return _measured(layers(shape[0], channels, 3, stride=stride), shape)
+
+
+@lru_cache(maxsize=4096)
+def _head(shape: Shape, n_classes: int) -> Chain:
+    return _measured((GlobalAvgPool2d(), Linear(shape[0], n_classes)), shape)
 
 
 def _measured(layers: tuple[Layer, ...], shape: Shape) -> Chain:
@@ -216,59 +294,3 @@ def _measured(layers: tuple[Layer, ...], shape: Shape) -> Chain:
         flops += layer.flops(shape)
         shape = layer.output_shape(shape)
     return Chain(layers, n_parameters, flops, shape)
-
-
-@lru_cache(maxsize=65_536)
-def _operation_chain(operation: str, shape: Shape, width: int) -> Chain:
-    return _measured(layers_of(operation, shape[0], width), shape)
-
-
-class _Steps:
-    """Steps collected so far; ``value`` is the index of the latest value."""
-
-    def __init__(self, image: Shape) -> None:
-        self.steps: list[Step] = []
-        self.shapes: list[Shape] = [image]
-        self.value = 0
-
-    @property
-    def shape(self) -> Shape:
-        return self.shapes[self.value]
-
-    def chain(self, name: str, layers: tuple[Layer, ...]) -> None:
-        """Put layers on the latest value."""
-        self._append((name,), "", (self.value,), _measured(layers, self.shape))
-
-    def cell(self, name: str, graph: Graph) -> None:
-        """Put a cell on the latest value."""
-        values = [self.value]
-        for node in graph.nodes[1:]:
-            sources = tuple([values[i] for i in node.inputs])
-            if node.operation in MERGES:
-                self._merge(name, node.operation, sources)
-            else:
-                width = self.shapes[values[node.width_of]][0]
-                chain = _operation_chain(node.operation, self.shapes[sources[0]], width)
-                self._append((name, *node.path), "", sources, chain)
-            values.append(self.value)
-        if graph.output is not None:
-            self.value = values[graph.output]
-
-    def _merge(self, name: str, operation: str, sources: tuple[int, ...]) -> None:
-        shapes = [self.shapes[source] for source in sources]
-        channels, height, width = shapes[0]
-        if operation == "concat":
-            channels = sum(shape[0] for shape in shapes)
-            if any(shape[1:] != (height, width) for shape in shapes):
-                raise SettingsError(
-                    f"values of different height or width cannot be concatenated: {shapes}; the operations of a cell "
-                    f"must keep the size of their input (stride 1)"
-                )
-        elif any(shape != shapes[0] for shape in shapes):
-            raise SettingsError(f"values of different shapes cannot be added: {shapes}; merge them by 'concat'")
-        self._append((name,), operation, sources, _NO_LAYERS._replace(shape=(channels, height, width)))
-
-    def _append(self, path: tuple[str | int, ...], merge: str, sources: tuple[int, ...], chain: Chain) -> None:
-        self.steps.append(Step(path, merge, sources, chain, self.shapes[sources[0]], chain.shape))
-        self.shapes.append(chain.shape)
-        self.value = len(self.steps)

@@ -50,57 +50,73 @@ class Lowers(Protocol):
 
 
 def prune(graph: Graph) -> Graph:
-    """Drop the nodes that the output does not depend on. Keeps what is computed."""
-    if graph.output is None:
-        return Graph(graph.nodes[:1], None)
-    needed = {0, graph.output}
-    for index in range(len(graph.nodes) - 1, 0, -1):
-        if index in needed:
-            needed.update(graph.nodes[index].inputs, (graph.nodes[index].width_of,))
-    place = {old: new for new, old in enumerate(sorted(needed))}
-    nodes = tuple(
-        Node(node.operation, tuple(place[i] for i in node.inputs), place[node.width_of], node.path)
-        for index, node in enumerate(graph.nodes)
-        if index in needed
-    )
-    return Graph(nodes, place[graph.output])
+    """Drop the nodes that the output does not depend on. Keeps what is computed, and the order of the nodes."""
+    nodes, output = graph.nodes, graph.output
+    if output is None:
+        return Graph(nodes[:1], None)
+    living = _living(nodes, output)
+    if len(living) == len(nodes):
+        return graph
+    place = {old: new for new, old in enumerate(living)}
+    kept = [nodes[index] for index in living]
+    return Graph(tuple([Node(n[0], tuple([place[i] for i in n[1]]), place[n[2]], n[3]) for n in kept]), place[output])
 
 
-def simplify(graph: Graph) -> Graph:
+def _living(nodes: Sequence[Node], output: int) -> list[int]:
+    """Indices of the nodes that the output depends on, the input's included, in order."""
+    is_needed = [False] * (output + 1)
+    is_needed[0] = is_needed[output] = True
+    for index in range(output, 0, -1):
+        if is_needed[index]:
+            _, inputs, width_of, _ = nodes[index]
+            is_needed[width_of] = True
+            for i in inputs:
+                is_needed[i] = True
+    return [index for index, needed in enumerate(is_needed) if needed]
+
+
+def simplify(graph: Graph, *, any_order: bool = False) -> Graph:
     """Prune, drop identities, flatten nested merges and compute equal values once.
 
-    Keeps what is computed, up to the order in which an addition sums, and every weight with its path.
+    Keeps what is computed, up to the order in which an addition sums, every weight with its path, and the order of
+    the nodes. The weights of two nodes are never the same, so only nodes without weights can have equal values.
+
+    Args:
+        graph: the graph.
+        any_order: take merges of the same values in another order for equal, as canonical keys do.
     """
-    nodes: list[Node] = []
-    place: list[int] = []  # old index -> new index
+    if graph.output is None:
+        return Graph(graph.nodes[:1], None)
+    nodes = [graph.nodes[0]]
+    place = [0] * (graph.output + 1)  # old index -> new index
     known: dict[tuple[str, tuple[int, ...]], int] = {}
-    for node in prune(graph).nodes:
-        inputs = tuple(place[i] for i in node.inputs)
-        if node.operation in MERGES:
-            inputs = _flatten(node.operation, inputs, nodes)
-            if len(inputs) == 1:
-                place.append(inputs[0])
-                continue
-        elif node.operation != "input" and is_identity(node.operation):
-            place.append(inputs[0])
+    for index in _living(graph.nodes, graph.output)[1:]:
+        operation, inputs, width_of, path = graph.nodes[index]
+        if operation in MERGES:
+            inputs = _flatten(operation, [place[i] for i in inputs], nodes, any_order)
+            is_nothing, is_shared = len(inputs) == 1, True
+        else:
+            inputs = (place[inputs[0]],)
+            is_nothing, is_shared = is_identity(operation), is_shareable(operation)
+        if is_nothing:
+            place[index] = inputs[0]
             continue
-        shareable = node.operation in MERGES or node.operation == "input" or is_shareable(node.operation)
-        key = (node.operation, inputs)
-        if shareable and key in known:
-            place.append(known[key])
-            continue
-        known[key] = len(nodes)
-        place.append(len(nodes))
-        nodes.append(Node(node.operation, inputs, place[node.width_of], node.path))
-    return prune(Graph(tuple(nodes), None if graph.output is None else place[-1]))
+        place[index] = new = known.setdefault((operation, inputs), len(nodes)) if is_shared else len(nodes)
+        if new == len(nodes):
+            nodes.append(Node(operation, inputs, place[width_of], path))
+    return prune(Graph(tuple(nodes), place[graph.output]))
 
 
-def _flatten(merge: str, inputs: tuple[int, ...], nodes: Sequence[Node]) -> tuple[int, ...]:
+def _flatten(merge: str, inputs: Sequence[int], nodes: Sequence[Node], any_order: bool) -> tuple[int, ...]:
     """Replace inputs that are the same merge by their own inputs."""
     flat: list[int] = []
     for index in inputs:
-        flat.extend(nodes[index].inputs if nodes[index].operation == merge else (index,))
-    return tuple(flat)
+        node = nodes[index]
+        if node[0] == merge:
+            flat.extend(node[1])
+        else:
+            flat.append(index)
+    return tuple(sorted(flat) if any_order else flat)
 
 
 def viable_graph(space: Lowers, genes: Sequence[int]) -> Graph:

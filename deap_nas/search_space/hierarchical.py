@@ -256,36 +256,41 @@ def _plain_tuple(name: str, values: Any) -> tuple[Any, ...]:
     return tuple(map(_plain, values))
 
 
+_INPUT = Node("input")
+
+
 class _Lowering:
     """Writes the nodes of a genotype's graph, motif inside motif."""
 
     def __init__(self, space: HierarchicalSpace, genes: Sequence[int]) -> None:
         self.space = space
-        self.genes = genes
-        self.nodes = [Node("input")]
+        self.genes = list(genes)
+        self.nodes = [_INPUT]
 
     def motif(self, level: int, motif: int, source: int, path: tuple[int, ...]) -> int | None:
         """Value at the motif's sink for the value ``source`` at its source; None when no path leads there."""
         gene = self.space.motif_genes(level, motif).start
         values: list[int | None] = [source]
-        for successor in range(1, self.space.nodes[level - 2]):
-            incoming = [self._edge(level, gene + j, values[j], path) for j in range(successor)]
-            gene += successor
-            values.append(self._merge([value for value in incoming if value is not None]))
+        for _ in range(1, self.space.nodes[level - 2]):
+            incoming = []
+            for value in values:
+                label = self.genes[gene]
+                if label and value is not None:
+                    passed = self._edge(level, label, value, (*path, gene))
+                    if passed is not None:
+                        incoming.append(passed)
+                gene += 1
+            values.append(self._merge(incoming))
         return values[-1]
 
-    def _edge(self, level: int, gene: int, source: int | None, path: tuple[int, ...]) -> int | None:
-        """Value that the gene's edge passes on; None when it passes nothing."""
-        label = self.genes[gene]
-        if label == 0 or source is None:
-            return None
-        path = (*path, gene)
+    def _edge(self, level: int, label: int, source: int, path: tuple[int, ...]) -> int | None:
+        """Value that an edge with this label passes on; None when it passes nothing."""
         if level == 2:
-            return self._add(Node(self.space.operations[label - 1], (source,), path=path))
+            return self._add(Node(self.space.operations[label - 1], (source,), 0, path))
         value = self.motif(level - 1, label, source, path)
         if value is None or level - 1 not in self.space.projected_levels:
             return value
-        return self._add(Node("conv_1x1", (value,), width_of=source, path=path))
+        return self._add(Node("conv_1x1", (value,), source, path))
 
     def _merge(self, values: list[int]) -> int | None:
         if len(values) < 2:

@@ -226,6 +226,10 @@ def test_genes_of_another_space_are_refused():
         canonical_key(FlatSpace(nodes=3), [1])
 
 
+def test_the_key_of_a_genotype_is_the_same_in_every_version_of_python():
+    assert canonical_key(FlatSpace(nodes=3), [1, 2, 6]) == "75753d5316eaa3fd7734897c01e4c394"
+
+
 def test_the_key_is_32_hexadecimal_digits_and_the_same_in_every_process():
     key = canonical_key(HierarchicalSpace(), [3] * 36 + [2] * 10)
     script = "from deap_nas import *; print(canonical_key(HierarchicalSpace(), [3] * 36 + [2] * 10))"
