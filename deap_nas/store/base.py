@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import gc
 import random
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
 
 from deap_nas.evaluators import Evaluation, Job
 
-__all__ = ["Record", "Store", "resume_population"]
+__all__ = ["Record", "Store", "resume_population", "without_collection"]
 
 
 @dataclass(frozen=True)
@@ -94,14 +96,27 @@ def resume_population(
     if state is not None:
         rng.setstate(state)
     population = []
-    for record in store.records():
-        if record.alive:
-            individual = icls(record.genes)
-            individual.fitness.values = record.evaluation.values
-            individual.evaluation = record.evaluation
+    with without_collection():
+        for record in store.records():
+            if record.alive:
+                individual = icls(record.genes)
+                individual.fitness.values = record.evaluation.values
+                individual.evaluation = record.evaluation
+                population.append(individual)
+        for job in store.pending():
+            individual = icls(job.genes)
+            individual.job = job
             population.append(individual)
-    for job in store.pending():
-        individual = icls(job.genes)
-        individual.job = job
-        population.append(individual)
     return population
+
+
+@contextmanager
+def without_collection() -> Iterator[None]:
+    """Keep Python from looking for garbage while many objects are made, which would take as long as making them."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()

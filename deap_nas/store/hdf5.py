@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -21,29 +22,18 @@ from deap_nas.evaluators import Evaluation, Job, Status, derive_seed
 from deap_nas.extras import require
 from deap_nas.genotype import Genotype
 from deap_nas.search_space import SearchSpace, space_from_dict
-from deap_nas.store.base import Record, Store
+from deap_nas.store.base import Record, Store, without_collection
+from deap_nas.store.layout import TABLES, check_layout, json_attribute, lay_out
 from deap_nas.store.lock import WriterLock
 from deap_nas.store.provenance import provenance
-from deap_nas.store.rows import (
-    ROW_FIELDS,
-    error_columns,
-    from_row,
-    individual_columns,
-    submission_columns,
-    to_error,
-    to_row,
-)
+from deap_nas.store.random_state import RandomSlots
+from deap_nas.store.rows import ROW_FIELDS, to_error, to_records, to_row
 from deap_nas.store.settings import check_same
-from deap_nas.store.superblock import is_cut_short
-from deap_nas.store.table import Table, create_table
+from deap_nas.store.superblock import is_cut_short, is_marked
+from deap_nas.store.table import Table
+from deap_nas.store.writing import begin_file
 
 __all__ = ["HDF5Store"]
-
-_FORMAT = "deap_nas population"
-_FORMAT_VERSION = 1
-#: Words of the Mersenne Twister's state in the random module.
-_RNG_WORDS = 625
-_TABLES = ("individuals", "submissions", "errors")
 
 
 class HDF5Store(Store):
@@ -55,6 +45,7 @@ class HDF5Store(Store):
         settings: of the run.
         seed: of the run.
         weights: of the fitness, one for each objective.
+        sources: of a merged file, the runs it was made of, see :func:`merge_runs`; else empty.
     """
 
     def __init__(self, file: Any, lock: WriterLock | None, path: Path) -> None:
@@ -62,16 +53,14 @@ class HDF5Store(Store):
         self._file = file
         self._lock = lock
         self.path = path
-        self.space: SearchSpace = space_from_dict(json.loads(file.attrs["space"]))
-        self.settings: dict[str, Any] = json.loads(file.attrs["settings"])
+        self.space: SearchSpace = space_from_dict(json_attribute(file, "space"))
+        self.settings: dict[str, Any] = json_attribute(file, "settings")
         self.seed = int(file.attrs["seed"])
         self.weights: tuple[float, ...] = tuple(file.attrs["weights"].tolist())
-        self._individuals = Table(file["individuals"])
-        self._submissions = Table(file["submissions"])
-        self._errors = Table(file["errors"])
-        self._rng = {name: file[f"rng/{name}"] for name in ("words", "gauss", "count")}
-        # of two random states, the one that was saved with the last submission
-        self._rng_slot = int(self._rng["count"][1] == self._submissions.n_rows)
+        self.sources: list[dict[str, Any]] = json_attribute(file, "sources")
+        self._tables = {name: Table(file[name], names) for name, names in TABLES.items()}
+        self._individuals, self._submissions, self._errors = self._tables.values()
+        self._random = RandomSlots(file["rng"], n_submitted=self._submissions.n_rows)
 
     @classmethod
     def create(
@@ -107,19 +96,9 @@ class HDF5Store(Store):
             raise StoreExistsError(f"{path} exists: give another output, resume it, or allow to overwrite it")
         if not -(2**63) <= seed < 2**63:
             raise SettingsError(f"seed must fit into 64 bits, found {seed}")
-        attributes = {
-            "format": _FORMAT,
-            "format_version": _FORMAT_VERSION,
-            "space": json.dumps(space.to_dict()),
-            "settings": json.dumps(dict(settings)),
-            "seed": seed,
-            "weights": list(map(float, weights)),
-            "provenance": json.dumps([provenance()]),
-        }
 
         def prepare(file: Any) -> None:
-            file.attrs.update(attributes)
-            _lay_out(file, space, len(weights), n_repeats)
+            lay_out(file, space=space, settings=settings, seed=seed, weights=weights, n_repeats=n_repeats)
 
         return cls._write(path, prepare)
 
@@ -142,11 +121,13 @@ class HDF5Store(Store):
 
         Raises:
             DifferentRunError: the file has another search space or other settings.
-            StoreError: it is no population file, is damaged, or another process is writing it.
+            StoreError: it is no population file, is damaged, was merged from several, or another process is writing it.
             MissingExtraError: h5py is not installed.
         """
         path = Path(path)
         with cls.read(path) as stored:
+            if stored.sources:
+                raise StoreError(f"{path} was merged, no run can go on with it: start a new one with its population")
             if space is not None:
                 check_same(str(path), {"space": stored.space.to_dict()}, {"space": space.to_dict()})
             if settings is not None:
@@ -157,11 +138,11 @@ class HDF5Store(Store):
                 file.attrs.update(old.attrs)
                 for name in old:
                     old.copy(name, file)
-            for name in _TABLES:
-                Table(file[name]).drop_torn_rows()
+            for name, names in TABLES.items():
+                Table(file[name], names).drop_torn_rows()
             if settings is not None:
                 file.attrs["settings"] = json.dumps(dict(settings))
-            sessions = [*json.loads(file.attrs["provenance"]), provenance()]
+            sessions = [*json_attribute(file, "provenance"), provenance()]
             file.attrs["provenance"] = json.dumps(sessions)
 
         return cls._write(path, prepare)
@@ -178,28 +159,9 @@ class HDF5Store(Store):
 
     @classmethod
     def _write(cls, path: Path, prepare: Callable[[Any], None]) -> Self:
-        """Prepare a file beside ``path``, begin to write it, and only then put it in its place.
-
-        So a kill at any instant leaves the file that was there, or the new one, and each can be read. From here on
-        no attribute and no dataset can be added.
-        """
-        h5py, lock, file = require("h5py", extra="hdf5"), WriterLock.acquire(path), None
-        beside = path.with_name(f".{path.name}.new")
-        try:
-            file = h5py.File(beside, "w", libver="latest")
-            prepare(file)
-            file.swmr_mode = True
-            file.flush()
-            beside.replace(path)
-            return cls(file, lock, path)
-        except BaseException as error:
-            if file is not None:
-                file.close()
-            beside.unlink(missing_ok=True)
-            lock.release()
-            if isinstance(error, OSError):
-                raise StoreError(f"{path} cannot be written: {error}") from error
-            raise
+        """Open a file that :func:`~deap_nas.store.writing.begin_file` puts in its place."""
+        file, lock = begin_file(path, partial(_open, mode="w"), prepare)
+        return cls(file, lock, path)
 
     def close(self) -> None:
         """Close the file."""
@@ -220,12 +182,27 @@ class HDF5Store(Store):
     @property
     def sessions(self) -> list[dict[str, Any]]:
         """Provenance of the run's first start and of each time it was resumed."""
-        sessions: list[dict[str, Any]] = json.loads(self._file.attrs["provenance"])
+        sessions: list[dict[str, Any]] = json_attribute(self._file, "provenance")
         return sessions
 
-    def column(self, name: str) -> NDArray[Any]:
-        """A column of the evaluated individuals, such as ``"fitness"``, one row each in the order of the file."""
-        return self._individuals.read(name)
+    def column(self, name: str, *, table: str = "individuals") -> NDArray[Any]:
+        """A column of a table, by default of the evaluated individuals, such as ``"fitness"``, as it is in the file.
+
+        Raises:
+            StoreError: its bytes are damaged.
+        """
+        return self._tables[table].read(name)
+
+    def n_torn(self, table: str) -> int:
+        """Rows at the end of a table that a kill has left half done; they do not count."""
+        return self._tables[table].n_torn
+
+    def seed_of(self, number: int) -> int:
+        """Seed of the evaluation with this id, whether or not it has ended."""
+        for source in reversed(self.sources):
+            if number >= source["first_id"]:
+                return derive_seed(source["seed"], number - source["first_id"])
+        return derive_seed(self.seed, number)
 
     def errors(self) -> dict[int, str]:
         """What went wrong in evaluations that failed, by their ids."""
@@ -237,18 +214,13 @@ class HDF5Store(Store):
 
     def submit(self, jobs: Sequence[Job], rng_state: Any) -> None:
         """See :meth:`Store.submit`."""
-        _, words, gauss = rng_state
-        n_submitted = self.n_submitted + len(jobs)
-        slot = 1 - self._rng_slot  # the state that is valid now stays, in case this call is cut short
-        self._rng["words"][slot] = np.array(words, dtype=np.uint32)
-        self._rng["gauss"][slot] = np.nan if gauss is None else gauss
-        self._rng["count"][slot] = n_submitted
+        self._random.save(rng_state, n_submitted=self.n_submitted + len(jobs))
         self._file.flush()
         self._submissions.append(
             genes=[job.genes for job in jobs], parent=[job.parent for job in jobs], id=[job.id for job in jobs]
         )
         self._file.flush()
-        self._rng_slot = slot
+        self._random.switch()
 
     def append(self, genes: Sequence[int], evaluation: Evaluation) -> None:
         """See :meth:`Store.append`."""
@@ -272,29 +244,22 @@ class HDF5Store(Store):
 
     def records(self) -> list[Record]:
         """See :meth:`Store.records`."""
-        columns = [self.column(name).tolist() for name in ROW_FIELDS]
-        errors = self.errors()
-        rows = (dict(zip(ROW_FIELDS, row, strict=True)) for row in zip(*columns, strict=True))
-        return [from_row(row, errors.get(row["id"], "")) for row in rows]
+        with without_collection():
+            return to_records({name: self.column(name) for name in ROW_FIELDS}, self.errors())
 
     def pending(self) -> list[Job]:
         """See :meth:`Store.pending`."""
         done = set(self.column("id").tolist())
         columns = (self._submissions.read(name).tolist() for name in ("id", "parent", "genes"))
         return [
-            Job(number, Genotype(genes), derive_seed(self.seed, number), parent)
+            Job(number, Genotype(genes), self.seed_of(number), parent)
             for number, parent, genes in zip(*columns, strict=True)
             if number not in done
         ]
 
     def rng_state(self) -> Any:
         """See :meth:`Store.rng_state`."""
-        if self.n_submitted == 0:
-            return None
-        slot = self._rng_slot
-        gauss = float(self._rng["gauss"][slot])
-        words = tuple(self._rng["words"][slot].tolist())
-        return (3, words, None if np.isnan(gauss) else gauss)
+        return self._random.load() if self.n_submitted > 0 and not self.sources else None
 
     @property
     def n_submitted(self) -> int:
@@ -307,16 +272,17 @@ class HDF5Store(Store):
         return self._individuals.n_rows
 
 
-def _lay_out(file: Any, space: SearchSpace, n_objectives: int, n_repeats: int) -> None:
-    """Make the empty tables of a file."""
-    create_table(file.create_group("individuals"), individual_columns(space, n_objectives, n_repeats))
-    create_table(file.create_group("submissions"), submission_columns(space))
-    create_table(file.create_group("errors"), error_columns())
-    file["individuals/status"].attrs["names"] = json.dumps({status.name: int(status) for status in Status})
-    rng = file.create_group("rng")
-    rng.create_dataset("words", shape=(2, _RNG_WORDS), dtype="u4")
-    rng.create_dataset("gauss", data=[np.nan, np.nan])
-    rng.create_dataset("count", data=[-1, -1])
+def _open(path: Path, **options: Any) -> Any:
+    """Open a file, without HDF5's own locks where the file system has none: :class:`WriterLock` keeps writers apart."""
+    h5py = require("h5py", extra="hdf5")
+    try:
+        return h5py.File(path, libver="latest", **options)
+    except OSError as error:
+        if "SWMR read access flag" in str(error):  # this process has it open in the other way
+            return h5py.File(path, libver="latest", **options | {"swmr": not options["swmr"]})
+        if "unable to lock file" not in str(error) or isinstance(error, BlockingIOError):
+            raise
+        return h5py.File(path, libver="latest", locking=False, **options)
 
 
 def _open_for_reading(path: Path) -> Any:
@@ -327,25 +293,18 @@ def _open_for_reading(path: Path) -> Any:
     if is_cut_short(path):
         raise StoreError(f"{path} is damaged: its end is missing")
     try:
-        file = h5py.File(path, "r", libver="latest", swmr=True)
+        # a file that nobody writes is opened without SWMR, in which HDF5 tries damaged bytes again and again for hours
+        file = _open(path, mode="r", swmr=is_marked(path))
     except OSError as error:
         kind = "is damaged" if h5py.is_hdf5(path) else "is no population file"
         raise StoreError(f"{path} {kind}: {error}") from error
-    problem = _problem(file)
-    if problem:
+    try:
+        check_layout(file)
+    except (OSError, RuntimeError, TypeError, ValueError, KeyError) as error:
         file.close()
-        raise StoreError(f"{path} {problem}")
+        words = str(error) if type(error) is ValueError else f"is damaged: {error}"
+        raise StoreError(f"{path} {' '.join(words.split())}") from error
+    except BaseException:
+        file.close()
+        raise
     return file
-
-
-def _problem(file: Any) -> str:
-    """What is wrong with a file; empty if nothing is."""
-    if file.attrs.get("format") != _FORMAT:
-        return "is an HDF5 file, but no population file"
-    version = file.attrs.get("format_version")
-    if version != _FORMAT_VERSION:
-        return f"has format version {version}, this package reads version {_FORMAT_VERSION}: use a matching deap_nas"
-    parts = ("individuals/id", "submissions/id", "errors/id", "rng/count")
-    missing = [name for name in ("space", "settings", "seed", "weights", "provenance") if name not in file.attrs]
-    missing += [name for name in parts if name not in file]
-    return f"is damaged: it lacks {', '.join(missing)}" if missing else ""

@@ -1,10 +1,15 @@
-"""One writer for a file: an advisory lock beside it, which the system releases when its holder dies."""
+"""One writer for a file: an advisory lock beside it, which the system releases when its holder dies.
+
+Where the file system has no locks, as some that are mounted over a network, a file that names the writer takes its
+place: its holder removes it, and whoever finds it can tell whether that process is still there, on the same machine.
+"""
 
 from __future__ import annotations
 
 import fcntl
 import logging
 import os
+import socket
 from pathlib import Path
 from typing import IO, Self
 
@@ -18,10 +23,11 @@ _log = logging.getLogger(__name__)
 class WriterLock:
     """Held by the process that writes a population file; :meth:`acquire` makes it."""
 
-    def __init__(self, path: Path, file: IO[bytes]) -> None:
-        """Take over an open, locked file."""
+    def __init__(self, path: Path, file: IO[bytes], claim: Path | None) -> None:
+        """Take over an open file that is locked, or the claim that stands in for the lock."""
         self._path = path
         self._file = file
+        self._claim = claim
 
     @classmethod
     def acquire(cls, path: Path) -> Self:
@@ -35,9 +41,13 @@ class WriterLock:
             path.parent.mkdir(parents=True, exist_ok=True)
             while True:
                 file = beside.open("ab")
-                _lock(file, path)
+                try:
+                    claim = _lock(file, path)
+                except StoreError:
+                    file.close()
+                    raise
                 if _is_still_there(beside, file):  # its last holder may just have removed it
-                    return cls(beside, file)
+                    return cls(beside, file, claim)
                 file.close()
         except OSError as error:
             raise StoreError(f"{path} cannot be written: {error}") from error
@@ -45,17 +55,73 @@ class WriterLock:
     def release(self) -> None:
         """Let others write."""
         self._path.unlink(missing_ok=True)
+        if self._claim is not None:
+            self._claim.unlink(missing_ok=True)
         self._file.close()
 
+    @staticmethod
+    def is_held(path: Path) -> bool:
+        """Whether a process is writing ``path``, as far as can be seen from here."""
+        beside, claim = (path.with_name(f".{path.name}.{ending}") for ending in ("lock", "writer"))
+        if claim.exists():
+            return _may_be_alive(claim)
+        try:
+            with beside.open("rb") as file:
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        except OSError:  # there is no lock, none that is ours to see, or no locks at all
+            return False
+        return False
 
-def _lock(file: IO[bytes], path: Path) -> None:
+
+def _lock(file: IO[bytes], path: Path) -> Path | None:
+    """Lock a file; gives the claim that stands in for the lock where there are no locks."""
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:
-        file.close()
         raise StoreError(f"{path} is being written by another process; wait for it, or end it") from error
-    except OSError as error:  # a file system without locks
-        _log.warning("%s cannot be locked (%s): make sure that only one run writes it", path, error)
+    except OSError as error:
+        claim = path.with_name(f".{path.name}.writer")
+        _log.warning("%s lies on a file system without locks (%s): %s keeps other writers away", path, error, claim)
+        _stake(claim, path)
+        return claim
+    return None
+
+
+def _stake(claim: Path, path: Path) -> None:
+    """Write down that this process writes ``path``, unless another one does."""
+    if claim.exists() and not _may_be_alive(claim):
+        claim.unlink(missing_ok=True)
+    try:
+        with claim.open("x", encoding="utf-8") as file:
+            file.write(f"{os.getpid()} {socket.gethostname()}\n")
+    except FileExistsError as error:
+        raise StoreError(
+            f"{path} is being written by process {_read(claim)}, which {claim} says, for want of locks: wait for that "
+            f"process, or remove {claim} if it has ended"
+        ) from error
+
+
+def _read(claim: Path) -> str:
+    try:
+        return claim.read_text(encoding="utf-8", errors="replace").strip().replace(" ", " on ", 1)
+    except OSError:  # it has just been removed
+        return "unknown"
+
+
+def _may_be_alive(claim: Path) -> bool:
+    """Whether the process that a claim names may live: what runs on another machine cannot be seen from here."""
+    number, _, host = _read(claim).partition(" on ")
+    if host != socket.gethostname() or not number.isdecimal():
+        return True
+    try:
+        os.kill(int(number), 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:  # somebody else's
+        return True
+    return True
 
 
 def _is_still_there(path: Path, file: IO[bytes]) -> bool:

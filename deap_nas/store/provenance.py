@@ -10,7 +10,18 @@ from typing import Any
 
 __all__ = ["provenance"]
 
-_PACKAGES = ("deap-nas", "deap", "numpy", "torch", "torchvision", "scikit-learn", "mpi4py", "h5py", "pebble")
+_PACKAGES = (
+    "deap-nas",
+    "deap",
+    "numpy",
+    "torch",
+    "torchvision",
+    "scikit-learn",
+    "safetensors",
+    "mpi4py",
+    "h5py",
+    "pebble",
+)
 
 
 def provenance() -> dict[str, Any]:

@@ -3,17 +3,27 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import fields
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from deap_nas.evaluators import Evaluation, Status
 from deap_nas.search_space import SearchSpace
 from deap_nas.store.base import Record
 from deap_nas.store.table import Column
 
-__all__ = ["ROW_FIELDS", "error_columns", "from_row", "individual_columns", "submission_columns", "to_error", "to_row"]
+__all__ = [
+    "ROW_FIELDS",
+    "error_columns",
+    "individual_columns",
+    "submission_columns",
+    "to_error",
+    "to_records",
+    "to_row",
+]
 
 _ERROR_BYTES = 4000
 _HOST_BYTES = 64
@@ -22,6 +32,8 @@ ROW_FIELDS = (
     "id", "parent", "genes", "fitness", "status", "alive", "submitted", "started", "finished", "worker", "host",
     "n_parameters", "flops", "scores", "reused",
 )  # fmt: skip
+#: Column of a field of :class:`~deap_nas.evaluators.Evaluation` that has another name.
+_COLUMN_OF = {"values": "fitness"}
 
 
 def submission_columns(space: SearchSpace) -> tuple[Column, ...]:
@@ -80,22 +92,24 @@ def to_row(genes: Sequence[int], evaluation: Evaluation, *, n_repeats: int) -> d
     }
 
 
-def from_row(row: dict[str, Any], error: str) -> Record:
-    """Record of a row, given by its columns as plain Python values, and the text of its error."""
-    evaluation = Evaluation(
-        values=tuple(row["fitness"]),
-        status=Status(row["status"]),
-        scores=tuple(score for score in row["scores"] if not math.isnan(score)),
-        error=error,
-        n_parameters=row["n_parameters"],
-        flops=row["flops"],
-        id=row["id"],
-        parent=row["parent"],
-        reused=row["reused"],
-        worker=row["worker"],
-        host=bytes(row["host"]).decode(errors="replace"),
-        submitted=row["submitted"],
-        started=row["started"],
-        finished=row["finished"],
-    )
-    return Record(tuple(row["genes"]), evaluation, bool(row["alive"]))
+def to_records(columns: Mapping[str, NDArray[Any]], errors: Mapping[int, str]) -> list[Record]:
+    """Records of all rows, given by the columns of :data:`ROW_FIELDS`, and the texts of errors by id."""
+    plain = {name: _plain(name, column) for name, column in columns.items()}
+    plain["error"] = (errors.get(number, "") for number in columns["id"].tolist())
+    evaluations = map(Evaluation, *(plain[_COLUMN_OF.get(field.name, field.name)] for field in fields(Evaluation)))
+    return list(map(Record, plain["genes"], evaluations, plain["alive"]))
+
+
+def _plain(name: str, column: NDArray[Any]) -> Iterable[Any]:
+    """Entries of a column as plain Python values, all at once as far as that can be."""
+    entries: list[Any] = column.tolist()
+    if name == "scores" and np.isnan(column).any():
+        return (tuple(score for score in row if not math.isnan(score)) for row in entries)
+    if name in ("genes", "fitness", "scores"):
+        return map(tuple, entries)
+    if name == "status":
+        return map(list(Status).__getitem__, entries)
+    if name == "host":
+        names = {text: text.decode(errors="replace") for text in set(entries)}
+        return map(names.__getitem__, entries)
+    return entries

@@ -12,7 +12,14 @@ __all__ = ["check_same"]
 _ABSENT = "nothing"
 
 
-def check_same(name: str, found: Mapping[str, Any], wanted: Mapping[str, Any], *, free: Iterable[str] = ()) -> None:
+def check_same(
+    name: str,
+    found: Mapping[str, Any],
+    wanted: Mapping[str, Any],
+    *,
+    free: Iterable[str] = (),
+    remedy: str = "leave those settings out, or start a new file",
+) -> None:
     """Check that two nested dictionaries agree.
 
     Args:
@@ -20,6 +27,7 @@ def check_same(name: str, found: Mapping[str, Any], wanted: Mapping[str, Any], *
         found: what the file holds.
         wanted: what is asked for.
         free: keys that may differ, at the top.
+        remedy: what to do, for the message.
 
     Raises:
         DifferentRunError: they differ; the message names each difference.
@@ -31,9 +39,7 @@ def check_same(name: str, found: Mapping[str, Any], wanted: Mapping[str, Any], *
         if key not in free and left.get(key, _ABSENT) != right.get(key, _ABSENT)
     ]
     if differences:
-        raise DifferentRunError(
-            f"{name} belongs to another run: {'; '.join(differences)}; leave those settings out, or start a new file"
-        )
+        raise DifferentRunError(f"{name} belongs to another run: {'; '.join(differences)}; {remedy}")
 
 
 def _leaves(fields: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

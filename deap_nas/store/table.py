@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from deap_nas.errors import StoreError
+
 __all__ = ["CHUNK_ROWS", "Column", "Table", "create_table"]
 
 #: Rows in one chunk of the file.
@@ -29,8 +31,11 @@ class Column:
     width: int | None = None
 
 
-def create_table(group: Any, columns: Iterable[Column]) -> None:
-    """Make the empty datasets of a table in an HDF5 group."""
+def create_table(group: Any, columns: Iterable[Column], *, compression: str | None = None) -> None:
+    """Make the empty datasets of a table in an HDF5 group.
+
+    A table that grows row by row is not compressed: HDF5 would write its last chunk anew, elsewhere, for each row.
+    """
     for column in columns:
         tail = () if column.width is None else (column.width,)
         chunk_rows = CHUNK_ROWS if np.dtype(column.dtype).itemsize < CHUNK_ROWS else 8
@@ -40,24 +45,29 @@ def create_table(group: Any, columns: Iterable[Column]) -> None:
             maxshape=(None, *tail),
             dtype=column.dtype,
             chunks=(chunk_rows, *(max(1, n) for n in tail)),
+            compression=compression,
+            shuffle=compression is not None,
         )
 
 
 class Table:
-    """The datasets of a group, which must hold ``id``; a row counts when every column has it.
+    """Datasets of a group; a row counts when every column has it.
 
     Args:
         group: an HDF5 group.
+        names: of the columns; other datasets of the group are left alone.
     """
 
-    def __init__(self, group: Any) -> None:
+    def __init__(self, group: Any, names: Iterable[str]) -> None:
         """See the class."""
-        self._group = group
-        self._datasets = {name: group[name] for name in group}
-        self.n_rows = min(len(dataset) for dataset in self._datasets.values())
+        self._datasets = {name: group[name] for name in names}
+        lengths = [len(dataset) for dataset in self._datasets.values()]
+        self.n_rows = min(lengths)
+        #: Rows that some columns have and others do not: a kill has left them half done.
+        self.n_torn = max(lengths) - self.n_rows
 
     def drop_torn_rows(self) -> None:
-        """Cut every column to the rows that all columns have; the rest is what a kill has left half done."""
+        """Cut every column to the rows that all columns have."""
         for dataset in self._datasets.values():
             dataset.resize(self.n_rows, axis=0)
 
@@ -86,8 +96,15 @@ class Table:
         dataset.write(in_memory, in_file, array)
 
     def read(self, name: str) -> NDArray[Any]:
-        """Give a column, all rows."""
-        values: NDArray[Any] = self._datasets[name][: self.n_rows]
+        """Give a column, all rows.
+
+        Raises:
+            StoreError: its bytes are damaged.
+        """
+        try:
+            values: NDArray[Any] = self._datasets[name][: self.n_rows]
+        except (OSError, MemoryError) as error:
+            raise StoreError(f"column {name} cannot be read: {error}") from error
         return values
 
     def width(self, name: str) -> int:

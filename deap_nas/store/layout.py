@@ -1,0 +1,192 @@
+"""The layout of a population file: how a new one is laid out, and what is checked before one is read.
+
+Works on files that it is given, and follows no link out of them; opening them is the business of
+:mod:`deap_nas.store.hdf5`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from deap_nas.errors import NASError, UnknownNameError
+from deap_nas.evaluators import Status
+from deap_nas.search_space import SearchSpace, space_from_dict
+from deap_nas.store.provenance import provenance
+from deap_nas.store.random_state import RANDOM_COLUMNS, RandomSlots
+from deap_nas.store.rows import ROW_FIELDS, error_columns, individual_columns, submission_columns
+from deap_nas.store.table import Column, create_table
+
+__all__ = ["TABLES", "check_layout", "json_attribute", "lay_out"]
+
+_FORMAT = "deap_nas population"
+_FORMAT_VERSION = 1
+#: Tables of a file, and their columns.
+TABLES = {"individuals": ROW_FIELDS, "submissions": ("id", "parent", "genes"), "errors": ("id", "text")}
+
+#: Attributes that hold JSON, and what each is.
+_JSON: Mapping[str, type] = {"space": dict, "settings": dict, "provenance": list, "sources": list}
+_OPTIONAL = ("sources",)
+_LONGEST_JSON = 2**24
+#: Columns and bytes that a row of a dataset may have.
+_WIDEST = 2**16
+#: A dataset may claim this many times the bytes that it takes in the file, the most that gzip can do, and a little.
+_MOST_COMPRESSED = 1100
+_SLACK_BYTES = 2**22
+
+
+def lay_out(
+    file: Any,
+    *,
+    space: SearchSpace,
+    settings: Mapping[str, Any],
+    seed: int,
+    weights: Sequence[float],
+    n_repeats: int,
+    compression: str | None = None,
+) -> None:
+    """Write the attributes and the empty tables of a new file."""
+    file.attrs["format"] = _FORMAT
+    file.attrs["format_version"] = _FORMAT_VERSION
+    file.attrs["space"] = json.dumps(space.to_dict())
+    file.attrs["settings"] = json.dumps(dict(settings))
+    file.attrs["seed"] = seed
+    file.attrs["weights"] = list(map(float, weights))
+    file.attrs["provenance"] = json.dumps([provenance()])
+    for name, columns in _tables(space, len(weights), n_repeats).items():
+        create_table(file.create_group(name), columns, compression=compression)
+    file["individuals/status"].attrs["names"] = json.dumps({status.name: int(status) for status in Status})
+    RandomSlots.lay_out(file.create_group("rng"))
+
+
+def _tables(space: SearchSpace, n_objectives: int, n_repeats: int) -> dict[str, tuple[Column, ...]]:
+    columns = individual_columns(space, n_objectives, n_repeats), submission_columns(space), error_columns()
+    return dict(zip(TABLES, columns, strict=True))
+
+
+def json_attribute(file: Any, name: str) -> Any:
+    """Value of an attribute that holds JSON; an empty list where an optional one is absent.
+
+    Raises:
+        ValueError: it is no JSON, is too long or too deep, or is no object or list where that is expected.
+    """
+    if name in _OPTIONAL and name not in file.attrs:
+        return []
+    text = file.attrs[name]
+    if not isinstance(text, str) or len(text) > _LONGEST_JSON:
+        raise ValueError(f"is damaged: its {name} is no text of at most {_LONGEST_JSON:,} characters")
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"is damaged: its {name} is no JSON: {error}") from error
+    if not isinstance(value, _JSON[name]):
+        raise ValueError(f"is damaged: its {name} is no JSON {'object' if _JSON[name] is dict else 'list'}")
+    return value
+
+
+def check_layout(file: Any) -> None:
+    """Check that an open file is a population file that can be read without harm.
+
+    Raises:
+        ValueError: it is not; the message goes on after the name of the file.
+        UnknownNameError: its search space has a kind or an operation that is not registered.
+    """
+    if str(file.attrs.get("format")) != _FORMAT:
+        raise ValueError("is an HDF5 file, but no population file")
+    version = file.attrs.get("format_version")
+    if not isinstance(version, np.integer) or version != _FORMAT_VERSION:
+        raise ValueError(
+            f"has format version {version}, this package reads version {_FORMAT_VERSION}: use a matching deap_nas"
+        )
+    # each check relies on those before it
+    problem = next((found for check in (_missing, _dangers, _misfits) for found in check(file)), "")
+    if problem:
+        raise ValueError(f"is damaged: {problem}")
+
+
+def _missing(file: Any) -> Iterator[str]:
+    attributes = [name for name in ("space", "settings", "seed", "weights", "provenance") if name not in file.attrs]
+    parts = ("individuals/id", "submissions/id", "errors/id", "rng/count")
+    parts_there = [name for name in parts if type(file.get(name, getlink=True)).__name__ == "HardLink"]
+    missing = [*attributes, *(name for name in parts if name not in parts_there)]
+    if missing:
+        yield f"it lacks {', '.join(missing)}"
+
+
+def _dangers(file: Any) -> Iterator[str]:
+    """Everything in the file that leads out of it, or that is not what it claims to be."""
+    link = file.visititems_links(lambda name, link: None if type(link).__name__ == "HardLink" else name)
+    if link is not None:
+        yield f"{link} is a link to elsewhere"
+    danger = file.visititems(lambda name, item: _danger(name, item) or None)
+    if danger is not None:
+        yield danger
+
+
+def _danger(name: str, item: Any) -> str:
+    """What speaks against touching an object of the file; empty if nothing does."""
+    if not hasattr(item, "is_virtual"):  # a group
+        return ""
+    if item.is_virtual or item.external:
+        return f"{name} lies in another file"
+    if item.dtype.kind not in "iufSb" or item.dtype.itemsize > _WIDEST:
+        return f"{name} holds neither numbers nor short texts, but {item.dtype}"
+    claimed = prod(item.shape or (0,)) * item.dtype.itemsize
+    if claimed > _MOST_COMPRESSED * item.id.get_storage_size() + _SLACK_BYTES:
+        return f"{name} claims to have the shape {item.shape}, and the file holds less"
+    return ""
+
+
+def _misfits(file: Any) -> Iterator[str]:
+    """Everything in the file that is of another form than its search space asks for."""
+    for name, kinds in (("seed", "iu"), ("weights", "f")):
+        value = np.asarray(file.attrs[name])
+        if value.dtype.kind not in kinds or value.ndim != (name == "weights") or not 0 < value.size < _WIDEST:
+            yield f"its {name} is {value.dtype} of the shape {value.shape}"
+    fields, _, _, sources = (json_attribute(file, name) for name in _JSON)
+    widths = [file["individuals"][name].shape[1:] for name in ("genes", "scores") if name in file["individuals"]]
+    if len(widths) < 2 or any(len(width) != 1 or width[0] > _WIDEST for width in widths):
+        yield "its genes and scores are no tables"
+    (n_genes,), (n_repeats,) = widths
+    for source in sources:
+        if not isinstance(source, dict) or any(type(source.get(name)) is not int for name in ("first_id", "seed")):
+            yield "its sources are not those of a merged file"
+    space = _space(fields, n_genes)
+    for table, columns in {**_tables(space, len(file.attrs["weights"]), n_repeats), "rng": RANDOM_COLUMNS}.items():
+        yield from (f"{table}/{column.name} {found}" for column in columns if (found := _misfit(file[table], column)))
+    if (file["individuals/status"][:] >= len(Status)).any():
+        yield "individuals/status has numbers that are no status"
+    yield from ("rng is no pair" for column in RANDOM_COLUMNS if len(file["rng"][column.name]) != 2)
+
+
+def _misfit(group: Any, column: Column) -> str:
+    """How a dataset differs from what its column should be; empty if it does not."""
+    dataset = group.get(column.name)
+    if not hasattr(dataset, "is_virtual"):
+        return "is missing"
+    tail = () if column.width is None else (column.width,)
+    if dataset.dtype.kind != np.dtype(column.dtype).kind or dataset.shape[1:] != tail or not dataset.shape:
+        return f"is {dataset.dtype} of the shape {dataset.shape}"
+    return ""
+
+
+def _space(fields: dict[str, Any], n_genes: int) -> SearchSpace:
+    """Make the search space, if it has as many genes as the file; a vast one is not even begun."""
+    motifs, nodes = fields.get("motifs"), fields.get("nodes")
+    if isinstance(motifs, list) and isinstance(nodes, list):
+        sizes = [(m, n) for m, n in zip(motifs, nodes, strict=False) if isinstance(m, int) and isinstance(n, int)]
+        if sum(m * n * (n - 1) // 2 for m, n in sizes) > n_genes:
+            raise ValueError(f"is damaged: its search space has more than the {n_genes} genes of its individuals")
+    try:
+        space = space_from_dict(fields)
+    except UnknownNameError:
+        raise
+    except (NASError, ArithmeticError, LookupError, RecursionError, TypeError, ValueError) as error:
+        raise ValueError(f"is damaged: its search space cannot be made: {error}") from error
+    if space.n_genes != n_genes:
+        raise ValueError(f"is damaged: its search space has {space.n_genes} genes, its individuals {n_genes}")
+    return space
