@@ -140,7 +140,8 @@ def search(args, executor):
                     observer=progress,
                 )
         except KeyboardInterrupt:
-            sys.exit(f"stopped after {store.n_evaluated} evaluations; go on with --resume {store.path}")
+            print(f"stopped after {store.n_evaluated} evaluations; go on with --resume {store.path}", file=sys.stderr)
+            sys.exit(130)  # as a program that a signal has ended
         print(in_words(summarise(store)))
         pictures = draw_best(store)
     if not pictures:  # no evaluation has succeeded

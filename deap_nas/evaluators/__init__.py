@@ -8,8 +8,9 @@ from deap_nas.evaluators.base import GenotypeExecutor
 from deap_nas.evaluators.evaluation import DetailedFitness, Evaluation, Job, Status, derive_seed
 from deap_nas.evaluators.guard import Guard
 from deap_nas.evaluators.links import is_survivable
-from deap_nas.evaluators.mpi import MPIExecutor, mpi_executor
+from deap_nas.evaluators.mpi import mpi_executor
 from deap_nas.evaluators.process import ProcessExecutor
+from deap_nas.evaluators.ranks import MPIExecutor
 from deap_nas.evaluators.run import Runner
 from deap_nas.evaluators.serial import SerialExecutor
 

