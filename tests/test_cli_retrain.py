@@ -7,14 +7,18 @@ import subprocess
 import sys
 from dataclasses import replace
 
+import numpy as np
+import onnxruntime
 import pytest
+import torch
 from safetensors import safe_open
 
 from deap_nas import FlatSpace, Genotype, NetworkTemplate, cli
 from deap_nas.commands import RetrainingReport
 from deap_nas.evaluators import Evaluation, Job
 from deap_nas.store import HDF5Store
-from deap_nas.training import CIFAR_EVALUATION, IMAGENET, RetrainingProgress
+from deap_nas.training import CIFAR_EVALUATION, IMAGENET, RetrainingProgress, Source
+from deap_nas.training.data import load_test_images
 from tests.launch import HEED_INTERRUPTS, environment
 
 SPACE = FlatSpace(nodes=3)
@@ -59,6 +63,7 @@ def test_the_best_is_retrained_in_the_large_model_on_the_images_of_the_search(ru
     assert lines[3].endswith(f"{100 * result['mean']:.2f} +- {100 * result['deviation']:.2f} %")
     assert lines[4].startswith(f"error     {100 - 100 * result['mean']:.2f} +- ")
     assert f"{result['n_parameters']:,} parameters" in lines[5]
+    assert result["origin"] == {"file": str(run_file), "id": 1, "fitness": [MEMBERS[1][1]]}
     assert err.splitlines()[0] == f"individual 1 on digits, into {folder}"
     assert err.splitlines()[-1].startswith("run1, step 6/6, loss ")
 
@@ -96,10 +101,18 @@ def test_model_of_imagenet_has_its_recipe(run_file, capfd):
     assert len(settings["template"]["stem"]) == 2
 
 
-def test_result_can_be_exported(run_file, capfd):
-    assert retrain(run_file, *TINY, "--runs=1") == 0
-    assert cli.main(["export", str(run_file), "--no-onnx"]) == 0
-    assert (run_file.with_name("run-id1-large-cifar") / "network.pt2").exists()
+def test_exported_files_classify_raw_pixels_as_well_as_the_result_says(run_file, capfd):
+    assert retrain(run_file, *TINY, "--runs=1", "--steps=30") == 0
+    assert cli.main(["export", str(run_file)]) == 0
+    folder = run_file.with_name("run-id1-large-cifar")
+    training = json.loads((folder / "genotype.json").read_text())["source"]["training"]
+    mean, scale = (np.float32(training["normalisation"][name]) for name in ("mean", "scale"))
+    test = load_test_images(Source("digits"))
+    images = ((test.pixels - mean) * scale).transpose(0, 3, 1, 2)
+    (logits,) = onnxruntime.InferenceSession(folder / "network.onnx").run(["logits"], {"images": images})
+    assert np.mean(logits.argmax(axis=1) == test.labels) == pytest.approx(training["accuracy"], abs=1e-9)
+    logits = torch.export.load(folder / "network.pt2").module()(torch.from_numpy(images))
+    assert np.mean(logits.argmax(dim=1).numpy() == test.labels) == pytest.approx(training["accuracy"], abs=1e-9)
 
 
 def test_retraining_in_which_all_runs_diverge_is_told_and_an_error(run_file, capfd, monkeypatch):
@@ -143,7 +156,9 @@ def test_file_without_a_dataset_asks_for_one(tmp_path, capfd):
 def test_other_settings_need_another_folder(run_file, capfd):
     assert retrain(run_file, *TINY) == 0
     assert retrain(run_file, *TINY, "--seed=1") == 1
-    assert "seed is 0 there, but 1 was asked for" in capfd.readouterr().err
+    err = capfd.readouterr().err
+    assert "seed is 0 there, but 1 was asked for; " in err.splitlines()[-1]
+    assert err.endswith("choose another one (--output)\n")
 
 
 def start(run_file, *launcher):

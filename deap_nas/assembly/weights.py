@@ -12,11 +12,28 @@ from deap_nas.errors import ExportError
 from deap_nas.extras import require
 from deap_nas.template import NetworkTemplate
 
-__all__ = ["Weights", "read_weights"]
+__all__ = ["Weights", "read_tensors", "read_weights"]
 
 
 #: What a file of weights must say.
 _LABELS = ("space", "genes", "template")
+
+
+def read_tensors(path: str | os.PathLike[str]) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
+    """Read a safetensors file whose metadata hold JSON: its tensors, on the CPU, and its metadata.
+
+    Raises:
+        ValueError: it is no such file.
+        MissingExtraError: safetensors is not installed.
+        OSError: it cannot be opened.
+    """
+    safetensors = require("safetensors", extra="torch")
+    try:
+        with safetensors.safe_open(path, framework="pt") as file:
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - it is no mapping
+            return tensors, {name: json.loads(text) for name, text in (file.metadata() or {}).items()}
+    except safetensors.SafetensorError as error:
+        raise ValueError(str(error)) from error
 
 
 class Weights(NamedTuple):
@@ -33,21 +50,19 @@ def read_weights(path: str | os.PathLike[str]) -> Weights:
     """Read the weights of a trained network, with what they are labelled with. Runs none of the file's content.
 
     Args:
-        path: of a safetensors file, whose metadata hold JSON: ``space``, ``genes``, ``template`` and more.
+        path: of a safetensors file, whose metadata hold JSON: ``space``, ``genes``, ``template`` and more, such as the
+            ``normalisation`` of the images.
 
     Raises:
         ExportError: it is no such file.
         MissingExtraError: safetensors is not installed.
         OSError: it cannot be opened.
     """
-    safetensors = require("safetensors", extra="torch")
     try:
-        with safetensors.safe_open(path, framework="pt") as file:
-            labels = {name: json.loads(text) for name, text in (file.metadata() or {}).items()}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - it is no mapping
+        tensors, labels = read_tensors(path)
         missing = [name for name in _LABELS if name not in labels]
         if missing:
             raise ExportError(f"{path} does not say which network it belongs to: it has no {', '.join(missing)}")
         return Weights(labels, NetworkTemplate.from_dict(labels["template"]), tensors)
-    except (safetensors.SafetensorError, KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError) as error:
         raise ExportError(f"{path} cannot be read as weights: {error!r}") from error

@@ -106,6 +106,7 @@ def _retrain(options: argparse.Namespace) -> None:
         data_dir=options.data_dir,
         download=options.download,
         n_images=options.images,
+        origin={"file": str(options.file.resolve()), "id": fields["id"], "fitness": fields["fitness"]},
     )
     folder = options.output or network_folder(options, fields["id"])
     is_first = os.environ.get("RANK", "0") == "0"  # of the processes that torchrun starts

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
+from deap_nas.assembly.weights import read_tensors
 from deap_nas.errors import StoreError
 from deap_nas.training.files import replacing
 
@@ -31,8 +31,6 @@ def load_tensors(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
         StoreError: it is no such file.
     """
     try:
-        with safe_open(path, framework="pt") as file:
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - the file is no mapping
-            return tensors, {name: json.loads(text) for name, text in (file.metadata() or {}).items()}
-    except (SafetensorError, ValueError) as error:
+        return read_tensors(path)
+    except ValueError as error:
         raise StoreError(f"{path} cannot be read: {error}; remove it to begin its run anew") from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from statistics import fmean, stdev
 from typing import Any
@@ -42,6 +43,8 @@ class RunResult:
     seconds: float
     #: What went wrong, if anything did.
     error: str = ""
+    #: Where and by what means it was trained: one for the beginning, and one for each change when it went on.
+    environments: tuple[Mapping[str, Any], ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Fields as JSON can hold them."""
@@ -50,7 +53,9 @@ class RunResult:
     @classmethod
     def from_dict(cls, fields: dict[str, Any]) -> RunResult:
         """Read what :meth:`to_dict` wrote."""
-        return cls(**fields | {"status": Status[fields["status"]]})
+        return cls(
+            **fields | {"status": Status[fields["status"]], "environments": tuple(fields.get("environments", ()))}
+        )
 
 
 @dataclass(frozen=True)

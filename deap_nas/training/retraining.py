@@ -5,25 +5,21 @@ Liu 2018 <https://arxiv.org/abs/1711.00436>, sections 4.1 and 4.3. Nothing here 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import KW_ONLY, asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from deap_nas.errors import DatasetError, DivergedError, SettingsError, StoreError
+from deap_nas.errors import DatasetError, DivergedError, SettingsError
 from deap_nas.evaluators import Status, derive_seed
 from deap_nas.extras import check_installed
 from deap_nas.search_space import SearchSpace
-from deap_nas.store.lock import WriterLock
-from deap_nas.store.provenance import provenance
-from deap_nas.store.settings import check_same
 from deap_nas.template import NetworkTemplate, cost
 from deap_nas.training.data import dataset_info, fetch, n_test_images
 from deap_nas.training.devices import check_device, choose_device
-from deap_nas.training.files import save_json
 from deap_nas.training.recipes import CIFAR_EVALUATION, Recipe
+from deap_nas.training.records import Records
 from deap_nas.training.results import RetrainingProgress, RetrainingResult, RunResult
 from deap_nas.training.sources import Source
 
@@ -45,7 +41,8 @@ class Retraining:
     step.
 
     Under ``torchrun`` all its processes train each network together, each with its share of every batch. Batch
-    normalisation then takes its statistics from a process's share, so more processes are a slightly different training.
+    normalisation then takes its statistics from a process's share, so more processes are a slightly different training:
+    all runs of a folder are by the same number of them.
 
     None of this has been run on a GPU: neither mixed precision and ``compile``, nor several processes over NCCL.
 
@@ -67,6 +64,7 @@ class Retraining:
         download: whether a dataset that is not there may be downloaded.
         n_images: train on so many of the training images, always the same ones, drawn at random; by default on all.
         checkpoint_seconds: least time between two checkpoints.
+        origin: where the genes came from, as JSON can hold it; it decides nothing, and is written beside the results.
 
     Raises:
         GenotypeError: the genes do not belong to the space.
@@ -92,6 +90,7 @@ class Retraining:
     download: bool = False
     n_images: int | None = None
     checkpoint_seconds: float = 300.0
+    origin: Mapping[str, Any] | None = None
     #: MPI ranks train in a child process.
     isolated: ClassVar[bool] = True
 
@@ -125,7 +124,7 @@ class Retraining:
         return Source(self.dataset, Path(self.data_dir), self.download, self.n_images)
 
     def to_dict(self) -> dict[str, Any]:
-        """Everything that decides what a result means, as JSON can hold it."""
+        """Everything that decides what a result means, but for the number of processes, as JSON can hold it."""
         return {
             "space": self.space.to_dict(),
             "genes": list(self.genes),
@@ -145,65 +144,56 @@ class Retraining:
         """Train and measure, or go on where an earlier call in the same folder was ended.
 
         The folder holds ``retraining.json``, the settings; of each run K from 0 ``runK.csv``, its curve,
-        ``runK.checkpoint.safetensors`` while it goes on, and ``runK.safetensors``, the trained network; and
-        ``result.json`` with the runs that have ended.
+        ``runK.checkpoint.safetensors`` while it goes on, and ``runK.safetensors``, the trained network with the
+        normalisation of its images; and ``result.json`` with the runs that have ended, each with where and by what
+        means it was trained.
 
         Args:
             folder: made if need be; under ``torchrun`` one that all processes see.
             observer: called with the progress some hundred times a run, by the first process.
 
         Raises:
-            DifferentRunError: the folder holds a retraining with other settings.
+            DifferentRunError: something in the folder was trained with other settings, or by another number of
+                processes.
             StoreError: another process is writing there, or a file cannot be read.
             DatasetError: images are missing or unreadable.
             SettingsError: there is no such device, or the batch cannot be divided among the processes.
         """
         folder = Path(folder)
-        done = self._done(folder)
+        records = Records(folder, self.to_dict(), origin=self.origin)
+        done = self._done(records)
         if len(done.runs) >= self.runs:
             return done
         from deap_nas.training.ranks import join_ranks
 
         ranks = join_ranks(choose_device(self.device))
         ranks.share(self.recipe.batch_size)  # raises, before anything is written
-        with self._begun(folder, ranks):
-            done = self._done(folder)  # what another process may have finished meanwhile
+        with self._begun(records, ranks):
+            done = self._done(records)  # what another process may have finished meanwhile
             images = self._images(ranks)
             for number in range(len(done.runs), self.runs):
                 run = self._run(number, folder, images, ranks, observer)
                 done = replace(done, runs=(*done.runs, run))
                 if ranks.is_first:
-                    save_json(folder / "result.json", done.to_dict() | {"provenance": provenance()})
+                    records.save(done)
                     (folder / f"run{number}.checkpoint.safetensors").unlink(missing_ok=True)
         return done
 
-    def _done(self, folder: Path) -> RetrainingResult:
-        """Those of the wanted runs that have ended, after a look at the settings in the folder."""
-        settings, results = folder / "retraining.json", folder / "result.json"
-        if settings.exists():
-            check_same(str(folder), _read(settings)["settings"], self.to_dict(), free=("runs",))
-        runs = _read(results)["runs"][: self.runs] if results.exists() else []
-        n_parameters = cost(self.space, self.genes, self.template).n_parameters
-        return RetrainingResult(tuple(map(RunResult.from_dict, runs)), n_parameters)
+    def _done(self, records: Records) -> RetrainingResult:
+        """Those of the wanted runs that have ended."""
+        return RetrainingResult(records.ended()[: self.runs], cost(self.space, self.genes, self.template).n_parameters)
 
     @contextmanager
-    def _begun(self, folder: Path, ranks: Ranks) -> Iterator[None]:
-        """Let the first process be the folder's only writer, and write the settings."""
+    def _begun(self, records: Records, ranks: Ranks) -> Iterator[None]:
+        """Let the first process be the folder's only writer, and fetch the images before the others read them."""
         if not ranks.is_first:
             ranks.wait()
             yield
             return
-        path = folder / "retraining.json"
-        lock = WriterLock.acquire(path)
-        try:
+        with records.writing(processes=ranks.size):
             fetch(self.source)
-            if not path.exists():
-                fields = {"format": "deap_nas retraining", "format_version": 1, "settings": self.to_dict()}
-                save_json(path, fields | {"provenance": provenance()})
             ranks.wait()
             yield
-        finally:
-            lock.release()
 
     def _images(self, ranks: Ranks) -> RetrainingImages:
         from deap_nas.training.runs import LoadedImages
@@ -224,7 +214,7 @@ class Retraining:
         observer: Callable[[RetrainingProgress], None] | None,
     ) -> RunResult:
         """Train a network, keep it, and measure it."""
-        from deap_nas.training.runs import Run, forward_of
+        from deap_nas.training.runs import Run, environment_of, forward_of
         from deap_nas.training.trainer import Trainer, seeded_network
 
         def observe(row: Mapping[str, Any]) -> None:
@@ -236,26 +226,15 @@ class Retraining:
         forward = forward_of(network, ranks=ranks, compiled=self.compile)
         batches = images.batches(seed)
         trainer = Trainer(network, batches, self.recipe, forward=forward, precision=self.precision, ranks=ranks)
-        run = Run(trainer, folder, number, ranks=ranks)
+        environment = environment_of(ranks, precision=self.precision, compiled=self.compile)
+        run = Run(trainer, folder, number, ranks=ranks, environment=environment)
         try:
             run.train(checkpoint_seconds=self.checkpoint_seconds, observe=observe)
         except DivergedError as error:
-            return RunResult(Status.DIVERGED, 0.0, 0.0, run.seconds, str(error))
+            return RunResult(Status.DIVERGED, 0.0, 0.0, run.seconds, str(error), tuple(run.environments))
         finally:
             batches.close()
         top1, top5 = run.test(images)
-        run.keep(**self.to_dict(), run=number, accuracy=top1)
-        return RunResult(Status.OK, top1, top5, run.seconds)
-
-
-def _read(path: Path) -> dict[str, Any]:
-    """Read one of the folder's JSON files.
-
-    Raises:
-        StoreError: it is no JSON.
-    """
-    try:
-        fields: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise StoreError(f"{path} cannot be read: {error}; remove its folder, or choose another") from error
-    return fields
+        facts = {"run": number, "accuracy": top1, "environments": run.environments, "origin": self.origin}
+        run.keep(**self.to_dict(), **facts, normalisation=images.normalisation())
+        return RunResult(Status.OK, top1, top5, run.seconds, environments=tuple(run.environments))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -20,7 +21,7 @@ from deap_nas.training.ranks import Ranks
 from deap_nas.training.sources import Augmentation, Source
 from deap_nas.training.trainer import Trainer, top_accuracies
 
-__all__ = ["LoadedImages", "RetrainingImages", "Run", "forward_of"]
+__all__ = ["LoadedImages", "RetrainingImages", "Run", "environment_of", "forward_of"]
 
 #: Rows of the curve of a whole run, and the steps of a row in a long one; each row waits for the device.
 _ROWS = 200
@@ -32,6 +33,10 @@ class RetrainingImages(Protocol):
 
     def batches(self, seed: int) -> Batches:
         """Batches of all training images, in an order that the seed decides."""
+        ...
+
+    def normalisation(self) -> dict[str, list[float]]:
+        """``mean`` and ``scale`` of each channel: networks take ``(pixels - mean) * scale``, of pixels in 0..255."""
         ...
 
     def test_batches(self) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
@@ -64,6 +69,10 @@ class LoadedImages:
         """Batches of all training images, in an order that the seed decides."""
         return DeviceBatches(self._training, self._augmentation, self._batch_size, seed=seed, ranks=self._ranks)
 
+    def normalisation(self) -> dict[str, list[float]]:
+        """Mean and scale of each channel, those of the training images."""
+        return {"mean": self._training.mean.tolist(), "scale": self._training.scale.tolist()}
+
     def test_batches(self) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
         """All test images once, normalised as the training images; loads them now.
 
@@ -86,6 +95,13 @@ def forward_of(network: nn.Module, *, ranks: Ranks, compiled: bool) -> nn.Module
     return forward
 
 
+def environment_of(ranks: Ranks, *, precision: str, compiled: bool) -> dict[str, Any]:
+    """Describe where and by what means a run is trained, as JSON can hold it."""
+    gpu = {"gpu": torch.cuda.get_device_name(ranks.device)} if ranks.device.type == "cuda" else {}
+    means = {"processes": ranks.size, "precision": precision, "compile": compiled, "torch": torch.__version__}
+    return {"host": platform.node(), "device": str(ranks.device)} | gpu | means
+
+
 class Run:
     """One training in a folder, from where its checkpoint stands if there is one.
 
@@ -94,13 +110,16 @@ class Run:
         folder: the first rank writes the curve, the checkpoints and the network there.
         number: of the run, from 0.
         ranks: processes that train the network together.
+        environment: where and by what means it is trained from here on.
 
     Raises:
         StoreError: the checkpoint cannot be read.
         SettingsError: the processes see different folders.
     """
 
-    def __init__(self, trainer: Trainer, folder: Path, number: int, *, ranks: Ranks) -> None:
+    def __init__(
+        self, trainer: Trainer, folder: Path, number: int, *, ranks: Ranks, environment: dict[str, Any]
+    ) -> None:
         """See the class."""
         self._trainer = trainer
         self._ranks = ranks
@@ -109,10 +128,14 @@ class Run:
         self._weights = folder / f"run{number}.safetensors"
         #: Seconds of training, those before a kill included as far as their steps count.
         self.seconds = 0.0
+        #: Where and by what means it was trained so far.
+        self.environments = [environment]
         if self._checkpoint.exists():
             tensors, numbers = load_tensors(self._checkpoint)
             trainer.restore(tensors, numbers)
             self.seconds = float(numbers["seconds"])
+            earlier = numbers["environments"]
+            self.environments = earlier if earlier[-1] == environment else [*earlier, environment]
         (step,) = ranks.spread([trainer.step])
         if step != trainer.step:
             raise SettingsError(f"{folder} must be one folder that all processes see; choose one on a shared disk")
@@ -158,7 +181,8 @@ class Run:
         }
 
     def _save(self) -> None:
-        save_tensors(self._checkpoint, self._trainer.tensors(), **self._trainer.numbers(), seconds=self.seconds)
+        metadata = {"seconds": self.seconds, "environments": self.environments}
+        save_tensors(self._checkpoint, self._trainer.tensors(), **self._trainer.numbers(), **metadata)
 
     def test(self, images: RetrainingImages) -> tuple[float, float]:
         """Top-1 and top-5 accuracy, in [0, 1], on the test images, which the first rank reads now.

@@ -69,6 +69,10 @@ class StreamedImages:
         """Batches of all training images, in an order that the seed decides."""
         return StreamBatches(self._training, self._batch_size, seed=seed, ranks=self._ranks)
 
+    def normalisation(self) -> dict[str, list[float]]:
+        """Mean and scale of each channel, those of ImageNet."""
+        return {"mean": list(_MEAN), "scale": [1 / deviation for deviation in _DEVIATION]}
+
     def test_batches(self) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
         """The central crop of each test image once; reads them now.
 

@@ -7,7 +7,7 @@ import sys
 import pytest
 import torch
 
-from deap_nas.errors import SettingsError
+from deap_nas.errors import DifferentRunError, SettingsError
 from deap_nas.training.batches import DeviceBatches, to_device
 from deap_nas.training.data import load_images
 from deap_nas.training.ranks import ALONE, Ranks, join_ranks
@@ -42,6 +42,9 @@ def test_two_processes_train_one_network_and_one_of_them_tells_and_writes(finish
     steps = [line for line in out.splitlines() if not line.startswith("(")]
     assert steps == [f"{run} {step}" for run in range(2) for step in range(1, 41)]
     assert result["mean"] > 0.3
+    assert [run["environments"][0]["processes"] for run in result["runs"]] == [2, 2]
+    with pytest.raises(DifferentRunError, match="processes is 2 there, but 1 was asked for"):
+        make_retraining(runs=3).run(folder)
 
 
 def test_two_processes_begin_as_one_does_but_for_the_normalisation(finished, tmp_path):

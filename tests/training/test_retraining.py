@@ -1,6 +1,7 @@
 import csv
 import dataclasses
 import json
+import platform
 import subprocess
 import sys
 from dataclasses import replace
@@ -17,6 +18,7 @@ from deap_nas.evaluators import Status, derive_seed
 from deap_nas.search_space import space_from_dict
 from deap_nas.training import CIFAR_EVALUATION, Retraining, RetrainingResult, RunResult, Source
 from deap_nas.training.batches import to_device
+from deap_nas.training.checkpoints import load_tensors, save_tensors
 from deap_nas.training.data import load_images, load_test_images
 from deap_nas.training.sources import Augmentation
 from deap_nas.training.trainer import accuracy, seeded_network, train
@@ -32,7 +34,7 @@ CPU = torch.device("cpu")
 def finished(tmp_path_factory):
     """A retraining that has ended, its folder and its result."""
     folder = tmp_path_factory.mktemp("retraining") / "made" / "on the way"
-    retraining = make_retraining()
+    retraining = make_retraining(origin={"file": "/runs/run.h5", "id": 3, "fitness": [0.5]})
     return retraining, folder, retraining.run(folder)
 
 
@@ -43,6 +45,11 @@ def files_in(folder):
 def weights(path):
     with safe_open(path, framework="pt") as file:
         return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - it is no mapping
+
+
+def labels(path):
+    with safe_open(path, framework="pt") as file:
+        return {name: json.loads(text) for name, text in file.metadata().items()}
 
 
 def same_weights(left, right):
@@ -76,14 +83,21 @@ def test_folder_holds_settings_curves_networks_and_the_result(finished):
         "result.json", "retraining.json", "run0.csv", "run0.safetensors", "run1.csv", "run1.safetensors",
     ]  # fmt: skip
     settings = json.loads((folder / "retraining.json").read_text())
-    assert settings["settings"] == json.loads(json.dumps(retraining.to_dict()))
-    assert settings["provenance"]["packages"]["torch"]
+    assert settings["settings"] == json.loads(json.dumps(retraining.to_dict() | {"processes": 1}))
+    assert settings["provenance"]["packages"].keys() >= {"torch", "safetensors"}
     found = json.loads((folder / "result.json").read_text())
     assert found["accuracies"] == list(result.accuracies)
     assert (found["mean"], found["deviation"]) == (result.mean, result.deviation)
     assert found["mean"] == pytest.approx(np.mean(result.accuracies))
     assert found["deviation"] == pytest.approx(np.std(result.accuracies, ddof=1))
     assert found["seconds"] > 0
+    for told in (settings, found):
+        assert told["origin"] == {"file": "/runs/run.h5", "id": 3, "fitness": [0.5]}
+    environment = {
+        "host": platform.node(), "device": "cpu", "processes": 1, "precision": "float32", "compile": False,
+        "torch": torch.__version__,
+    }  # fmt: skip
+    assert [run["environments"] for run in found["runs"]] == [[environment]] * 2
 
 
 def test_curve_has_every_step_with_its_learning_rate_and_a_loss_that_falls(finished):
@@ -95,13 +109,15 @@ def test_curve_has_every_step_with_its_learning_rate_and_a_loss_that_falls(finis
 
 
 def test_saved_network_says_what_it_is_and_gives_the_accuracy_that_was_told(finished):
-    _, folder, result = finished
-    with safe_open(folder / "run1.safetensors", framework="pt") as file:
-        fields = {name: json.loads(text) for name, text in file.metadata().items()}
+    retraining, folder, result = finished
+    fields = labels(folder / "run1.safetensors")
+    assert fields["origin"] == retraining.origin
+    assert fields["environments"] == list(result.runs[1].environments)
     template = NetworkTemplate.from_dict(fields["template"])
     network = build_network(space_from_dict(fields["space"]), fields["genes"], template)
     network.load_state_dict(weights(folder / "run1.safetensors"))
     training = to_device(load_images(Source("digits")), device=CPU)
+    assert fields["normalisation"] == {"mean": training.mean.tolist(), "scale": training.scale.tolist()}
     test = to_device(load_test_images(Source("digits")), device=CPU, like=training)
     assert accuracy(network, test) == result.accuracies[1]
 
@@ -136,9 +152,69 @@ def test_more_runs_can_be_asked_for_later_and_fewer_told(finished, tmp_path):
 def test_folder_of_other_settings_is_refused_and_left_alone(finished, changes, message):
     _, folder, _ = finished
     before = files_in(folder)
-    with pytest.raises(DifferentRunError, match=message):
+    with pytest.raises(DifferentRunError, match=rf"{message}.*; repeat those .* or choose another one \(--output\)"):
         make_retraining(**changes).run(folder)
     assert files_in(folder) == before
+
+
+class StoppedError(Exception):
+    pass
+
+
+def stop_at(step):
+    """An observer that ends a retraining."""
+
+    def observe(progress):
+        if progress.step == step:
+            raise StoppedError
+
+    return observe
+
+
+def test_folder_in_which_nothing_was_kept_takes_other_settings(finished, tmp_path):
+    _, folder, _ = finished
+    with pytest.raises(StoppedError):
+        make_retraining(seed=1, precision="bfloat16").run(tmp_path, observer=stop_at(3))
+    assert files_in(tmp_path) == ["retraining.json", "run0.csv"]
+    make_retraining(runs=1).run(tmp_path)
+    assert json.loads((tmp_path / "retraining.json").read_text())["settings"]["seed"] == 0
+    assert rows(tmp_path / "run0.csv") == rows(folder / "run0.csv")
+
+
+@pytest.mark.parametrize("kept", ["result.json", "run0.checkpoint.safetensors", "run0.safetensors"])
+def test_settings_bind_once_a_result_a_checkpoint_or_a_network_is_there(finished, tmp_path, kept):
+    _, folder, _ = finished
+    with pytest.raises(StoppedError):
+        make_retraining(checkpoint_seconds=0).run(tmp_path, observer=stop_at(3))
+    (tmp_path / "run0.checkpoint.safetensors").rename(tmp_path / "run0.checkpoint")
+    source = tmp_path / "run0.checkpoint" if "checkpoint" in kept else folder / kept
+    (tmp_path / kept).write_bytes(source.read_bytes())
+    with pytest.raises(DifferentRunError, match="seed is 0 there, but 1 was asked for"):
+        make_retraining(seed=1).run(tmp_path)
+
+
+def test_runs_of_another_number_of_processes_are_refused(tmp_path):
+    make_retraining(runs=1).run(tmp_path)
+    path = tmp_path / "retraining.json"
+    fields = json.loads(path.read_text())
+    fields["settings"]["processes"] = 4
+    path.write_text(json.dumps(fields))
+    assert len(make_retraining(runs=1).run(tmp_path).runs) == 1  # what is there is told
+    with pytest.raises(DifferentRunError, match=r"processes is 4 there, but 1 was asked for; .*--output"):
+        make_retraining(runs=2).run(tmp_path)
+    assert not (tmp_path / "run1.csv").exists()
+
+
+def test_run_that_goes_on_elsewhere_tells_both_places(tmp_path):
+    with pytest.raises(StoppedError):
+        make_retraining(runs=1, checkpoint_seconds=0).run(tmp_path, observer=stop_at(20))
+    with pytest.raises(StoppedError):  # goes on at the same place, which is told once
+        make_retraining(runs=1, checkpoint_seconds=0).run(tmp_path, observer=stop_at(30))
+    tensors, numbers = load_tensors(tmp_path / "run0.checkpoint.safetensors")
+    numbers["environments"][0]["host"] = "elsewhere"
+    save_tensors(tmp_path / "run0.checkpoint.safetensors", tensors, **numbers)
+    (run,) = make_retraining(runs=1).run(tmp_path).runs
+    assert [environment["host"] for environment in run.environments] == ["elsewhere", platform.node()]
 
 
 def test_another_device_and_another_place_of_the_images_are_the_same_run(finished):
@@ -170,17 +246,6 @@ def test_retraining_that_is_killed_again_and_again_ends_as_if_it_had_not_been(fi
 
 def test_rows_beyond_the_checkpoint_are_written_anew(finished, tmp_path):
     _, folder, _ = finished
-
-    class StoppedError(Exception):
-        pass
-
-    def stop_at(step):
-        def observe(progress):
-            if progress.step == step:
-                raise StoppedError
-
-        return observe
-
     for checkpoint_seconds, step in ((0, 7), (1000, 20)):
         with pytest.raises(StoppedError):
             make_retraining(runs=1, checkpoint_seconds=checkpoint_seconds).run(tmp_path, observer=stop_at(step))
@@ -245,7 +310,8 @@ def test_checkpoint_that_is_no_checkpoint_says_what_to_do(tmp_path):
 
 
 def test_settings_that_are_no_json_are_named(tmp_path):
-    (tmp_path / "retraining.json").write_text("{")
+    for name in ("retraining.json", "result.json"):
+        (tmp_path / name).write_text("{")
     with pytest.raises(StoreError, match=r"retraining\.json cannot be read"):
         make_retraining().run(tmp_path)
 
