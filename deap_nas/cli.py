@@ -11,7 +11,7 @@ from importlib import import_module
 from pathlib import Path
 
 import deap_nas
-from deap_nas.commands import add_export, add_retrain, chosen_member
+from deap_nas.commands import add_check, add_export, add_retrain, chosen_member
 from deap_nas.errors import NASError, SettingsError
 from deap_nas.report import in_words, save_drawing, summarise
 from deap_nas.store import HDF5Store
@@ -68,6 +68,7 @@ def _parser() -> argparse.ArgumentParser:
         help="where to, in the format its ending says (default: FILE with -idN.png and -idN.svg)",
     )
     draw.set_defaults(run=_draw)
+    add_check(commands, file)
     add_retrain(commands, file)
     add_export(commands, file)
     return parser

@@ -1,11 +1,13 @@
 """What the subcommands of ``deap-nas`` that need more than a few lines do, and the options they share."""
 
+from deap_nas.commands.check import add_check
 from deap_nas.commands.export import add_export
 from deap_nas.commands.options import chosen_member, chosen_template, network_folder, network_options
 from deap_nas.commands.retrain import RetrainingReport, add_retrain
 
 __all__ = [
     "RetrainingReport",
+    "add_check",
     "add_export",
     "add_retrain",
     "chosen_member",

@@ -4,5 +4,15 @@ from deap_nas.store.base import Record, Store, resume_population
 from deap_nas.store.hdf5 import HDF5Store
 from deap_nas.store.memory import MemoryStore
 from deap_nas.store.opening import open_run
+from deap_nas.store.soundness import Problem, find_problems
 
-__all__ = ["HDF5Store", "MemoryStore", "Record", "Store", "open_run", "resume_population"]
+__all__ = [
+    "HDF5Store",
+    "MemoryStore",
+    "Problem",
+    "Record",
+    "Store",
+    "find_problems",
+    "open_run",
+    "resume_population",
+]

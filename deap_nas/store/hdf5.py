@@ -262,6 +262,11 @@ class HDF5Store(Store):
         return self._random.load() if self.n_submitted > 0 and not self.sources else None
 
     @property
+    def random_counts(self) -> list[int]:
+        """Submissions with which each of the two random states was saved; -1 for one that was not."""
+        return self._random.counts
+
+    @property
     def n_submitted(self) -> int:
         """See :attr:`Store.n_submitted`."""
         return self._submissions.n_rows

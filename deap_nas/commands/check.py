@@ -1,0 +1,48 @@
+"""``deap-nas check``: whether a population file holds what its format promises."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING
+
+from deap_nas.errors import StoreError
+from deap_nas.store import HDF5Store, find_problems
+
+if TYPE_CHECKING:
+    from argparse import _SubParsersAction
+
+__all__ = ["add_check"]
+
+_DESCRIPTION = """\
+Check that a population file holds what its format promises: ids, genes, parents, fitness, times, the sizes of networks,
+reused fitness, the state of the random generator. Each kind of problem is one line, with the ids of the individuals.
+The exit status is 1 if there is any. Rows that a kill has left half done are no problem: they do not count.
+"""
+
+
+def add_check(commands: _SubParsersAction[argparse.ArgumentParser], file: argparse.ArgumentParser) -> None:
+    """Add the subcommand; ``file`` is the parent parser with the population file."""
+    parser = commands.add_parser(
+        "check", parents=[file], help="say whether a file holds what it should", description=_DESCRIPTION
+    )
+    parser.add_argument(
+        "--all",
+        action="store_true",
+        help="look at every network, about a millisecond each (default: at 500 of each kind, drawn at random)",
+    )
+    parser.set_defaults(run=_check)
+
+
+def _check(options: argparse.Namespace) -> None:
+    with HDF5Store.read(options.file) as store:
+        problems = find_problems(store, everything=options.all)
+        for problem in problems:
+            print(problem)
+        for table in ("individuals", "submissions", "errors"):
+            if store.n_torn(table):
+                print(f"{store.n_torn(table)} torn rows at the end of {table} do not count: a kill has left them")
+        n_evaluated, n_pending = store.n_evaluated, store.n_submitted - store.n_evaluated
+    if problems:
+        kinds = "one kind" if len(problems) == 1 else f"{len(problems)} kinds"
+        raise StoreError(f"{options.file} has {kinds} of problems")
+    print(f"{options.file} is sound: {n_evaluated:,} evaluated, {n_pending:,} pending")
