@@ -12,9 +12,18 @@ from pathlib import Path
 
 from deap_nas import NASError, eaAsync
 from deap_nas.evaluators import mpi_executor
-from deap_nas.store import HDF5Store
+from deap_nas.store import HDF5Store, resume_population
 from tests.store import search
-from tests.toolboxes import SPACE, PairIndividual, double, environment, kind_of, make_toolbox, raise_value_error
+from tests.toolboxes import (
+    SPACE,
+    MaxIndividual,
+    PairIndividual,
+    double,
+    environment,
+    kind_of,
+    make_toolbox,
+    raise_value_error,
+)
 
 
 class UnpicklableError(Exception):
@@ -220,6 +229,22 @@ def lose_ranks(executor, path):
 
 def stop_rank(executor, path):
     return evolve_with(executor, StopsVictims(), path)
+
+
+def slow_gene_sum(genotype):
+    time.sleep(0.02)
+    return (float(sum(genotype)),)
+
+
+def acknowledged(executor, path):
+    """A search that goes on with what is in its file, and says what it has recorded, and its process first."""
+    print(os.getpid(), flush=True)
+    rng = random.Random(1)
+    toolbox = make_toolbox(slow_gene_sum, rng=rng)
+    store = HDF5Store.resume(path) if Path(path).exists() else HDF5Store.create(path, space=SPACE, settings={}, seed=5)
+    with store:
+        population = resume_population(store, MaxIndividual, rng=rng) or toolbox.population(n=10)
+        eaAsync(population, toolbox, executor, n_evaluations=60, store=store, rng=rng, observer=search.acknowledge)
 
 
 class DiesInTheEnd:

@@ -1,11 +1,14 @@
 """Bad days: calls that take their process down, ranks that die, and ranks that fall silent."""
 
 import json
+import os
+import signal
+import subprocess
 
 import pytest
 
 from deap_nas.store import HDF5Store
-from tests.launch import run
+from tests.launch import ROOT, command, environment, run
 
 
 def program(name, *arguments, n_ranks, survives=True, variables=None):
@@ -83,3 +86,26 @@ def test_calls_and_a_search_use_the_ranks_one_after_the_other():
         "a search is using the ranks",
     ]
     assert (argument, result, mapped) == (21, 42, [0, 2, 4])
+
+
+@pytest.mark.parametrize("n_recorded", [1, 7, 23])
+@pytest.mark.parametrize("victim", ["rank 0", "everything"])
+def test_a_search_killed_at_any_instant_loses_nothing_it_has_acknowledged(tmp_path, victim, n_recorded):
+    path = tmp_path / "run.h5"
+    arguments = command("-m", "tests.mpi.programs", "acknowledged", path, n_ranks=4)
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL, "text": True, "start_new_session": True}
+    with subprocess.Popen(arguments, env=environment(), cwd=ROOT, **pipes) as job:
+        process = int(job.stdout.readline())
+        recorded = [int(job.stdout.readline()) for _ in range(n_recorded)]
+        if victim == "rank 0":
+            os.kill(process, signal.SIGKILL)
+        else:
+            os.killpg(job.pid, signal.SIGKILL)
+            os.kill(process, signal.SIGKILL)
+        recorded += [int(line) for line in job.stdout if line.strip().isdigit()]
+    assert job.returncode != 0
+    with HDF5Store.read(path) as store:
+        assert set(recorded) <= set(store.column("id").tolist())
+    done = run("-m", "tests.mpi.programs", "acknowledged", path, n_ranks=4)
+    assert done.returncode == 0, done.stderr
+    check_rows(path)
