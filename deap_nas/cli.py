@@ -11,7 +11,7 @@ from importlib import import_module
 from pathlib import Path
 
 import deap_nas
-from deap_nas.commands import add_check, add_export, add_retrain, chosen_member
+from deap_nas.commands import add_check, add_export, add_merge, add_retrain, chosen_member
 from deap_nas.errors import NASError, SettingsError
 from deap_nas.report import in_words, save_drawing, summarise
 from deap_nas.store import HDF5Store
@@ -46,9 +46,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"deap-nas {deap_nas.__version__}")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
-    file = argparse.ArgumentParser(add_help=False)
-    file.add_argument("file", type=Path, metavar="FILE", help="population file")
-    file.add_argument(
+    modules = argparse.ArgumentParser(add_help=False)
+    modules.add_argument(
         "--import",
         dest="modules",
         action="append",
@@ -56,6 +55,8 @@ def _parser() -> argparse.ArgumentParser:
         metavar="MODULE",
         help="import a module first, one that registers operations or search spaces of your own",
     )
+    file = argparse.ArgumentParser(add_help=False, parents=[modules])
+    file.add_argument("file", type=Path, metavar="FILE", help="population file")
     info = commands.add_parser("info", parents=[file], help="say what a file holds; works while the search runs")
     info.add_argument("--json", action="store_true", help="print everything as JSON")
     info.set_defaults(run=_info)
@@ -69,6 +70,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     draw.set_defaults(run=_draw)
     add_check(commands, file)
+    add_merge(commands, modules)
     add_retrain(commands, file)
     add_export(commands, file)
     return parser

@@ -2,6 +2,7 @@
 
 from deap_nas.commands.check import add_check
 from deap_nas.commands.export import add_export
+from deap_nas.commands.merge import add_merge
 from deap_nas.commands.options import chosen_member, chosen_template, network_folder, network_options
 from deap_nas.commands.retrain import RetrainingReport, add_retrain
 
@@ -9,6 +10,7 @@ __all__ = [
     "RetrainingReport",
     "add_check",
     "add_export",
+    "add_merge",
     "add_retrain",
     "chosen_member",
     "chosen_template",

@@ -3,6 +3,7 @@
 from deap_nas.store.base import Record, Store, resume_population
 from deap_nas.store.hdf5 import HDF5Store
 from deap_nas.store.memory import MemoryStore
+from deap_nas.store.merging import merge_runs
 from deap_nas.store.opening import open_run
 from deap_nas.store.soundness import Problem, find_problems
 
@@ -13,6 +14,7 @@ __all__ = [
     "Record",
     "Store",
     "find_problems",
+    "merge_runs",
     "open_run",
     "resume_population",
 ]

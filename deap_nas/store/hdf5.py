@@ -33,7 +33,7 @@ from deap_nas.store.superblock import is_cut_short, is_marked
 from deap_nas.store.table import Table
 from deap_nas.store.writing import begin_file
 
-__all__ = ["HDF5Store"]
+__all__ = ["HDF5Store", "new_file"]
 
 
 class HDF5Store(Store):
@@ -45,6 +45,7 @@ class HDF5Store(Store):
         settings: of the run.
         seed: of the run.
         weights: of the fitness, one for each objective.
+        n_repeats: largest number of scores of an individual.
         sources: of a merged file, the runs it was made of, see :func:`merge_runs`; else empty.
     """
 
@@ -58,6 +59,7 @@ class HDF5Store(Store):
         self.seed = int(file.attrs["seed"])
         self.weights: tuple[float, ...] = tuple(file.attrs["weights"].tolist())
         self.sources: list[dict[str, Any]] = json_attribute(file, "sources")
+        self.n_repeats = int(file["individuals/scores"].shape[1])
         self._tables = {name: Table(file[name], names) for name, names in TABLES.items()}
         self._individuals, self._submissions, self._errors = self._tables.values()
         self._random = RandomSlots(file["rng"], n_submitted=self._submissions.n_rows)
@@ -100,7 +102,7 @@ class HDF5Store(Store):
         def prepare(file: Any) -> None:
             lay_out(file, space=space, settings=settings, seed=seed, weights=weights, n_repeats=n_repeats)
 
-        return cls._write(path, prepare)
+        return cls(*new_file(path, prepare), path)
 
     @classmethod
     def resume(
@@ -145,7 +147,7 @@ class HDF5Store(Store):
             sessions = [*json_attribute(file, "provenance"), provenance()]
             file.attrs["provenance"] = json.dumps(sessions)
 
-        return cls._write(path, prepare)
+        return cls(*new_file(path, prepare), path)
 
     @classmethod
     def read(cls, path: str | os.PathLike[str]) -> Self:
@@ -156,12 +158,6 @@ class HDF5Store(Store):
             MissingExtraError: h5py is not installed.
         """
         return cls(_open_for_reading(Path(path)), None, Path(path))
-
-    @classmethod
-    def _write(cls, path: Path, prepare: Callable[[Any], None]) -> Self:
-        """Open a file that :func:`~deap_nas.store.writing.begin_file` puts in its place."""
-        file, lock = begin_file(path, partial(_open, mode="w"), prepare)
-        return cls(file, lock, path)
 
     def close(self) -> None:
         """Close the file."""
@@ -224,15 +220,14 @@ class HDF5Store(Store):
 
     def append(self, genes: Sequence[int], evaluation: Evaluation) -> None:
         """See :meth:`Store.append`."""
-        n_repeats = self._individuals.width("scores")
-        if len(evaluation.scores) > n_repeats:
+        if len(evaluation.scores) > self.n_repeats:
             raise StoreError(
-                f"{self.path} has room for {n_repeats} scores, found {len(evaluation.scores)}: "
+                f"{self.path} has room for {self.n_repeats} scores, found {len(evaluation.scores)}: "
                 f"create it with n_repeats={len(evaluation.scores)}"
             )
         if evaluation.error:
             self._errors.append(**to_error(evaluation))
-        self._individuals.append(**to_row(genes, evaluation, n_repeats=n_repeats))
+        self._individuals.append(**to_row(genes, evaluation, n_repeats=self.n_repeats))
         self._file.flush()
 
     def kill(self, ids: Iterable[int]) -> None:
@@ -275,6 +270,11 @@ class HDF5Store(Store):
     def n_evaluated(self) -> int:
         """See :attr:`Store.n_evaluated`."""
         return self._individuals.n_rows
+
+
+def new_file(path: Path, prepare: Callable[[Any], None]) -> tuple[Any, WriterLock]:
+    """Open a file for writing that :func:`~deap_nas.store.writing.begin_file` puts in its place."""
+    return begin_file(path, partial(_open, mode="w"), prepare)
 
 
 def _open(path: Path, **options: Any) -> Any:

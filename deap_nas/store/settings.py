@@ -26,13 +26,14 @@ def check_same(
         name: of the file, for the message.
         found: what the file holds.
         wanted: what is asked for.
-        free: keys that may differ, at the top.
+        free: keys that may differ, those below another as ``"fitness.seed"``.
+        remedy: what the message advises.
         remedy: what to do, for the message.
 
     Raises:
         DifferentRunError: they differ; the message names each difference.
     """
-    left, right = dict(_leaves(found)), dict(_leaves(wanted))
+    left, right, free = dict(_leaves(found)), dict(_leaves(wanted)), set(free)
     differences = [
         f"{key} is {left.get(key, _ABSENT)} there, but {right.get(key, _ABSENT)} was asked for"
         for key in sorted(left.keys() | right.keys())

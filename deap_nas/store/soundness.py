@@ -136,9 +136,6 @@ def _parents(rows: _Rows) -> Iterator[Problem]:
     yield from rows.wrong(
         "have a parent that was not evaluated", has_parent & (rows.row_of[np.where(has_parent, parent, 0)] < 0)
     )
-    if not rows.store.sources:
-        first_child = ids[parent >= 0].min(initial=rows.store.n_submitted)
-        yield from rows.wrong("have no parent, and came after the first with one", (parent == -1) & (ids > first_child))
 
 
 def _fitness(rows: _Rows) -> Iterator[Problem]:

@@ -106,7 +106,3 @@ class Table:
         except (OSError, MemoryError) as error:
             raise StoreError(f"column {name} cannot be read: {error}") from error
         return values
-
-    def width(self, name: str) -> int:
-        """Entries in a row of a column."""
-        return int(self._datasets[name].shape[1])

@@ -1,0 +1,43 @@
+"""``deap-nas merge``: several runs in one population file."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from deap_nas.store import HDF5Store, merge_runs
+
+if TYPE_CHECKING:
+    from argparse import _SubParsersAction
+
+__all__ = ["add_merge"]
+
+_DESCRIPTION = """\
+Write several runs of the same search space and fitness into one file, for all that reads files. The ids of each run
+follow those of the run before it. The merged file says which runs it is made of; it cannot be resumed.
+"""
+
+
+def add_merge(commands: _SubParsersAction[argparse.ArgumentParser], modules: argparse.ArgumentParser) -> None:
+    """Add the subcommand; ``modules`` is the parent parser with ``--import``."""
+    parser = commands.add_parser(
+        "merge", parents=[modules], help="write several runs into one file", description=_DESCRIPTION
+    )
+    parser.add_argument("output", type=Path, metavar="OUTPUT", help="file to be made")
+    parser.add_argument("files", type=Path, nargs="+", metavar="FILE", help="population files, two or more")
+    parser.add_argument(
+        "--free",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="a setting of the fitness that may differ, such as fitness.n_images; fitness.seed always may",
+    )
+    parser.add_argument("--overwrite", action="store_true", help="replace the output if it is there")
+    parser.set_defaults(run=_merge)
+
+
+def _merge(options: argparse.Namespace) -> None:
+    merge_runs(options.output, options.files, free=options.free, overwrite=options.overwrite)
+    with HDF5Store.read(options.output) as store:
+        print(f"{options.output}: {store.n_evaluated:,} evaluated individuals of {len(store.sources)} runs")

@@ -1,0 +1,134 @@
+"""Several runs of the same search space and fitness in one population file."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deap_nas.errors import SettingsError, StoreExistsError
+from deap_nas.store.hdf5 import HDF5Store, new_file
+from deap_nas.store.layout import TABLES, lay_out
+from deap_nas.store.provenance import provenance
+from deap_nas.store.settings import check_same
+from deap_nas.store.table import Table
+
+__all__ = ["merge_runs"]
+
+#: Columns that hold ids of individuals, or -1.
+_IDS = ("id", "parent", "reused")
+#: What always may differ: the split of the images, which follows from the seed of a run.
+_FREE = ("fitness.seed",)
+
+
+def merge_runs(
+    output: str | os.PathLike[str],
+    paths: Sequence[str | os.PathLike[str]],
+    *,
+    free: Iterable[str] = (),
+    overwrite: bool = False,
+) -> None:
+    """Write several runs into one file, which can be read as one of a single run, but not be resumed.
+
+    The ids of each run are shifted to follow those of the run before it; the ids of parents and of reused fitness with
+    them. What the runs were is in the file's ``sources``, and the settings that all of them share are its settings.
+
+    Args:
+        output: the file to be made; its tables are compressed.
+        paths: of population files, which may be merged ones.
+        free: names of settings of the fitness that may differ, such as ``"fitness.n_images"``; the seed of the fitness
+            always may.
+        overwrite: whether an output that is there is replaced.
+
+    Raises:
+        SettingsError: a file is named twice, or there are fewer than two.
+        StoreExistsError: the output is there, and is not to be replaced.
+        DifferentRunError: the files differ in their search spaces, in the weights or the settings of their fitness; or,
+            where the settings do not tell the fitness, in any setting.
+        StoreError: one of the files cannot be read, or the output not be written.
+        MissingExtraError: h5py is not installed.
+    """
+    output = Path(output)
+    if len(paths) < 2 or len({Path(path).resolve() for path in paths}) < len(paths):
+        raise SettingsError(f"two or more different files can be merged, found {', '.join(map(str, paths))}")
+    if output.exists() and not overwrite:
+        raise StoreExistsError(f"{output} exists: give another output, or allow to overwrite it")
+    with ExitStack() as stack:
+        stores = [stack.enter_context(HDF5Store.read(path)) for path in paths]
+        for store in stores[1:]:
+            check_same(
+                str(store.path),
+                _identity(store),
+                _identity(stores[0]),
+                free=(*_FREE, *free),
+                remedy=f"it cannot be merged with {stores[0].path}",
+            )
+        file, lock = new_file(output, lambda file: _write(file, stores))
+        file.close()
+        lock.release()
+
+
+def _identity(store: HDF5Store) -> dict[str, Any]:
+    """What files must agree in."""
+    settings = store.settings
+    fitness = {"fitness": settings["fitness"]} if "fitness" in settings else {"settings": settings}
+    return {"space": store.space.to_dict(), "weights": store.weights, **fitness}
+
+
+def _write(file: Any, stores: Sequence[HDF5Store]) -> None:
+    first = stores[0]
+    n_repeats = max(store.n_repeats for store in stores)
+    lay_out(
+        file,
+        space=first.space,
+        settings=_shared([store.settings for store in stores]),
+        seed=first.seed,
+        weights=first.weights,
+        n_repeats=n_repeats,
+        compression="gzip",
+    )
+    first_id, sources = 0, []
+    tables = {name: Table(file[name], columns) for name, columns in TABLES.items()}
+    for store in stores:
+        sources += _sources(store, first_id)
+        for table, columns in TABLES.items():
+            rows = {name: store.column(name, table=table) for name in columns}
+            tables[table].append(**{name: _moved(name, rows[name], first_id, n_repeats) for name in columns})
+        first_id += store.n_submitted
+    file.attrs["sources"] = json.dumps(sources)
+    file.attrs["provenance"] = json.dumps([*(session for store in stores for session in store.sessions), provenance()])
+
+
+def _moved(name: str, column: NDArray[Any], first_id: int, n_repeats: int) -> NDArray[Any]:
+    """A column as it is in the merged file."""
+    if name in _IDS:
+        return np.where(column >= 0, column + first_id, column)
+    if name == "scores":
+        return np.pad(column, ((0, 0), (0, n_repeats - column.shape[1])), constant_values=np.nan)
+    return column
+
+
+def _sources(store: HDF5Store, first_id: int) -> list[dict[str, Any]]:
+    """What the merged file says of a file: one entry, or those of a file that was merged itself."""
+    if store.sources:
+        return [source | {"first_id": source["first_id"] + first_id} for source in store.sources]
+    source = {"file": str(store.path), "seed": store.seed, "settings": store.settings}
+    return [{"first_id": first_id, "n_submitted": store.n_submitted, **source}]
+
+
+def _shared(settings: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """The settings that are the same in all, those inside of others as well."""
+    shared: dict[str, Any] = {}
+    for key, value in settings[0].items():
+        others = [each.get(key) for each in settings]
+        if all(isinstance(each, dict) for each in others):
+            shared[key] = _shared(others)  # type: ignore[arg-type]  # each is a dict
+        elif all(each == value for each in others) and all(key in each for each in settings):
+            shared[key] = value
+    return shared
