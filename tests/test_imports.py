@@ -39,6 +39,8 @@ OPTIONAL = (
     "pebble",
     "tqdm",
     "PIL",
+    "pandas",
+    "pyarrow",
 )
 MODULES = [name for name in FILES if part_of(name)]
 

@@ -5,6 +5,7 @@ from deap_nas.commands.export import add_export
 from deap_nas.commands.merge import add_merge
 from deap_nas.commands.options import chosen_member, chosen_template, network_folder, network_options
 from deap_nas.commands.retrain import RetrainingReport, add_retrain
+from deap_nas.commands.table import add_table
 
 __all__ = [
     "RetrainingReport",
@@ -12,6 +13,7 @@ __all__ = [
     "add_export",
     "add_merge",
     "add_retrain",
+    "add_table",
     "chosen_member",
     "chosen_template",
     "network_folder",

@@ -1,6 +1,7 @@
 """Population stores: memory, and an HDF5 file that survives a kill at any instant."""
 
 from deap_nas.store.base import Record, Store, resume_population
+from deap_nas.store.frame import save_table, to_frame, write_csv
 from deap_nas.store.hdf5 import HDF5Store
 from deap_nas.store.memory import MemoryStore
 from deap_nas.store.merging import merge_runs
@@ -17,4 +18,7 @@ __all__ = [
     "merge_runs",
     "open_run",
     "resume_population",
+    "save_table",
+    "to_frame",
+    "write_csv",
 ]
