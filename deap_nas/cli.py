@@ -11,7 +11,7 @@ from importlib import import_module
 from pathlib import Path
 
 import deap_nas
-from deap_nas.commands import add_check, add_export, add_merge, add_retrain, add_table, chosen_member
+from deap_nas.commands import add_check, add_export, add_merge, add_replay, add_retrain, add_table, chosen_member
 from deap_nas.errors import NASError, SettingsError
 from deap_nas.report import in_words, save_drawing, summarise
 from deap_nas.store import HDF5Store
@@ -72,6 +72,7 @@ def _parser() -> argparse.ArgumentParser:
     add_check(commands, file)
     add_merge(commands, modules)
     add_table(commands, file)
+    add_replay(commands, file)
     add_retrain(commands, file)
     add_export(commands, file)
     return parser

@@ -4,6 +4,7 @@ from deap_nas.commands.check import add_check
 from deap_nas.commands.export import add_export
 from deap_nas.commands.merge import add_merge
 from deap_nas.commands.options import chosen_member, chosen_template, network_folder, network_options
+from deap_nas.commands.replay import add_replay
 from deap_nas.commands.retrain import RetrainingReport, add_retrain
 from deap_nas.commands.table import add_table
 
@@ -12,6 +13,7 @@ __all__ = [
     "add_check",
     "add_export",
     "add_merge",
+    "add_replay",
     "add_retrain",
     "add_table",
     "chosen_member",

@@ -41,7 +41,7 @@ def member(store: HDF5Store, number: int) -> dict[str, Any]:
             f"{store.path} has no evaluated individual {number}; ids reach from 0 to {store.n_submitted - 1}"
         )
     row = int(rows[0])
-    names = ("genes", "fitness", "scores", "parent", "worker", "n_parameters", "flops", "started", "finished")
+    names = ("genes", "fitness", "scores", "parent", "reused", "worker", "n_parameters", "flops", "started", "finished")
     fields = {name: store.column(name)[row].tolist() for name in names}
     fields["scores"] = [score for score in fields["scores"] if not np.isnan(score)]
     fields["seconds"] = fields.pop("finished") - fields.pop("started")

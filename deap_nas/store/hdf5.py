@@ -195,10 +195,17 @@ class HDF5Store(Store):
 
     def seed_of(self, number: int) -> int:
         """Seed of the evaluation with this id, whether or not it has ended."""
-        for source in reversed(self.sources):
-            if number >= source["first_id"]:
-                return derive_seed(source["seed"], number - source["first_id"])
-        return derive_seed(self.seed, number)
+        run = self._run_of(number)
+        return derive_seed(run["seed"], number - run["first_id"])
+
+    def settings_of(self, number: int) -> dict[str, Any]:
+        """Settings of the run to which the evaluation with this id belongs, in a merged file one of several."""
+        settings: dict[str, Any] = self._run_of(number)["settings"]
+        return settings
+
+    def _run_of(self, number: int) -> dict[str, Any]:
+        own = {"first_id": 0, "seed": self.seed, "settings": self.settings}
+        return [run for run in (own, *self.sources) if run["first_id"] <= number][-1]
 
     def errors(self) -> dict[int, str]:
         """What went wrong in evaluations that failed, by their ids."""

@@ -153,7 +153,8 @@ def _misfits(file: Any) -> Iterator[str]:
         yield "its genes and scores are no tables"
     (n_genes,), (n_repeats,) = widths
     for source in sources:
-        if not isinstance(source, dict) or any(type(source.get(name)) is not int for name in ("first_id", "seed")):
+        types = {name: type(value) for name, value in source.items()} if isinstance(source, dict) else {}
+        if not types.items() >= {"first_id": int, "seed": int, "settings": dict}.items():
             yield "its sources are not those of a merged file"
     space = _space(fields, n_genes)
     for table, columns in {**_tables(space, len(file.attrs["weights"]), n_repeats), "rng": RANDOM_COLUMNS}.items():

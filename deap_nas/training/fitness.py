@@ -5,16 +5,16 @@ Nothing here imports torch before a training starts, so a controller and an idle
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from deap_nas.errors import DatasetError, DivergedError, NotViableError, SettingsError, UnknownNameError
 from deap_nas.evaluators import Evaluation, Status, derive_seed
 from deap_nas.extras import check_installed
 from deap_nas.genotype import Genotype
-from deap_nas.search_space import SearchSpace
+from deap_nas.search_space import SearchSpace, space_from_dict
 from deap_nas.template import NetworkTemplate, cost
 from deap_nas.training.data import VALIDATION_SHARE, dataset_info, fetch
 from deap_nas.training.devices import check_device, choose_device
@@ -149,6 +149,45 @@ class AccuracyFitness:
         network = seeded_network(self.space, genotype, self.template, seed=seed, device=device)
         train(network, training, self.augmentation, self.recipe, seed=seed)
         return accuracy(network, validation)
+
+    @classmethod
+    def from_dict(
+        cls, fields: Mapping[str, Any], *, device: str = "auto", data_dir: str | Path = "data", download: bool = False
+    ) -> Self:
+        """Make the fitness that :meth:`to_dict` described, such as the one in a population file's settings.
+
+        Args:
+            fields: what it gave.
+            device: where to train.
+            data_dir: folder in which downloaded datasets are kept.
+            download: whether a dataset that is not there may be downloaded, here and now.
+
+        Raises:
+            SettingsError: a field is missing, or makes no sense.
+            UnknownNameError: there is no such dataset, objective, operation or search space.
+            DatasetError: the images are missing, or not those that were described.
+            MissingExtraError: torch, or what reads the dataset, is not installed.
+        """
+        try:
+            fitness = cls(
+                space_from_dict(fields["space"]),
+                dataset=fields["dataset"],
+                template=NetworkTemplate.from_dict(fields["template"]),
+                recipe=Recipe(**{**fields["recipe"], "drops": tuple(fields["recipe"]["drops"])}),
+                repeats=fields["repeats"],
+                device=device,
+                seed=fields["seed"],
+                data_dir=data_dir,
+                download=download,
+                n_images=fields.get("n_images"),
+                objectives=fields["objectives"],
+            )
+        except (KeyError, TypeError) as error:
+            raise SettingsError(f"the fitness is not described as AccuracyFitness.to_dict does it: {error}") from error
+        for name in ("template", "augmentation"):
+            if fitness.to_dict()[name] != fields.get(name):
+                raise DatasetError(f"{fields['dataset']} has other images than those that the fitness was made for")
+        return fitness
 
     def to_dict(self) -> dict[str, Any]:
         """Everything that decides what a fitness means, as JSON can hold it."""

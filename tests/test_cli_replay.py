@@ -1,0 +1,105 @@
+import json
+import random
+from dataclasses import replace
+
+import h5py
+import numpy as np
+import pytest
+
+from deap_nas import FlatSpace, Genotype, NetworkTemplate, eaAsync
+from deap_nas import cli as command
+from deap_nas.errors import DatasetError, SettingsError, UnknownNameError
+from deap_nas.evaluators import SerialExecutor
+from deap_nas.store import HDF5Store, merge_runs
+from deap_nas.training import SEARCH, AccuracyFitness
+from tests.toolboxes import MaxIndividual, make_toolbox
+
+SPACE = FlatSpace(nodes=3, operations=("conv_1x1", "identity"))
+
+
+def make_fitness(seed=0):
+    recipe = replace(SEARCH, steps=3, batch_size=32)
+    template = NetworkTemplate.small_cifar(channels=2)
+    return AccuracyFitness(SPACE, template=template, recipe=recipe, repeats=2, device="cpu", seed=seed, n_images=300)
+
+
+def search(path, seed):
+    """A search of five individuals: two networks, the second twice by reuse, and one that is none."""
+    rng, fitness = random.Random(seed), make_fitness(seed)
+    toolbox = make_toolbox(fitness, rng=rng, space=SPACE)
+    genes = ([1, 1, 0], [1, 0, 2], [0, 1, 1], [0, 0, 0])
+    population = [MaxIndividual(each) for each in genes]
+    settings = {"fitness": fitness.to_dict(), "device": "cpu"}
+    with HDF5Store.create(path, space=SPACE, settings=settings, seed=seed) as store, SerialExecutor() as executor:
+        eaAsync(population, toolbox, executor, n_evaluations=4, store=store, rng=rng, reuse=sum)
+    return str(path)
+
+
+@pytest.fixture(scope="module")
+def run_file(tmp_path_factory):
+    return search(tmp_path_factory.mktemp("replay") / "run.h5", 5)
+
+
+@pytest.mark.parametrize("number", range(4))
+def test_every_individual_comes_out_as_it_is_recorded(run_file, number, capsys):
+    assert command.main(["replay", run_file, "--id", str(number)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[-1] == "the same"
+    assert lines[1].removeprefix("recorded") == lines[2].removeprefix("now     ")
+
+
+def test_an_individual_that_took_its_fitness_is_replayed_by_the_one_it_took_it_from(run_file, capsys):
+    with HDF5Store.read(run_file) as store:
+        reused = store.column("reused").tolist()
+    (number,) = [number for number, origin in enumerate(reused) if origin >= 0]
+    assert command.main(["replay", run_file, "--id", str(number)]) == 0
+    assert f"individual {number}, evaluation {reused[number]}, " in capsys.readouterr().out
+
+
+def test_a_member_of_a_merged_file_has_the_seed_and_the_images_of_its_run(run_file, tmp_path, capsys):
+    other = search(tmp_path / "other.h5", 6)
+    merge_runs(tmp_path / "merged.h5", [run_file, other])
+    for number in (0, 4):
+        assert command.main(["replay", str(tmp_path / "merged.h5"), "--id", str(number)]) == 0
+    assert capsys.readouterr().out.count("the same") == 2
+
+
+def test_other_scores_than_recorded_are_an_error(run_file, tmp_path, capsys):
+    path = tmp_path / "run.h5"
+    with open(run_file, "rb") as file:
+        path.write_bytes(file.read())
+    with h5py.File(path, "r+") as file:
+        file["individuals/scores"][0, 1] = np.nextafter(file["individuals/scores"][0, 1], 1)
+    assert command.main(["replay", str(path), "--id", "0"]) == 1
+    assert capsys.readouterr().err == f"deap-nas: individual 0 of {path} does not come out as it is recorded\n"
+
+
+def test_a_file_without_a_fitness_says_so(tmp_path, capsys):
+    from tests.store.test_hdf5 import append, create
+
+    with create(tmp_path / "run.h5") as store:
+        append(store, 0)
+    assert command.main(["replay", str(tmp_path / "run.h5")]) == 1
+    assert "its settings lack fitness" in capsys.readouterr().err
+
+
+def test_a_fitness_is_made_again_from_its_description():
+    fitness = make_fitness(seed=3)
+    again = AccuracyFitness.from_dict(json.loads(json.dumps(fitness.to_dict())), device="cpu")
+    assert again.to_dict() == fitness.to_dict()
+    assert again.evaluate(Genotype([1, 1, 0]), seed=4) == fitness.evaluate(Genotype([1, 1, 0]), seed=4)
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "message"),
+    [
+        ({"recipe": {}}, SettingsError, "'drops'"),
+        ({"recipe": {"drops": [], "tempo": 3}}, SettingsError, "tempo"),
+        ({"repeats": 0}, SettingsError, "repeats must be"),
+        ({"dataset": "letters"}, UnknownNameError, "letters"),
+        ({"augmentation": {"crop": 3, "flip": True}}, DatasetError, "digits has other images"),
+    ],
+)
+def test_a_description_that_is_wrong_is_refused(change, error, message):
+    with pytest.raises(error, match=message):
+        AccuracyFitness.from_dict(make_fitness().to_dict() | change)
