@@ -9,12 +9,14 @@ processes that pebble runs. An individual that is no network raises, which the s
 import argparse
 import math
 import random
+import sys
+from contextlib import nullcontext
 from functools import partial
 
 from deap import base, creator, tools
 
 import deap_nas
-from deap_nas.evaluators import ProcessExecutor
+from deap_nas.evaluators import MPIExecutor, ProcessExecutor
 from deap_nas.graph import MERGES, viable_graph
 
 SPACE = deap_nas.HierarchicalSpace()
@@ -47,7 +49,7 @@ def arguments():
     parser.add_argument("--population", type=int, default=100, help="random genotypes to start from (default: 100)")
     parser.add_argument("--evaluations", type=int, default=1000, help="in the whole run (default: 1000)")
     parser.add_argument("--seed", type=int, default=0, help="of everything random (default: 0)")
-    parser.add_argument("--workers", type=int, default=1, help="processes (default: 1)")
+    parser.add_argument("--workers", type=int, default=0, help="processes, without mpirun (default: none)")
     return parser.parse_args()
 
 
@@ -71,6 +73,13 @@ def search(args, executor):
 
 
 if __name__ == "__main__":
-    options = arguments()
-    with ProcessExecutor(options.workers) as executor:
-        search(options, executor)
+    try:
+        with deap_nas.mpi_executor() as executor:
+            if executor is not None:  # None on the ranks that have served as workers
+                options = arguments()
+                if options.workers and isinstance(executor, MPIExecutor):
+                    sys.exit("--workers is for runs without mpirun: give one or the other")
+                with ProcessExecutor(options.workers) if options.workers else nullcontext(executor) as workers:
+                    search(options, workers)
+    except deap_nas.NASError as error:
+        sys.exit(str(error))

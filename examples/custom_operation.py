@@ -1,6 +1,6 @@
 """An operation of one's own among the paper's six: a separable 3x3 convolution with gaps, searched and drawn.
 
-python examples/custom_operation.py --workers 4
+mpirun -n 5 python examples/custom_operation.py          # without mpirun one process does it all
 
 The operation is a function from channel counts to layers. Three of its layers are there already; the dilated one is
 written here, with its cost and its PyTorch module. Nothing else changes: space, operators, cost, training and drawing
@@ -9,6 +9,7 @@ know the operation by its name. "deap-nas info FILE --import custom_operation" w
 
 import argparse
 import random
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,9 +17,8 @@ from deap import base, creator, tools
 from torch import nn
 
 import deap_nas
-from deap_nas.evaluators import ProcessExecutor
 from deap_nas.graph import Layer, conv_bn_relu
-from deap_nas.report import Progress, save_drawing
+from deap_nas.report import save_drawing
 from deap_nas.training import AccuracyFitness, Recipe
 
 creator.create("FitnessMax", base.Fitness, weights=(1.0,))
@@ -60,7 +60,6 @@ def arguments():
     parser.add_argument("--evaluations", type=int, default=32, help="in the whole run (default: 32)")
     parser.add_argument("--steps", type=int, default=100, help="of a training on digits (default: 100)")
     parser.add_argument("--seed", type=int, default=0, help="of everything random (default: 0)")
-    parser.add_argument("--workers", type=int, default=1, help="processes (default: 1)")
     parser.add_argument("--output", type=Path, default=Path("custom_operation.png"), help="(default: %(default)s)")
     return parser.parse_args()
 
@@ -76,15 +75,16 @@ def search(args, executor):
     toolbox.register("mutate", deap_nas.mutEdge, space=space, rng=rng)
     toolbox.register("evaluate", AccuracyFitness(space, template=template, recipe=recipe, repeats=1, seed=args.seed))
     best, population = tools.HallOfFame(1), tools.initRepeat(list, toolbox.individual, args.population)
-    with Progress(args.evaluations) as progress:
-        run = {"n_evaluations": args.evaluations, "halloffame": best, "rng": rng, "observer": progress}
-        deap_nas.eaAsync(population, toolbox, executor, **run)
+    deap_nas.eaAsync(population, toolbox, executor, n_evaluations=args.evaluations, halloffame=best, rng=rng)
     print(f"accuracy {best[0].fitness.values[0]:.4f}, {best[0].evaluation.n_parameters:,} parameters")
     print(space.describe(best[0]))
     save_drawing(space, best[0], [args.output], title=f"accuracy {best[0].fitness.values[0]:.4f}")
 
 
 if __name__ == "__main__":
-    options = arguments()
-    with ProcessExecutor(options.workers) as executor:
-        search(options, executor)
+    try:
+        with deap_nas.mpi_executor() as executor:
+            if executor is not None:  # None on the ranks that have served as workers
+                search(arguments(), executor)
+    except deap_nas.NASError as error:
+        sys.exit(str(error))

@@ -8,11 +8,13 @@ All islands' children of a generation are evaluated in one map, so the workers a
 
 import argparse
 import random
+import sys
+from contextlib import nullcontext
 
 from deap import algorithms, base, creator, tools
 
 import deap_nas
-from deap_nas.evaluators import Guard, ProcessExecutor
+from deap_nas.evaluators import Guard, MPIExecutor, ProcessExecutor
 from deap_nas.training import AccuracyFitness, Recipe
 
 creator.create("FitnessMax", base.Fitness, weights=(1.0,))
@@ -25,7 +27,6 @@ def arguments():
     parser.add_argument("--population", type=int, default=8, help="members of each (default: 8)")
     parser.add_argument("--generations", type=int, default=12, help="after the first population (default: 12)")
     parser.add_argument("--interval", type=int, default=3, help="generations between migrations (default: 3)")
-    parser.add_argument("--migrants", type=int, default=1, help="that leave each island (default: 1)")
     parser.add_argument("--dataset", default="digits", help="digits, cifar10, cifar100, imagefolder:PATH")
     parser.add_argument("--steps", type=int, default=200, help="of a training (default: 200)")
     parser.add_argument("--batch-size", type=int, default=64, help="images a step (default: 64)")
@@ -48,7 +49,8 @@ def make_toolbox(args, executor):
     toolbox.register("mutate", deap_nas.mutEdge, space=space, must_change=True)
     toolbox.register("select", tools.selTournament, tournsize=2)
     toolbox.register("evaluate", Guard(fitness, worst_values=fitness.worst_values))
-    toolbox.register("migrate", tools.migRing, k=args.migrants, selection=tools.selBest, replacement=tools.selWorst)
+    toolbox.register("vary", algorithms.varAnd, toolbox=toolbox, cxpb=0.3, mutpb=0.8)
+    toolbox.register("migrate", tools.migRing, k=1, selection=tools.selBest, replacement=tools.selWorst)
     return toolbox
 
 
@@ -58,23 +60,17 @@ def evaluate(islands, toolbox):
         individual.fitness.values = values
 
 
-def breed(island, toolbox):
-    return algorithms.varAnd(toolbox.select(island, len(island)), toolbox, cxpb=0.3, mutpb=0.8)
-
-
 def search(args, executor):
     random.seed(args.seed)  # DEAP's algorithms draw from the module random
     toolbox = make_toolbox(args, executor)
-    islands = [toolbox.population() for _ in range(args.islands)]
-    best = tools.HallOfFame(1)
+    islands, best = [toolbox.population() for _ in range(args.islands)], tools.HallOfFame(1)
     print("generation  best of each island")
     for generation in range(args.generations + 1):
         if generation:
-            islands = [island + breed(island, toolbox) for island in islands]
+            islands = [island + toolbox.vary(toolbox.select(island, len(island))) for island in islands]
         evaluate(islands, toolbox)
         islands = [tools.selBest(island, args.population) for island in islands]
-        for island in islands:
-            best.update(island)
+        best.update([island[0] for island in islands])
         print(f"{generation:10}", *(f"{island[0].fitness.values[0]:.4f}" for island in islands), sep="  ")
         if generation % args.interval == args.interval - 1:
             toolbox.migrate(islands)
@@ -82,7 +78,13 @@ def search(args, executor):
 
 
 if __name__ == "__main__":
-    options = arguments()
-    with ProcessExecutor(options.workers) if options.workers else deap_nas.mpi_executor() as executor:
-        if executor is not None:  # None on the ranks that have served as workers
-            search(options, executor)
+    try:
+        with deap_nas.mpi_executor() as executor:
+            if executor is not None:  # None on the ranks that have served as workers
+                options = arguments()
+                if options.workers and isinstance(executor, MPIExecutor):
+                    sys.exit("--workers is for runs without mpirun: give one or the other")
+                with ProcessExecutor(options.workers) if options.workers else nullcontext(executor) as workers:
+                    search(options, workers)
+    except deap_nas.NASError as error:
+        sys.exit(str(error))

@@ -8,6 +8,8 @@ After each evaluation the member leaves that tools.selNSGA2 leaves out; parents 
 
 import argparse
 import random
+import sys
+from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 
@@ -15,7 +17,7 @@ from deap import base, creator, tools
 from matplotlib.figure import Figure
 
 import deap_nas
-from deap_nas.evaluators import ProcessExecutor
+from deap_nas.evaluators import MPIExecutor, ProcessExecutor
 from deap_nas.report import Progress
 from deap_nas.store import MemoryStore
 from deap_nas.training import AccuracyFitness, Recipe
@@ -39,14 +41,13 @@ def arguments():
 
 
 def search(args, executor):
-    space = deap_nas.HierarchicalSpace()
+    space, rng = deap_nas.HierarchicalSpace(), random.Random(args.seed)
     template = deap_nas.NetworkTemplate.small_cifar(channels=args.channels)
     recipe = Recipe(steps=args.steps, batch_size=args.batch_size)
     objectives = ("accuracy", "n_parameters")
     fitness = AccuracyFitness(
         space, dataset=args.dataset, template=template, recipe=recipe, repeats=1, objectives=objectives, seed=args.seed
     )
-    rng = random.Random(args.seed)
     toolbox = base.Toolbox()
     toolbox.register("individual", deap_nas.initDiversified, creator.Individual, space, rng=rng)
     toolbox.register("population", tools.initRepeat, list, toolbox.individual)
@@ -55,17 +56,17 @@ def search(args, executor):
     toolbox.register("evaluate", fitness)
     survival = partial(deap_nas.killUnselected, size=args.population, select=tools.selNSGA2)
     front, store = tools.ParetoFront(), MemoryStore(seed=args.seed)
-    population = toolbox.population(n=args.population)
     run = {"n_evaluations": args.evaluations, "survival": survival, "store": store, "halloffame": front, "rng": rng}
     with Progress(args.evaluations) as progress:
-        deap_nas.eaAsync(population, toolbox, executor, **run, observer=progress)
-    succeeded = (record.evaluation for record in store.records() if record.evaluation.status is deap_nas.Status.OK)
-    return [evaluation.values for evaluation in succeeded], sorted({member.fitness.values for member in front})
+        deap_nas.eaAsync(toolbox.population(n=args.population), toolbox, executor, **run, observer=progress)
+    evaluations = [record.evaluation for record in store.records()]
+    pareto = sorted({member.fitness.values for member in front})
+    draw([one.values for one in evaluations if one.status is deap_nas.Status.OK], pareto, args.output)
+    print("accuracy  parameters", *(f"{value:8.4f}  {size:10,.0f}" for value, size in pareto), args.output, sep="\n")
 
 
 def draw(everyone, front, path):
-    figure = Figure(figsize=(6, 4), layout="constrained")
-    axes = figure.add_subplot(xlabel="parameters", ylabel="validation accuracy")
+    axes = Figure(figsize=(6, 4), layout="constrained").add_subplot(xlabel="parameters", ylabel="validation accuracy")
     axes.xaxis.set_major_formatter("{x:,.0f}")
     for points, style in ((everyone, {"color": "0.7", "label": "evaluated"}), (front, {"color": "C3"})):
         accuracies, parameters = zip(*points, strict=True)
@@ -73,16 +74,17 @@ def draw(everyone, front, path):
     axes.step(parameters, accuracies, where="post", color="C3", marker="o", markersize=4, label="Pareto front")
     axes.legend(loc="lower right")
     path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=120)
+    axes.figure.savefig(path, dpi=120)
 
 
 if __name__ == "__main__":
-    options = arguments()
-    with ProcessExecutor(options.workers) if options.workers else deap_nas.mpi_executor() as executor:
-        if executor is not None:  # None on the ranks that have served as workers
-            everyone, front = search(options, executor)
-            print("accuracy  parameters")
-            for accuracy, n_parameters in front:
-                print(f"{accuracy:8.4f}  {n_parameters:10,.0f}")
-            draw(everyone, front, options.output)
-            print(options.output)
+    try:
+        with deap_nas.mpi_executor() as executor:
+            if executor is not None:  # None on the ranks that have served as workers
+                options = arguments()
+                if options.workers and isinstance(executor, MPIExecutor):
+                    sys.exit("--workers is for runs without mpirun: give one or the other")
+                with ProcessExecutor(options.workers) if options.workers else nullcontext(executor) as workers:
+                    search(options, workers)
+    except deap_nas.NASError as error:
+        sys.exit(str(error))

@@ -10,11 +10,12 @@ A file that belongs to other settings is refused; only --evaluations may grow.
 import argparse
 import random
 import sys
+from contextlib import nullcontext
 
 from deap import base, creator, tools
 
 import deap_nas
-from deap_nas.evaluators import ProcessExecutor
+from deap_nas.evaluators import MPIExecutor, ProcessExecutor
 from deap_nas.report import Progress, best_id, member
 from deap_nas.store import HDF5Store, open_run, resume_population
 from deap_nas.training import AccuracyFitness, Recipe
@@ -31,7 +32,7 @@ def arguments():
     parser.add_argument("--evaluations", type=int, default=200, help="in the whole run (default: 200)")
     parser.add_argument("--steps", type=int, default=200, help="of a training on digits (default: 200)")
     parser.add_argument("--seed", type=int, default=0, help="of everything random (default: 0)")
-    parser.add_argument("--workers", type=int, default=1, help="processes (default: 1)")
+    parser.add_argument("--workers", type=int, default=0, help="processes, without mpirun (default: none)")
     return parser.parse_args()
 
 
@@ -73,11 +74,17 @@ def show(path):
 
 
 if __name__ == "__main__":
-    options = arguments()
-    if not options.show:
-        try:
-            with ProcessExecutor(options.workers) as executor:
-                search(options, executor)
-        except KeyboardInterrupt:
-            sys.exit(f"stopped; the same command goes on with {options.file}")
-    show(options.file)
+    try:
+        with deap_nas.mpi_executor() as executor:
+            if executor is not None:  # None on the ranks that have served as workers
+                options = arguments()
+                if options.workers and isinstance(executor, MPIExecutor):
+                    sys.exit("--workers is for runs without mpirun: give one or the other")
+                with ProcessExecutor(options.workers) if options.workers else nullcontext(executor) as workers:
+                    if not options.show:
+                        search(options, workers)
+                    show(options.file)
+    except KeyboardInterrupt:
+        sys.exit(f"stopped; the same command goes on with {options.file}")
+    except deap_nas.NASError as error:
+        sys.exit(str(error))

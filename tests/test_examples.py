@@ -11,7 +11,7 @@ from itertools import pairwise
 import pytest
 
 from deap_nas.store import HDF5Store
-from tests.launch import HEED_INTERRUPTS, ROOT, command, environment, run
+from tests.launch import HEED_INTERRUPTS, HIER_EVO, ROOT, command, environment, run
 from tests.test_hier_evo import wait_for_evaluations
 
 EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
@@ -49,6 +49,43 @@ def test_an_example_imports_public_names_only(path):
     for node in imports:
         assert {alias.name for alias in node.names} <= set(import_module(node.module).__all__)
         assert (ROOT / node.module.replace(".", "/")).is_dir() or node.module == "deap_nas.errors"
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
+def test_a_short_example_is_short(path):
+    assert path == HIER_EVO or len(path.read_text().splitlines()) <= 90
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
+def test_ranks_and_processes_at_once_are_refused_in_one_line(path, tmp_path):
+    if "--workers" not in path.read_text():
+        pytest.skip("it takes ranks only")
+    done = run(path, "--workers=2", n_ranks=2, cwd=tmp_path)
+    assert done.returncode != 0
+    assert done.stdout == ""
+    assert done.stderr.count("--workers is for runs without mpirun") == 1
+    assert "Traceback" not in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "message"),
+    [
+        ("custom_evaluator", ("--workers=-1",), "n_workers must be at least 1, found -1"),
+        ("custom_operation", ("--steps=0",), "steps must be an integer of at least 1"),
+        ("ea_mu_plus_lambda", ("--dataset=mnist",), "unknown dataset 'mnist'"),
+        ("flat_constrained", ("--dataset=mnist",), "unknown dataset 'mnist'"),
+        ("islands", ("--dataset=mnist",), "unknown dataset 'mnist'"),
+        ("nsga2_accuracy_parameters", ("--dataset=mnist",), "unknown dataset 'mnist'"),
+        ("random_search", ("--dataset=mnist",), "unknown dataset 'mnist'"),
+        ("resume", ("--show", "--file=none.h5"), "none.h5 is not there"),
+    ],
+)
+def test_a_short_example_ends_in_one_line_when_it_is_asked_for_what_cannot_be(name, arguments, message, tmp_path):
+    done = run(ROOT / "examples" / f"{name}.py", *arguments, cwd=tmp_path)
+    assert done.returncode == 1
+    assert message in done.stderr
+    assert done.stderr.count("\n") == 1
 
 
 def test_random_search_over_ranks_has_no_parents_and_ends_where_it_ended(tmp_path):
