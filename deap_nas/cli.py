@@ -11,7 +11,16 @@ from importlib import import_module
 from pathlib import Path
 
 import deap_nas
-from deap_nas.commands import add_check, add_export, add_merge, add_replay, add_retrain, add_table, chosen_member
+from deap_nas.commands import (
+    add_check,
+    add_export,
+    add_merge,
+    add_replay,
+    add_retrain,
+    add_table,
+    add_watch,
+    chosen_member,
+)
 from deap_nas.errors import NASError, SettingsError
 from deap_nas.report import in_words, save_drawing, summarise
 from deap_nas.store import HDF5Store
@@ -69,6 +78,7 @@ def _parser() -> argparse.ArgumentParser:
         help="where to, in the format its ending says (default: FILE with -idN.png and -idN.svg)",
     )
     draw.set_defaults(run=_draw)
+    add_watch(commands, file)
     add_check(commands, file)
     add_merge(commands, modules)
     add_table(commands, file)

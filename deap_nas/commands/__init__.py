@@ -7,6 +7,7 @@ from deap_nas.commands.options import chosen_member, chosen_template, network_fo
 from deap_nas.commands.replay import add_replay
 from deap_nas.commands.retrain import RetrainingReport, add_retrain
 from deap_nas.commands.table import add_table
+from deap_nas.commands.watch import add_watch
 
 __all__ = [
     "RetrainingReport",
@@ -16,6 +17,7 @@ __all__ = [
     "add_replay",
     "add_retrain",
     "add_table",
+    "add_watch",
     "chosen_member",
     "chosen_template",
     "network_folder",

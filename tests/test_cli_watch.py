@@ -1,0 +1,160 @@
+import os
+import pty
+import random
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from deap_nas import cli
+from deap_nas.commands import pulse as pulses
+from deap_nas.commands.pulse import take_pulse
+from deap_nas.evaluators import Evaluation, Job, Status
+from deap_nas.store import HDF5Store
+from tests.store.test_hdf5 import GENES, create
+
+NOW = 1_000_000.0
+
+
+def submit(store, n_jobs):
+    first = store.n_submitted
+    store.submit([Job(first + number, GENES, 0) for number in range(n_jobs)], random.Random(0).getstate())
+
+
+def append(store, number, value, started, finished, *, worker=1, **fields):
+    times = {"submitted": started, "started": started, "finished": finished}
+    store.append(GENES, Evaluation((value,), id=number, worker=worker, host="node", **times, **fields))
+
+
+@pytest.fixture
+def store(tmp_path, monkeypatch):
+    """Two workers: 1 was busy for all of the last minute, 2 for half of it and again since 15 seconds."""
+    monkeypatch.setattr(pulses.time, "time", lambda: NOW)
+    with create(tmp_path / "run.h5", settings={"evaluations": 10}) as store:
+        submit(store, 6)
+        append(store, 0, 0.25, NOW - 300, NOW - 200)
+        append(store, 1, 0.75, NOW - 90, NOW - 30)
+        append(store, 2, 0.5, NOW - 45, NOW - 15, worker=2, n_parameters=1234)
+        append(store, 3, 0.0, NOW - 30, NOW, status=Status.FAILED)
+        append(store, 4, 0.75, NOW - 50, NOW - 50, reused=1)
+        yield store
+
+
+def test_pulse_says_how_far_how_fast_and_how_well(store):
+    pulse = take_pulse(store, minutes=1, is_running=True)
+    assert (pulse.n_evaluated, pulse.n_total, pulse.n_pending) == (5, 10, 1)
+    assert pulse.rate == 4 / 60
+    assert pulse.seconds_left == 75
+    assert pulse.best["id"] == 1
+    assert pulse.median == 0.625
+    assert pulse.course.tolist() == [0.25, 0.75, 0.75, 0.75]
+    assert pulse.failures == {"FAILED": 1}
+
+
+def test_a_worker_is_busy_while_it_evaluates_and_those_who_ended_last_with_what_is_pending(store):
+    assert take_pulse(store, minutes=1, is_running=True).busy == {("node", 1): 1.0, ("node", 2): 0.5}
+    submit(store, 1)
+    assert take_pulse(store, minutes=1, is_running=True).busy == {("node", 1): 1.0, ("node", 2): 0.75}
+
+
+def test_a_search_that_does_not_run_is_averaged_back_from_its_last_evaluation(store, monkeypatch):
+    monkeypatch.setattr(pulses.time, "time", lambda: NOW + 10_000)
+    pulse = take_pulse(store, minutes=1, is_running=False)
+    assert pulse.rate == 4 / 60
+    assert pulse.busy == {("node", 1): 1.0, ("node", 2): 0.5}
+
+
+def test_the_best_of_a_fitness_that_is_minimised_is_the_least(tmp_path):
+    with create(tmp_path / "run.h5", weights=(-1.0,)) as store:
+        submit(store, 3)
+        for number, value in enumerate((0.5, 0.75, 0.25)):
+            append(store, number, value, NOW - 2, NOW - 1)
+        pulse = take_pulse(store, minutes=1, is_running=False)
+    assert pulse.course.tolist() == [0.5, 0.5, 0.25]
+    assert pulse.best["id"] == 2
+    assert (pulse.n_total, pulse.seconds_left) == (None, None)
+
+
+def test_once_prints_one_summary(store, capsys):
+    assert cli.main(["watch", "--once", "--minutes", "1", str(store.path)]) == 0
+    out = capsys.readouterr().out
+    for part in (
+        "run.h5 is running, ",
+        " 50.0 %, 5 of 10, 1 pending",
+        "rate        240 an hour, 0:01:15 left",
+        "failures    1 FAILED",
+        "fitness     best 0.7500, median 0.6250",
+        "▁███",
+        "best        individual 1",
+        "workers     2, busy 75 % of the last 1 minutes",
+        "1 ██████████ 100 %",
+        "2 █████░░░░░  50 %",
+    ):
+        assert part in out
+
+
+def test_a_file_without_evaluations_can_be_watched(tmp_path, capsys):
+    create(tmp_path / "run.h5").close()
+    assert cli.main(["watch", "--once", str(tmp_path / "run.h5")]) == 0
+    out = capsys.readouterr().out
+    assert "is not running" in out
+    assert "evaluated   0, 0 pending" in out
+    assert "none: no evaluation has succeeded" in out
+
+
+def test_without_a_terminal_it_prints_until_the_search_has_ended(store, capsys):
+    store.close()
+    with HDF5Store.resume(store.path) as again:
+        submit(again, 4)
+        for number in range(5, 10):
+            append(again, number, 0.5, NOW, NOW + 1)
+    assert cli.main(["watch", "--interval", "0.01", str(store.path)]) == 0
+    assert "100.0 %, 10 of 10" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("option", ["--interval=0", "--interval=nan", "--minutes=-1", "--interval=inf"])
+def test_an_interval_that_makes_no_sense_is_one_line(tmp_path, capsys, option):
+    assert cli.main(["watch", option, str(tmp_path / "run.h5")]) == 1
+    assert capsys.readouterr().err.startswith(f"deap-nas: {option.partition('=')[0]} must be positive, found ")
+
+
+def test_names_from_a_file_cannot_command_the_terminal(tmp_path, capsys):
+    with create(tmp_path / "run.h5") as store:
+        submit(store, 2)
+        for number, host in enumerate(("a\x1b[2J", "b")):
+            store.append(GENES, Evaluation((0.5,), id=number, worker=1, host=host, started=1.0, finished=2.0))
+    assert cli.main(["watch", "--once", str(tmp_path / "run.h5")]) == 0
+    out = capsys.readouterr().out
+    assert "\x1b" not in out
+    assert "a?[2J 1" in out
+
+
+def test_an_output_without_unicode_gets_plain_letters(store):
+    command = [sys.executable, "-m", "deap_nas.cli", "watch", "--once", "--minutes=1e9", str(store.path)]
+    environment = os.environ | {"PYTHONIOENCODING": "ascii"}
+    done = subprocess.run(command, capture_output=True, check=True, env=environment)
+    assert b"#" in done.stdout
+
+
+def read_until(terminal, text):
+    seen = b""
+    deadline = time.monotonic() + 60
+    while text not in seen and time.monotonic() < deadline:
+        seen += os.read(terminal, 4096)
+    return seen
+
+
+def test_on_a_terminal_it_has_a_screen_of_its_own_until_ctrl_c(store):
+    ours, theirs = pty.openpty()
+    command = [sys.executable, "-m", "deap_nas.cli", "watch", "--interval", "0.05", str(store.path)]
+    with subprocess.Popen(command, stdout=theirs, stderr=theirs, start_new_session=True) as watcher:
+        os.close(theirs)
+        seen = read_until(ours, b"\x1b[J\x1b[H")  # it has drawn itself anew
+        watcher.send_signal(signal.SIGINT)
+        seen += read_until(ours, b"\x1b[?1049l")
+        assert watcher.wait(60) == 0
+    os.close(ours)
+    assert seen.startswith(b"\x1b[?1049h\x1b[?25l\x1b[H")
+    assert b"Traceback" not in seen
