@@ -112,6 +112,15 @@ def test_export_without_onnx_takes_the_onnx_of_an_earlier_one_away(exported, wei
     assert sorted(path.name for path in tmp_path.iterdir()) == ["network.pt2", "run1.safetensors"]
 
 
+def test_onnx_that_keeps_its_weights_in_a_second_file_comes_with_it(weights, tmp_path, monkeypatch):
+    save = torch.onnx.export  # which does so by itself where a single file cannot hold them
+    monkeypatch.setattr(torch.onnx, "export", lambda *args, **named: save(*args, **named | {"external_data": True}))
+    _, file = export_network(SPACE, GENES, TEMPLATE, weights=weights, folder=tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["network.onnx", "network.onnx.data", "network.pt2"]
+    images = torch.randn(2, *SIZE, generator=torch.Generator().manual_seed(1))
+    torch.testing.assert_close(run_onnx(file.path, images), run_program(tmp_path / "network.pt2", images))
+
+
 def test_file_that_differs_from_the_network_is_an_error_and_no_file_is_left(weights, tmp_path, monkeypatch):
     monkeypatch.setattr(export, "_TOLERANCE", 0)  # ONNX sums in another order
     with pytest.raises(ExportError, match=r"network.onnx was not written: its logits differ from the network's by"):
