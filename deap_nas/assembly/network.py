@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import pairwise
 
 import torch
 from torch import nn
 
 from deap_nas.assembly.modules import build_layer
 from deap_nas.assembly.naive import NaiveNetwork
-from deap_nas.graph import Layer, Lowers, viable_graph
+from deap_nas.assembly.pooling import ConvolvedAvgPool2d
+from deap_nas.graph import AvgPool2d, BatchNorm2d, Layer, Lowers, MaxPool2d, ReLU, split_pools, viable_graph
 from deap_nas.template import NetworkTemplate, Step, expand
 
 __all__ = ["Network", "build_network"]
@@ -40,12 +40,13 @@ def build_network(space: Lowers, genes: Sequence[int], template: NetworkTemplate
     graph = viable_graph(space, genes)
     if naive:
         return NaiveNetwork(expand(space.lower(genes), template))
-    network = Network(expand(graph, template))
-    return network.to(memory_format=torch.channels_last)
+    return Network(expand(split_pools(graph), template))
 
 
 class Network(nn.Module):
-    """A network as a flat list of steps.
+    """A network as a flat list of steps, in the channels-last memory format.
+
+    Steps of one name share their modules: the parts of a concatenation that one pool was split into.
 
     Args:
         steps: what to compute, in order; the last step's value is the output.
@@ -55,7 +56,9 @@ class Network(nn.Module):
         """See the class."""
         super().__init__()
         self.steps = tuple(steps)
-        self.layers = nn.ModuleDict({step.name: _chain(step.chain.layers) for step in self.steps if not step.merge})
+        build = _Builder()
+        chains = {step.name: step.chain for step in self.steps if not step.merge}
+        self.layers = nn.ModuleDict({name: build.chain(chain.layers) for name, chain in chains.items()})
         self._unneeded_after = _last_uses(self.steps)
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
@@ -75,17 +78,43 @@ class Network(nn.Module):
         if step.merge == "concat":
             return torch.cat(inputs, dim=1)
         if step.merge == "add":
-            return torch.stack(inputs).sum(dim=0)
+            return _sum(inputs)
         value: torch.Tensor = self.layers[step.name](inputs[0])
         return value
 
 
-def _chain(layers: Sequence[Layer]) -> nn.Sequential:
-    modules = [build_layer(layer) for layer in layers]
-    for before, module in pairwise(modules):
-        if isinstance(before, nn.BatchNorm2d) and isinstance(module, nn.ReLU):
-            module.inplace = True  # nobody else sees the value in between
-    return nn.Sequential(*modules)
+def _sum(values: Sequence[torch.Tensor]) -> torch.Tensor:
+    total = values[0] + values[1]
+    for value in values[2:]:
+        total += value  # in place: nobody else has seen it
+    return total
+
+
+class _Builder:
+    """Makes the modules of one network; those without parameters once."""
+
+    def __init__(self) -> None:
+        self._shared: dict[Layer, nn.Module] = {}
+        self._relu_in_place = nn.ReLU(inplace=True)
+
+    def chain(self, layers: Sequence[Layer]) -> nn.Sequential:
+        """Make layers that follow one another."""
+        before = (None, *layers)
+        return nn.Sequential(*(self._module(layer, previous) for layer, previous in zip(layers, before, strict=False)))
+
+    def _module(self, layer: Layer, previous: Layer | None) -> nn.Module:
+        if isinstance(layer, ReLU):
+            # Nobody else sees what comes out of a batch normalisation.
+            return self._relu_in_place if isinstance(previous, BatchNorm2d) else nn.ReLU()
+        if isinstance(layer, MaxPool2d | AvgPool2d):
+            if layer not in self._shared:
+                is_average = isinstance(layer, AvgPool2d)
+                self._shared[layer] = ConvolvedAvgPool2d(layer.kernel_size) if is_average else build_layer(layer)
+            return self._shared[layer]
+        module = build_layer(layer)
+        if not isinstance(layer, BatchNorm2d):  # which has vectors only
+            module.to(memory_format=torch.channels_last)
+        return module
 
 
 def _last_uses(steps: Sequence[Step]) -> list[list[int]]:

@@ -1,7 +1,7 @@
 """The lowered network: layers, operations, the graph with its passes, and its canonical key."""
 
 from deap_nas.graph.canonical import canonical_key, graph_key
-from deap_nas.graph.graph import MERGES, Graph, Lowers, Node, prune, simplify, viable_graph
+from deap_nas.graph.graph import MERGES, Graph, Lowers, Node, prune, simplify, split_pools, viable_graph
 from deap_nas.graph.layers import (
     AvgPool2d,
     BatchNorm2d,
@@ -17,6 +17,7 @@ from deap_nas.graph.operations import (
     PAPER_OPERATIONS,
     Operation,
     conv_bn_relu,
+    is_by_channel,
     is_identity,
     is_shareable,
     layers_of,
@@ -44,6 +45,7 @@ __all__ = [
     "canonical_key",
     "conv_bn_relu",
     "graph_key",
+    "is_by_channel",
     "is_identity",
     "is_shareable",
     "layers_of",
@@ -52,5 +54,6 @@ __all__ = [
     "register_operation",
     "separable_conv",
     "simplify",
+    "split_pools",
     "viable_graph",
 ]

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 from deap_nas.errors import NotViableError
-from deap_nas.graph.operations import is_identity, is_shareable
+from deap_nas.graph.operations import is_by_channel, is_identity, is_shareable
 
-__all__ = ["MERGES", "Graph", "Lowers", "Node", "prune", "simplify", "viable_graph"]
+__all__ = ["MERGES", "Graph", "Lowers", "Node", "prune", "simplify", "split_pools", "viable_graph"]
 
 #: Operations that take several values: concatenation along the channels, and the sum.
 MERGES = ("concat", "add")
@@ -117,6 +117,32 @@ def _flatten(merge: str, inputs: Sequence[int], nodes: Sequence[Node], any_order
         else:
             flat.append(index)
     return tuple(sorted(flat) if any_order else flat)
+
+
+def split_pools(graph: Graph) -> Graph:
+    """Pool the parts of each concatenation instead of their concatenation, and simplify.
+
+    Keeps what is computed and every weight with its path. Concatenations that only pools take need not be made, and
+    a part that is pooled in several of them is pooled once; its node has the path of the first.
+
+    Args:
+        graph: simplified.
+    """
+    nodes = [graph.nodes[0]]
+    place = [0]  # old index -> new index
+    for operation, inputs, width_of, path in graph.nodes[1:]:
+        sources = [place[i] for i in inputs]
+        if operation in MERGES:
+            node = Node(operation, _flatten(operation, sources, nodes, False))
+        elif nodes[sources[0]].operation == "concat" and is_by_channel(operation):
+            first = len(nodes)
+            nodes.extend([Node(operation, (part,), 0, path) for part in nodes[sources[0]].inputs])
+            node = Node("concat", tuple(range(first, len(nodes))))
+        else:
+            node = Node(operation, (sources[0],), place[width_of], path)
+        place.append(len(nodes))
+        nodes.append(node)
+    return simplify(Graph(tuple(nodes), None if graph.output is None else place[graph.output]))
 
 
 def viable_graph(space: Lowers, genes: Sequence[int]) -> Graph:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 if TYPE_CHECKING:
     import torch
@@ -31,6 +31,9 @@ Shape = tuple[int, int, int]
 
 class Layer(ABC):
     """One layer; subclasses are frozen dataclasses, so equal layers are interchangeable."""
+
+    #: Whether each channel of the output is the same function, without weights, of that channel of the input.
+    by_channel: ClassVar[bool] = False
 
     @property
     @abstractmethod
@@ -111,12 +114,16 @@ class ReLU(_Free):
 class MaxPool2d(_Free):
     """Max pooling with stride 1 that keeps the size; ``kernel_size`` is odd."""
 
+    by_channel = True
+
     kernel_size: int
 
 
 @dataclass(frozen=True)
 class AvgPool2d(_Free):
     """Average pooling with stride 1 that keeps the size and does not count the padding."""
+
+    by_channel = True
 
     kernel_size: int
 

@@ -16,6 +16,7 @@ __all__ = [
     "PAPER_OPERATIONS",
     "Operation",
     "conv_bn_relu",
+    "is_by_channel",
     "is_identity",
     "is_shareable",
     "layers_of",
@@ -96,6 +97,13 @@ def is_shareable(name: str) -> bool:
     A layer without parameters is taken for a function of its input alone.
     """
     return all(layer.n_parameters == 0 for layer in layers_of(name, 8, 8))
+
+
+@cache
+def is_by_channel(name: str) -> bool:
+    """Whether the operation on a concatenation is the concatenation of the operation on its parts."""
+    layers = layers_of(name, 8, 8)
+    return is_shareable(name) and all(layer.by_channel for layer in layers) and layers == layers_of(name, 16, 8)
 
 
 def conv_bn_relu(in_channels: int, channels: int, kernel_size: int, *, stride: int = 1) -> tuple[Layer, ...]:

@@ -8,8 +8,10 @@ from torch import nn
 
 from deap_nas import FlatSpace, Genotype, HierarchicalSpace, NetworkTemplate, initDiversified
 from deap_nas.assembly import build_network
+from deap_nas.assembly.naive import NaiveNetwork
 from deap_nas.errors import NotViableError
-from deap_nas.graph import operation_names
+from deap_nas.graph import operation_names, viable_graph
+from deap_nas.template import expand
 
 SPACES = {
     "hierarchical": HierarchicalSpace(),
@@ -50,7 +52,8 @@ def step(network, template):
     """Logits and the images' gradient; the gradient of each parameter, None where it has none."""
     generator = torch.Generator().manual_seed(2)
     size = template.image_size
-    images = torch.randn(4, template.image_channels, size, size, generator=generator, dtype=torch.float64)
+    dtype = next(network.parameters()).dtype
+    images = torch.randn(4, template.image_channels, size, size, generator=generator, dtype=dtype)
     logits = network(images.requires_grad_())
     nn.functional.cross_entropy(logits, torch.arange(4) % template.n_classes).backward()
     gradients = {name: value.grad for name, value in network.named_parameters()}
@@ -88,6 +91,42 @@ def test_weights_of_the_naive_network_fit_the_network_by_their_names(space):
     network, naive = pair(space, genes, template)
     network.load_state_dict({name: naive.state_dict()[name] for name in network.state_dict()})
     assert_close(step(network.eval(), template)[0], step(naive.eval(), template)[0])
+
+
+@pytest.mark.parametrize("space", SPACES.values(), ids=SPACES)
+def test_initial_weights_of_a_seed_are_drawn_module_by_module_in_the_order_of_the_genes(space):
+    (genes,) = random_genotypes(space, 1, seed=7)
+    states = []
+    steps = expand(viable_graph(space, genes), TEMPLATES["small"])
+    for build in (lambda: build_network(space, genes, TEMPLATES["small"]), lambda: NaiveNetwork(steps)):
+        torch.manual_seed(3)
+        states.append(build().state_dict())
+    assert list(states[0]) == list(states[1])
+    assert all(torch.equal(value, states[1][name]) for name, value in states[0].items())
+
+
+def saved_bytes(network, template):
+    """Bytes that a training step keeps for its gradients, each storage once and without the weights."""
+    saved = {}
+
+    def pack(tensor):
+        saved[tensor.untyped_storage().data_ptr()] = tensor.untyped_storage().nbytes()
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
+        step(network, template)
+    weights = {value.untyped_storage().data_ptr() for value in network.state_dict().values()}
+    return sum(size for pointer, size in saved.items() if pointer not in weights)
+
+
+@pytest.mark.parametrize("space", [HierarchicalSpace(), FlatSpace()], ids=["hierarchical", "flat"])
+def test_a_step_keeps_less_memory_than_the_naive_one(space):
+    template = NetworkTemplate.small_cifar(channels=4, image_size=16)
+    shares = []
+    for genes in random_genotypes(space, 5, seed=8):
+        network, naive = (build_network(space, genes, template, naive=naive) for naive in (False, True))
+        shares.append(saved_bytes(network, template) / saved_bytes(naive, template))
+    assert sorted(shares)[2] <= 0.95, shares
 
 
 def test_naive_network_has_a_module_for_each_edge_and_the_dead_ones_too():

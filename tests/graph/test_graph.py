@@ -3,7 +3,18 @@ from hypothesis import given
 
 from deap_nas import FlatSpace
 from deap_nas.errors import GenotypeError, NotViableError
-from deap_nas.graph import MERGES, Graph, Node, is_identity, is_shareable, prune, simplify, viable_graph
+from deap_nas.graph import (
+    MERGES,
+    Graph,
+    Node,
+    is_by_channel,
+    is_identity,
+    is_shareable,
+    prune,
+    simplify,
+    split_pools,
+    viable_graph,
+)
 from tests.networks import Values, read_genes, read_graph
 from tests.strategies import spaces_and_genes
 
@@ -133,6 +144,53 @@ def test_simplify_flattens_a_merge_through_identities_but_not_a_different_merge(
 def test_simplify_of_a_cell_of_identities_is_the_input():
     graph = Graph((Node("input"), Node("identity", (0,)), Node("identity", (1,))), 2)
     assert simplify(graph) == Graph((Node("input"),), 0)
+
+
+def split_reading(graph):
+    """Text of what a graph computes, with pools of concatenations written as concatenations of pools."""
+    texts = []
+    for node in graph.nodes:
+        inputs = [texts[i] for i in node.inputs]
+        if node.operation == "input":
+            texts.append(["input"])
+        elif node.operation == "concat":
+            texts.append([part for parts in inputs for part in parts])
+        elif node.operation != "add" and is_by_channel(node.operation):
+            texts.append([f"{node.operation}({part})" for part in inputs[0]])
+        else:
+            name = f"{node.operation}{node.path}{texts[node.width_of] if node.width_of else ''}"
+            texts.append([f"{name}({inputs if node.operation == 'add' else inputs[0]})"])
+    return None if graph.output is None else texts[graph.output]
+
+
+@given(spaces_and_genes())
+def test_split_pools_keeps_what_is_computed_and_every_weight_in_the_same_order(case):
+    space, genes = case
+    graph = simplify(space.lower(genes))
+    split = split_pools(graph)
+    assert split_reading(split) == split_reading(graph)
+    weighted = [
+        [node.path for node in g.nodes[1:] if node.operation not in MERGES and not is_shareable(node.operation)]
+        for g in (graph, split)
+    ]
+    assert weighted[0] == weighted[1]
+    assert simplify(split) == split == split_pools(split)
+
+
+@given(spaces_and_genes())
+def test_no_pool_is_left_on_a_concatenation(case):
+    space, genes = case
+    for node in (nodes := split_pools(simplify(space.lower(genes))).nodes)[1:]:
+        if node.operation not in MERGES and is_by_channel(node.operation):
+            assert nodes[node.inputs[0]].operation != "concat"
+
+
+def test_split_pools_pools_a_part_of_two_concatenations_once():
+    start = (Node("input"), Node("conv_1x1", (0,)), Node("concat", (0, 1)), Node("concat", (0, 0, 1)))
+    pools = (Node("max_pool_3x3", (2,), path=(7,)), Node("max_pool_3x3", (3,), path=(8,)))
+    split = split_pools(Graph((*start, *pools, Node("concat", (4, 5))), 6))
+    parts = (Node("max_pool_3x3", (0,), path=(7,)), Node("max_pool_3x3", (1,), path=(7,)))
+    assert split.nodes == (*start[:2], *parts, Node("concat", (2, 3, 2, 2, 3)))
 
 
 def test_viable_graph_is_the_simplified_graph():

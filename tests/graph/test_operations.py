@@ -9,6 +9,7 @@ from deap_nas.graph import (
     Conv2d,
     MaxPool2d,
     ReLU,
+    is_by_channel,
     is_identity,
     is_shareable,
     layers_of,
@@ -109,3 +110,11 @@ def test_the_decorator_gives_the_function_back():
 
     assert register_operation("second_identity_for_this_test")(operation) is operation
     assert is_identity("second_identity_for_this_test")
+
+
+@pytest.mark.usefixtures("_registry")
+def test_pools_act_channel_by_channel_and_operations_with_weights_or_of_their_own_width_do_not():
+    register_operation("pool_as_wide_for_this_test")(lambda in_channels, channels: (MaxPool2d(2 * in_channels + 1),))
+    names = {name for name in operation_names() if is_by_channel(name)}
+    assert names >= {"max_pool_3x3", "avg_pool_3x3", "identity"}
+    assert names.isdisjoint({*WEIGHTED, "pool_as_wide_for_this_test"})

@@ -1,0 +1,66 @@
+"""Average pooling that is quick to train on a CPU."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any
+
+import torch
+from torch import nn
+
+__all__ = ["ConvolvedAvgPool2d"]
+
+
+class ConvolvedAvgPool2d(nn.AvgPool2d):
+    """Average pooling with stride 1 that keeps the size and does not count the padding.
+
+    While it trains on a CPU it is a depthwise convolution by ones, whose sums are divided by how many values each has;
+    forward and backward this takes about half the time of PyTorch's pooling. Otherwise it is that pooling.
+
+    Args:
+        kernel_size: height and width of the window, odd.
+    """
+
+    def __init__(self, kernel_size: int) -> None:
+        """See the class."""
+        super().__init__(kernel_size, stride=1, padding=kernel_size // 2, count_include_pad=False)
+        self._size = kernel_size
+
+    def forward(self, value: torch.Tensor) -> torch.Tensor:
+        """Pool a value, (batch, channels, height, width)."""
+        if not torch.is_grad_enabled() or value.device.type != "cpu" or torch.compiler.is_compiling():
+            return super().forward(value)
+        pooled: torch.Tensor = _Average.apply(value, self._size)
+        return pooled
+
+
+class _Average(torch.autograd.Function):
+    """Sums over windows, then weights; its transpose is the weights, then the same sums, and needs no value kept."""
+
+    @staticmethod
+    def forward(ctx: Any, value: torch.Tensor, size: int) -> torch.Tensor:
+        ctx.size = size
+        sums = _sums(value, size)
+        return sums.mul_(_weights(*value.shape[2:], size, sums.dtype))
+
+    @staticmethod
+    def backward(ctx: Any, gradient: torch.Tensor) -> tuple[torch.Tensor, None]:
+        return _sums(gradient * _weights(*gradient.shape[2:], ctx.size, gradient.dtype), ctx.size), None
+
+
+def _sums(value: torch.Tensor, size: int) -> torch.Tensor:
+    channels = value.shape[1]
+    return nn.functional.conv2d(value, value.new_ones(channels, 1, size, size), padding=size // 2, groups=channels)
+
+
+@lru_cache(maxsize=256)
+def _weights(height: int, width: int, size: int, dtype: torch.dtype) -> torch.Tensor:
+    """What each sum is multiplied with, (height, width): one over the number of values in its window."""
+    rows, columns = _counts(height, size), _counts(width, size)
+    return torch.tensor([[1 / (row * column) for column in columns] for row in rows], dtype=dtype)
+
+
+def _counts(length: int, size: int) -> list[int]:
+    """How many of the ``size`` places around each of ``length`` places are inside."""
+    half = size // 2
+    return [min(i + half, length - 1) - max(i - half, 0) + 1 for i in range(length)]
