@@ -1,0 +1,214 @@
+"""What a population file costs: appending, a million rows, opening it again, and a writer that is killed.
+
+    python benchmarks/store.py [--rows 1000000] [--appends 3000] [--kills 200]
+
+Rates are of wall-clock time, costs of CPU time; memory is the growth of the resident set in a process of its own, the
+largest it had. A row is one of the paper's hierarchical genotypes with four scores.
+"""
+
+import argparse
+import json
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import h5py
+import numpy as np
+from deap import base, creator
+from machine import describe
+
+from deap_nas import Evaluation, Genotype, HierarchicalSpace
+from deap_nas.evaluators import Job
+from deap_nas.store import HDF5Store, find_problems, resume_population
+
+SPACE = HierarchicalSpace()
+N_WARM_UP = 200
+#: What is done with a file of many rows, each in a process of its own.
+OPENINGS = ("read", "resume", "records", "population")
+
+
+def create(path):
+    return HDF5Store.create(path, space=SPACE, settings={}, seed=0, overwrite=True)
+
+
+def append(store, n_rows, rng):
+    """Submit and append rows as a search does; gives the seconds of wall clock and of CPU that the appending took."""
+    state = rng.getstate()
+    wall = processor = 0.0
+    for number in range(store.n_submitted, store.n_submitted + n_rows):
+        genes = Genotype(rng.randint(0, up) for up in SPACE.up)
+        evaluation = Evaluation(
+            (rng.random(),),
+            scores=(0.5, 0.6, 0.7, 0.8),
+            id=number,
+            n_parameters=1000,
+            flops=2000,
+            host="node",
+            worker=1,
+        )
+        store.submit([Job(number, genes, 0)], state)
+        wall -= time.perf_counter()
+        processor -= time.process_time()
+        store.append(genes, evaluation)
+        wall += time.perf_counter()
+        processor += time.process_time()
+    return wall, processor
+
+
+def appending(path, n_rows, rng):
+    """Appends a second, and their CPU seconds each, below the rows that the file has."""
+    with HDF5Store.resume(path) as store:
+        append(store, N_WARM_UP, rng)
+        wall, processor = append(store, n_rows, rng)
+    return n_rows / wall, processor / n_rows
+
+
+def fill(path, n_rows, seed):
+    """Lengthen an empty file to so many rows, all at once."""
+    generator = np.random.default_rng(seed)
+    ids = np.arange(n_rows)
+    genes = generator.integers(0, np.array(SPACE.up) + 1, size=(n_rows, SPACE.n_genes))
+    parent = np.where(ids < 200, -1, generator.integers(0, np.maximum(ids - 200, 1)))
+    columns = {
+        "id": ids,
+        "parent": parent,
+        "genes": genes,
+        "alive": True,
+        "status": 0,
+        "reused": -1,
+        "worker": ids % 99,
+    }
+    columns |= {"fitness": generator.random((n_rows, 1)), "scores": generator.random((n_rows, 4)), "host": b"node017"}
+    columns |= {"submitted": 1e9 + ids, "started": 1e9 + ids, "finished": 1e9 + 60 + ids}
+    columns |= {"n_parameters": generator.integers(10**5, size=n_rows), "flops": generator.integers(10**8, size=n_rows)}
+    with h5py.File(path, "r+") as file:
+        for group in (file["individuals"], file["submissions"]):
+            for name, dataset in group.items():
+                dataset.resize(n_rows, axis=0)
+                dataset[...] = columns[name]
+        file["rng/words"][0] = random.Random(0).getstate()[1]
+        file["rng/count"][0] = n_rows
+
+
+def open_file(path, how):
+    """Print CPU seconds and bytes of memory that one way of opening takes; in a process of its own."""
+    creator.create("Fitness", base.Fitness, weights=(1.0,))
+    creator.create("Individual", Genotype, fitness=creator.Fitness)
+    HDF5Store.read(path).close()  # h5py is imported, the file is warm
+    memory, start = peak_memory(), time.process_time()
+    with (HDF5Store.resume if how == "resume" else HDF5Store.read)(path) as store:
+        if how in ("read", "resume"):
+            names = ("id", "parent", "genes", "fitness", "status", "alive", "scores", "n_parameters", "flops", "reused")
+            kept = [store.column(name) for name in names]
+        elif how == "records":
+            kept = store.records()
+        else:
+            kept = resume_population(store, creator.Individual, rng=random.Random(0))
+        spent = time.process_time() - start
+    print(json.dumps([spent, peak_memory() - memory, len(kept)]))
+
+
+def peak_memory():
+    """Largest resident set of this process so far, in bytes; getrusage would also count that of its parent."""
+    with open("/proc/self/status", encoding="utf-8") as lines:
+        return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM"))
+
+
+def write_until_killed(path):
+    """Append rows and say so after each; in a process of its own."""
+    with HDF5Store.resume(path) as store:
+        rng = random.Random(store.n_submitted)
+        sys.stdout.write("begun\n")
+        while True:
+            append(store, 1, rng)
+            sys.stdout.write(f"{store.n_evaluated}\n")
+            sys.stdout.flush()
+
+
+def kill_writers(path, n_kills, rng):
+    """How many of the kills lost a row that was acknowledged, or left a file that is not sound."""
+    create(path).close()
+    n_losses = acknowledged = 0
+    for _ in range(n_kills):
+        with subprocess.Popen([*OURSELVES, "--write", path], stdout=subprocess.PIPE, text=True) as writer:
+            writer.stdout.readline()
+            time.sleep(rng.uniform(0, 0.1))
+            writer.send_signal(signal.SIGKILL)
+            for line in writer.stdout:
+                acknowledged = int(line) if line.endswith("\n") else acknowledged
+        with HDF5Store.read(path) as store:
+            n_losses += store.n_evaluated < acknowledged or bool(find_problems(store))
+    return n_losses
+
+
+OURSELVES = [sys.executable, __file__]
+
+
+def compare(bar, value, text, holds):
+    """Print a bar beside what was measured."""
+    print(f"{bar:<62} {value:>14}  {'met' if holds else 'MISSED'}{text}")
+
+
+def measure(args, folder):
+    rng = random.Random(args.seed)
+    path = folder / "small.h5"
+    with create(path) as store:
+        append(store, 1000 - N_WARM_UP, rng)
+    rate, small = appending(path, args.appends, rng)
+    compare("at least 1,000 acknowledged appends a second", f"{rate:,.0f}", "", rate >= 1000)
+
+    path = folder / "large.h5"
+    create(path).close()
+    fill(path, args.rows, args.seed)
+    size = path.stat().st_size / args.rows
+    openings = {}
+    for how in OPENINGS:
+        done = subprocess.run([*OURSELVES, "--open", how, path], capture_output=True, text=True, check=True)
+        openings[how] = json.loads(done.stdout)
+    _, large = appending(path, args.appends, rng)
+    rows = f"{args.rows:,}"
+    ratio = large / small
+    detail = f"  ({small * 1e6:.0f} and {large * 1e6:.0f} us of CPU)"
+    compare(f"an append at {rows} rows at most 1.2 times that at 1,000", f"{ratio:.2f}", detail, ratio <= 1.2)
+    for how, what in (
+        ("read", "to read"),
+        ("resume", "to resume"),
+        ("records", "as records"),
+        ("population", "as DEAP's"),
+    ):
+        seconds, n_bytes, _ = openings[how]
+        limit = 2 * args.rows / 1e6
+        compare(f"opened {what}, {rows} rows in at most {limit:g} s of CPU", f"{seconds:.2f} s", "", seconds <= limit)
+        each = n_bytes / args.rows
+        compare(f"opened {what}, at most 1 KB of memory a row", f"{each:.0f} B", "", each <= 1024)
+    compare("in the file, at most 1 KB a row", f"{size:.0f} B", "", size <= 1024)
+
+    n_losses = kill_writers(folder / "killed.h5", args.kills, rng)
+    compare(f"{args.kills} of {args.kills} kills lose nothing", f"{args.kills - n_losses}", "", n_losses == 0)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rows", type=int, default=1_000_000, help="of the large file (default: 1000000)")
+    parser.add_argument("--appends", type=int, default=3000, help="that are timed (default: 3000)")
+    parser.add_argument("--kills", type=int, default=200, help="of a writer, at random moments (default: 200)")
+    parser.add_argument("--seed", type=int, default=0, help="of everything random (default: 0)")
+    parser.add_argument("--open", nargs=2, help=argparse.SUPPRESS)
+    parser.add_argument("--write", help=argparse.SUPPRESS)
+    args = parser.parse_args()
+    if args.open:
+        open_file(Path(args.open[1]), args.open[0])
+    elif args.write:
+        write_until_killed(args.write)
+    else:
+        describe("deap-nas", "deap", "numpy", "h5py")
+        with tempfile.TemporaryDirectory() as folder:
+            measure(args, Path(folder))
+
+
+if __name__ == "__main__":
+    main()
