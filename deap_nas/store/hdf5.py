@@ -98,11 +98,8 @@ class HDF5Store(Store):
             raise StoreExistsError(f"{path} exists: give another output, resume it, or allow to overwrite it")
         if not -(2**63) <= seed < 2**63:
             raise SettingsError(f"seed must fit into 64 bits, found {seed}")
-
-        def prepare(file: Any) -> None:
-            lay_out(file, space=space, settings=settings, seed=seed, weights=weights, n_repeats=n_repeats)
-
-        return cls(*new_file(path, prepare), path)
+        layout = partial(lay_out, space=space, settings=settings, seed=seed, weights=weights, n_repeats=n_repeats)
+        return cls(*new_file(path, layout), path)
 
     @classmethod
     def resume(

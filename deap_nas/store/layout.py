@@ -147,6 +147,7 @@ def _misfits(file: Any) -> Iterator[str]:
         value = np.asarray(file.attrs[name])
         if value.dtype.kind not in kinds or value.ndim != (name == "weights") or not 0 < value.size < _WIDEST:
             yield f"its {name} is {value.dtype} of the shape {value.shape}"
+    yield from (f"its attribute {name} is no plain value" for name, value in file.attrs.items() if not _is_plain(value))
     fields, _, _, sources = (json_attribute(file, name) for name in _JSON)
     widths = [file["individuals"][name].shape[1:] for name in ("genes", "scores") if name in file["individuals"]]
     if len(widths) < 2 or any(len(width) != 1 or width[0] > _WIDEST for width in widths):
@@ -162,6 +163,12 @@ def _misfits(file: Any) -> Iterator[str]:
     if (file["individuals/status"][:] >= len(Status)).any():
         yield "individuals/status has numbers that are no status"
     yield from ("rng is no pair" for column in RANDOM_COLUMNS if len(file["rng"][column.name]) != 2)
+
+
+def _is_plain(value: Any) -> bool:
+    """Whether an attribute can be copied into another file: numbers or texts."""
+    array = np.asarray(value)
+    return array.dtype.kind in "iufbSU" or all(isinstance(entry, str) for entry in array.flat)
 
 
 def _misfit(group: Any, column: Column) -> str:

@@ -211,7 +211,20 @@ def format_that_is_a_list(file, path):
     file.attrs["format"] = ["deap_nas population"] * 2
 
 
+def attribute_that_refers(file, path):
+    file.attrs["note"] = file["individuals"].ref
+
+
+def attribute_of_lists(file, path):
+    file.attrs.create("note", [np.arange(3), np.arange(2)], dtype=h5py.vlen_dtype("i8"))
+
+
+def empty_attribute(file, path):
+    file.attrs["seed"] = h5py.Empty("i8")
+
+
 HARMFUL = [
+    attribute_that_refers, attribute_of_lists, empty_attribute,
     external_link, external_link_of_another_name, soft_link, soft_link_to_itself, virtual_dataset, external_storage,
     huge_shape, huge_width, huge_compressed, objects, references, compound, wrong_type, wrong_rank, scalar,
     group_for_a_column, dataset_for_a_table, dataset_for_the_random_state, one_random_state, unknown_status,
@@ -247,12 +260,14 @@ def test_datasets_of_others_are_left_alone_and_survive_a_resume(path):
     with h5py.File(path, "r+") as file:
         file["individuals/note"] = [1.0]
         file["notes/first"] = [2, 3]
+        file.attrs["authors"] = ["a", "b"]
     with HDF5Store.resume(path) as store:
         append(store, 5)
     with h5py.File(path, "r") as file:
         assert len(file["individuals/id"]) == 6
         assert file["individuals/note"][:].tolist() == [1.0]
         assert file["notes/first"][:].tolist() == [2, 3]
+        assert file.attrs["authors"].tolist() == ["a", "b"]
 
 
 def test_damaged_bytes_of_a_column_are_one_line(path):
