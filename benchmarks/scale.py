@@ -137,7 +137,8 @@ def main():
     args = parser.parse_args()
     describe("deap-nas", "deap", "h5py")
     print(
-        f"{'workers':>8}{'evaluations':>13}  {'lengths':12}{'utilisation':>12}{'controller load':>17}{'us each':>9}{'MB':>8}"
+        f"{'workers':>8}{'evaluations':>13}  {'lengths':12}{'utilisation':>12}{'controller load':>17}"
+        f"{'us each':>9}{'MB':>8}"
     )
     sizes = [(n, n * args.evaluations_each) for n in args.workers]
     sizes += [(args.workers[-1], args.members)] if args.members else []

@@ -120,7 +120,7 @@ def test_whatever_befalls_the_ranks_every_call_ends_exactly_once(seed, n_ranks, 
         if call.error is None:
             assert CallEnd(call).result() == b"%d" % call.token
         else:
-            with pytest.raises((LostWorkerError, NoWorkerError), match="lost 3 times|no rank is left"):
+            with pytest.raises((LostWorkerError, NoWorkerError), match=r"lost 3 times|no rank is left"):
                 CallEnd(call).result()
     assert controller.n_workers + len(controller.silent) == len(set(ranks.ranks) - ranks.dead)
 
