@@ -51,6 +51,7 @@ PACKAGES = (
     "deap_nas.training",
     "deap_nas.report",
     "deap_nas.errors",
+    "deap_nas.testing",
 )
 #: Where an annotation names the module that defines a class, and its documentation the one that exports it.
 ELSEWHERE = {
