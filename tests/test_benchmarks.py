@@ -26,6 +26,18 @@ def test_store_prints_each_bar_beside_what_it_measured():
     assert re.search(r"^in the file, at most 1 KB a row +\d+ B  met$", done.stdout, re.MULTILINE)
 
 
+def test_networks_prints_each_ratio_beside_its_bar():
+    done = run(BENCHMARKS / "networks.py", "--samples=1", "--rounds=1", "--batch-size=2", "--channels=2")
+    assert done.returncode == 0, done.stderr
+    for what in ("step, naive / network", "saved for backward, network / naive", "construction / cost()"):
+        found = re.findall(
+            rf"^  {re.escape(what)} +(\d+\.\d\d) +\d+\.\d\d +\d+\.\d\d +at (?:least|most) ", done.stdout, re.MULTILINE
+        )
+        assert len(found) == 2
+        assert all(float(ratio) > 0 for ratio in found)
+    assert len(re.findall(r"one by one \d+\.\d\d, foreach \d+\.\d\d, fused \d+\.\d\d$", done.stdout, re.MULTILINE)) == 2
+
+
 @pytest.fixture
 def table(tmp_path):
     """A table in the form of NAS-Bench-201, whose accuracy is the share of 3x3 convolutions."""

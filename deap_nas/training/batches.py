@@ -66,7 +66,7 @@ class DeviceImages:
 
     def normalised(self, pixels: torch.Tensor) -> torch.Tensor:
         """Float images, (batch, channels, height, width) in channels-last order, of zero mean and unit deviation."""
-        return ((pixels - self.mean) * self.scale).permute(0, 3, 1, 2)
+        return (pixels - self.mean).mul_(self.scale).permute(0, 3, 1, 2)
 
 
 def to_device(images: Images, *, device: torch.device, like: DeviceImages | None = None) -> DeviceImages:
@@ -116,8 +116,9 @@ def augmented_batch(
     if augmentation.crop is not None:
         rows = rows + _offsets(batch, height - augmentation.crop, generator, device)
         columns = columns + _offsets(batch, width - augmentation.crop, generator, device)
-    which, rows, columns = indices[share, None, None], rows[share, :, None], columns[share, None, :]
-    return images.normalised(images.pixels[which, rows, columns])
+    places = (indices[share, None, None] * height + rows[share, :, None]) * width + columns[share, None, :]
+    pixels = images.pixels.flatten(0, 2).index_select(0, places.flatten())  # quicker than by three indices
+    return images.normalised(pixels.view(*places.shape, -1))
 
 
 def _offsets(batch: int, largest: int, generator: torch.Generator, device: torch.device) -> torch.Tensor:
