@@ -27,6 +27,8 @@ __all__ = [
 
 _ERROR_BYTES = 4000
 _HOST_BYTES = 64
+#: Rows that are made into records at a time.
+_BATCH = 2**14
 #: Columns that make a :class:`Record`.
 ROW_FIELDS = (
     "id", "parent", "genes", "fitness", "status", "alive", "submitted", "started", "finished", "worker", "host",
@@ -94,10 +96,17 @@ def to_row(genes: Sequence[int], evaluation: Evaluation, *, n_repeats: int) -> d
 
 def to_records(columns: Mapping[str, NDArray[Any]], errors: Mapping[int, str]) -> list[Record]:
     """Records of all rows, given by the columns of :data:`ROW_FIELDS`, and the texts of errors by id."""
+    records: list[Record] = []
+    for start in range(0, len(columns["id"]), _BATCH):  # the plain values of all rows would take as much memory again
+        records += _records({name: column[start : start + _BATCH] for name, column in columns.items()}, errors)
+    return records
+
+
+def _records(columns: Mapping[str, NDArray[Any]], errors: Mapping[int, str]) -> Iterable[Record]:
     plain = {name: _plain(name, column) for name, column in columns.items()}
     plain["error"] = (errors.get(number, "") for number in columns["id"].tolist())
     evaluations = map(Evaluation, *(plain[_COLUMN_OF.get(field.name, field.name)] for field in fields(Evaluation)))
-    return list(map(Record, plain["genes"], evaluations, plain["alive"]))
+    return map(Record, plain["genes"], evaluations, plain["alive"])
 
 
 def _plain(name: str, column: NDArray[Any]) -> Iterable[Any]:
