@@ -21,10 +21,12 @@ from deap_nas.graph import (
     Lowers,
     Node,
     Shape,
+    check_viable,
     conv_bn_relu,
     layers_of,
+    prune,
     separable_conv,
-    viable_graph,
+    simplify,
 )
 
 __all__ = ["Chain", "Cost", "NetworkTemplate", "Step", "cost", "expand"]
@@ -182,13 +184,12 @@ def cost(space: Lowers, genes: Sequence[int], template: NetworkTemplate) -> Cost
         GenotypeError: the genes do not belong to the space.
         NotViableError: no path leads from the cell's input to its output.
     """
-    n_parameters = flops = 0
-    for part in _parts(viable_graph(space, genes), template):
-        for chain in part.chains:
-            if chain.layers:
-                n_parameters += chain.n_parameters
-                flops += chain.flops
-    return Cost(n_parameters, flops)
+    graph = space.lower(genes)
+    check_viable(graph)
+    chains = [chain for part in _parts(prune(graph), template) for chain in part.chains if chain.layers]
+    if any(chain.flops and not chain.n_parameters for chain in chains):  # which are computed once where they are equal
+        chains = [chain for part in _parts(simplify(graph), template) for chain in part.chains]
+    return Cost(sum([chain.n_parameters for chain in chains]), sum([chain.flops for chain in chains]))
 
 
 def expand(cell: Graph, template: NetworkTemplate) -> tuple[Step, ...]:

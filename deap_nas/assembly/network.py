@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import torch
 from torch import nn
 
-from deap_nas.assembly.modules import build_layer
+from deap_nas.assembly.modules import build_layer, copy_layer
 from deap_nas.assembly.naive import NaiveNetwork
 from deap_nas.assembly.pooling import ConvolvedAvgPool2d
-from deap_nas.graph import AvgPool2d, BatchNorm2d, Layer, Lowers, MaxPool2d, ReLU, split_pools, viable_graph
+from deap_nas.graph import AvgPool2d, BatchNorm2d, Conv2d, Layer, Lowers, MaxPool2d, ReLU, split_pools, viable_graph
 from deap_nas.template import NetworkTemplate, Step, expand
 
 __all__ = ["Network", "build_network"]
@@ -111,9 +111,11 @@ class _Builder:
                 is_average = isinstance(layer, AvgPool2d)
                 self._shared[layer] = ConvolvedAvgPool2d(layer.kernel_size) if is_average else build_layer(layer)
             return self._shared[layer]
-        module = build_layer(layer)
-        if not isinstance(layer, BatchNorm2d):  # which has vectors only
-            module.to(memory_format=torch.channels_last)
+        if not isinstance(layer, BatchNorm2d | Conv2d):
+            return build_layer(layer).to(memory_format=torch.channels_last)
+        module = copy_layer(layer)
+        if isinstance(layer, Conv2d):
+            module.weight.data = module.weight.data.to(memory_format=torch.channels_last)
         return module
 
 

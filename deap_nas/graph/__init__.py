@@ -1,7 +1,7 @@
 """The lowered network: layers, operations, the graph with its passes, and its canonical key."""
 
 from deap_nas.graph.canonical import canonical_key, graph_key
-from deap_nas.graph.graph import MERGES, Graph, Lowers, Node, prune, simplify, split_pools, viable_graph
+from deap_nas.graph.graph import MERGES, Graph, Lowers, Node, check_viable, prune, simplify, split_pools, viable_graph
 from deap_nas.graph.layers import (
     AvgPool2d,
     BatchNorm2d,
@@ -43,6 +43,7 @@ __all__ = [
     "ReLU",
     "Shape",
     "canonical_key",
+    "check_viable",
     "conv_bn_relu",
     "graph_key",
     "is_by_channel",

@@ -12,7 +12,7 @@ from typing import NamedTuple, Protocol
 from deap_nas.errors import NotViableError
 from deap_nas.graph.operations import is_by_channel, is_identity, is_shareable
 
-__all__ = ["MERGES", "Graph", "Lowers", "Node", "prune", "simplify", "split_pools", "viable_graph"]
+__all__ = ["MERGES", "Graph", "Lowers", "Node", "check_viable", "prune", "simplify", "split_pools", "viable_graph"]
 
 #: Operations that take several values: concatenation along the channels, and the sum.
 MERGES = ("concat", "add")
@@ -152,7 +152,16 @@ def viable_graph(space: Lowers, genes: Sequence[int]) -> Graph:
         GenotypeError: the genes do not belong to the space.
         NotViableError: no path leads from the input to the output.
     """
-    graph = simplify(space.lower(genes))
+    graph = space.lower(genes)
+    check_viable(graph)
+    return simplify(graph)
+
+
+def check_viable(graph: Graph) -> None:
+    """Check that a path leads from the graph's input to its output.
+
+    Raises:
+        NotViableError: none does.
+    """
     if graph.output is None:
         raise NotViableError("the genotype has no path from its input to its output, so it is no network")
-    return graph
