@@ -115,15 +115,13 @@ def saved_bytes(network, images, labels):
 
     def pack(tensor):
         storage = tensor.untyped_storage()
-        saved[storage.data_ptr()] = storage.nbytes()
-        return tensor
+        saved[storage.data_ptr()] = storage  # which keeps its address from being used again
 
-    with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
-        loss = nn.functional.cross_entropy(network(images), labels)
+    with torch.autograd.graph.saved_tensors_hooks(pack, lambda _: None):
+        nn.functional.cross_entropy(network(images), labels)
     for value in network.state_dict().values():
         saved.pop(value.untyped_storage().data_ptr(), None)
-    del loss  # what it holds kept every storage, so no address was used twice
-    return sum(saved.values())
+    return sum(storage.nbytes() for storage in saved.values())
 
 
 def ratios_of(space, genes, template, args):
@@ -146,6 +144,8 @@ def ratios_of(space, genes, template, args):
         "construction, network / naive": build / naive_build,
         "construction / cost()": build / costs,
         "construction / canonical_key()": build / keys,
+        "naive construction / cost()": naive_build / costs,
+        "naive construction / canonical_key()": naive_build / keys,
     }
 
 
@@ -162,7 +162,7 @@ def compare_networks(args):
             direction, bars = BARS.get(what, ("", None))
             bar = f"{direction} {bars[number]}" if bars else ""
             print(f"  {what:40}{statistics.median(values):9.2f}{min(values):9.2f}{max(values):9.2f}   {bar}")
-        print()
+        print(flush=True)
 
 
 def compare_augmentation(args):

@@ -1,4 +1,4 @@
-"""Average pooling that is quick to train on a CPU."""
+"""Pooling that is quick to train on a CPU, and keeps little for the backward pass."""
 
 from __future__ import annotations
 
@@ -8,7 +8,11 @@ from typing import Any
 import torch
 from torch import nn
 
-__all__ = ["ConvolvedAvgPool2d"]
+__all__ = ["ConvolvedAvgPool2d", "LeanMaxPool2d"]
+
+
+def _trains_on_cpu(value: torch.Tensor) -> bool:
+    return torch.is_grad_enabled() and value.device.type == "cpu" and not torch.compiler.is_compiling()
 
 
 class ConvolvedAvgPool2d(nn.AvgPool2d):
@@ -28,9 +32,33 @@ class ConvolvedAvgPool2d(nn.AvgPool2d):
 
     def forward(self, value: torch.Tensor) -> torch.Tensor:
         """Pool a value, (batch, channels, height, width)."""
-        if not torch.is_grad_enabled() or value.device.type != "cpu" or torch.compiler.is_compiling():
+        if not _trains_on_cpu(value):
             return super().forward(value)
         pooled: torch.Tensor = _Average.apply(value, self._size)
+        return pooled
+
+
+class LeanMaxPool2d(nn.MaxPool2d):
+    """Max pooling with stride 1 that keeps the size.
+
+    While it trains on a CPU it keeps where each maximum was in 32 bits, half of what PyTorch's pooling takes, and not
+    the value. Otherwise it is that pooling.
+
+    Args:
+        kernel_size: height and width of the window, odd.
+    """
+
+    def __init__(self, kernel_size: int) -> None:
+        """See the class."""
+        super().__init__(kernel_size, stride=1, padding=kernel_size // 2)
+        self._size = kernel_size
+
+    def forward(self, value: torch.Tensor) -> torch.Tensor:
+        """Pool a value, (batch, channels, height, width)."""
+        if not _trains_on_cpu(value):
+            pooled: torch.Tensor = super().forward(value)
+            return pooled
+        pooled = _Maximum.apply(value, self._size)
         return pooled
 
 
@@ -46,6 +74,27 @@ class _Average(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, gradient: torch.Tensor) -> tuple[torch.Tensor, None]:
         return _sums(gradient * _weights(*gradient.shape[2:], ctx.size, gradient.dtype), ctx.size), None
+
+
+class _Maximum(torch.autograd.Function):
+    """PyTorch's max pooling, whose backward pass needs of the value its shape and its memory format only."""
+
+    @staticmethod
+    def forward(ctx: Any, value: torch.Tensor, size: int) -> torch.Tensor:
+        ctx.size = size
+        window = ([size, size], [1, 1], [size // 2, size // 2])
+        pooled, places = torch.ops.aten.max_pool2d_with_indices(value, *window)
+        ctx.save_for_backward(places.int())
+        maxima: torch.Tensor = pooled
+        return maxima
+
+    @staticmethod
+    def backward(ctx: Any, gradient: torch.Tensor) -> tuple[torch.Tensor, None]:
+        (places,) = ctx.saved_tensors
+        is_last = places.is_contiguous(memory_format=torch.channels_last)
+        like = gradient.contiguous(memory_format=torch.channels_last if is_last else torch.contiguous_format)
+        window = ([ctx.size] * 2, [1, 1], [ctx.size // 2] * 2, [1, 1], False)
+        return torch.ops.aten.max_pool2d_with_indices_backward(like, like, *window, places.long()), None
 
 
 def _sums(value: torch.Tensor, size: int) -> torch.Tensor:

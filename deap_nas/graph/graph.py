@@ -120,21 +120,22 @@ def _flatten(merge: str, inputs: Sequence[int], nodes: Sequence[Node], any_order
 
 
 def split_pools(graph: Graph) -> Graph:
-    """Pool the parts of each concatenation instead of their concatenation, and simplify.
+    """Pool the parts of concatenations that nothing else takes, instead of the concatenations, and simplify.
 
-    Keeps what is computed and every weight with its path. Concatenations that only pools take need not be made, and
-    a part that is pooled in several of them is pooled once; its node has the path of the first.
+    Keeps what is computed and every weight with its path. Such a concatenation need not be made, and a part that is
+    pooled in several of them is pooled once; its node has the path of the first.
 
     Args:
         graph: simplified.
     """
+    is_whole = _taken_whole(graph)
     nodes = [graph.nodes[0]]
     place = [0]  # old index -> new index
     for operation, inputs, width_of, path in graph.nodes[1:]:
         sources = [place[i] for i in inputs]
         if operation in MERGES:
             node = Node(operation, _flatten(operation, sources, nodes, False))
-        elif nodes[sources[0]].operation == "concat" and is_by_channel(operation):
+        elif nodes[sources[0]].operation == "concat" and is_by_channel(operation) and not is_whole[inputs[0]]:
             first = len(nodes)
             nodes.extend([Node(operation, (part,), 0, path) for part in nodes[sources[0]].inputs])
             node = Node("concat", tuple(range(first, len(nodes))))
@@ -143,6 +144,16 @@ def split_pools(graph: Graph) -> Graph:
         place.append(len(nodes))
         nodes.append(node)
     return simplify(Graph(tuple(nodes), None if graph.output is None else place[graph.output]))
+
+
+def _taken_whole(graph: Graph) -> list[bool]:
+    """For each node, whether its value is wanted in one piece: as the output, or by others than pools and concats."""
+    is_whole = [index == graph.output for index in range(len(graph.nodes))]
+    for operation, inputs, _, _ in graph.nodes[1:]:
+        if operation == "add" or (operation != "concat" and not is_by_channel(operation)):
+            for i in inputs:
+                is_whole[i] = True
+    return is_whole
 
 
 def viable_graph(space: Lowers, genes: Sequence[int]) -> Graph:

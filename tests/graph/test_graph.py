@@ -178,11 +178,20 @@ def test_split_pools_keeps_what_is_computed_and_every_weight_in_the_same_order(c
 
 
 @given(spaces_and_genes())
-def test_no_pool_is_left_on_a_concatenation(case):
+def test_a_pool_is_left_on_a_concatenation_only_where_that_is_wanted_in_one_piece(case):
     space, genes = case
-    for node in (nodes := split_pools(simplify(space.lower(genes))).nodes)[1:]:
-        if node.operation not in MERGES and is_by_channel(node.operation):
-            assert nodes[node.inputs[0]].operation != "concat"
+    graph = split_pools(simplify(space.lower(genes)))
+    is_pool = [n.operation not in (*MERGES, "input") and is_by_channel(n.operation) for n in graph.nodes]
+    whole = {i for n, pools in zip(graph.nodes, is_pool, strict=True) if not pools for i in n.inputs} | {graph.output}
+    for node, pools in zip(graph.nodes, is_pool, strict=True):
+        if pools and graph.nodes[node.inputs[0]].operation == "concat":
+            assert node.inputs[0] in whole
+
+
+def test_split_pools_leaves_the_pool_of_a_concatenation_that_a_convolution_takes_too():
+    start = (Node("input"), Node("conv_1x1", (0,)), Node("concat", (0, 1)))
+    both = Graph((*start, Node("max_pool_3x3", (2,)), Node("conv_3x3", (2,)), Node("concat", (3, 4))), 5)
+    assert split_pools(both) == both
 
 
 def test_split_pools_pools_a_part_of_two_concatenations_once():
