@@ -65,9 +65,9 @@ def arguments():
         with HDF5Store.read(args.resume) as store:
             parser.set_defaults(**{key: value for key, value in store.settings.items() if key != "fitness"})
         args = parser.parse_args()
-    for name in ("population", "evaluations"):
-        if getattr(args, name) < 1:
-            raise SettingsError(f"--{name} must be at least 1, found {getattr(args, name)}")
+    for name, least in (("population", 1), ("evaluations", 1), ("mutations", 0)):
+        if getattr(args, name) < least:
+            raise SettingsError(f"--{name} must be at least {least}, found {getattr(args, name)}")
     if not 0 < args.tournament <= 1:
         raise SettingsError(f"--tournament must lie in (0, 1], found {args.tournament}")
     if args.resume and (args.output or args.overwrite):

@@ -1,8 +1,11 @@
-"""Settings of the property tests."""
+"""Settings of all tests."""
 
 import os
 
 from hypothesis import HealthCheck, settings
+
+#: Before torch is imported: networks this small gain nothing from more, and another number gives other last digits.
+os.environ["OMP_NUM_THREADS"] = "1"
 
 settings.register_profile(
     "default", deadline=None, max_examples=50, database=None, suppress_health_check=[HealthCheck.too_slow]

@@ -19,7 +19,6 @@ def environment():
     """Variables that let any number of ranks run here, and leave nothing of a launcher around the tests."""
     mine = {name: value for name, value in os.environ.items() if not name.startswith(("OMPI_", "PMIX_", "PRTE_"))}
     mine |= {"PRTE_MCA_rmaps_default_mapping_policy": ":oversubscribe", "PYTHONPATH": str(ROOT)}
-    mine |= {"OMP_NUM_THREADS": "1"}  # networks this small gain nothing from more
     if os.geteuid() == 0:
         mine |= {"OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1"}
     return mine

@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import signal
 import subprocess
 import time
@@ -114,7 +115,7 @@ def test_resume_with_other_settings_is_refused_by_name(tmp_path):
         (["--population", "0"], "--population must be at least 1, found 0"),
         (["--evaluations", "-3"], "--evaluations must be at least 1, found -3"),
         (["--channels", "0"], "stem must hold integers of at least 1"),
-        (["--mutations", "-1"], "n_mutations must be at least 0, found -1"),
+        (["--mutations", "-1"], "--mutations must be at least 0, found -1"),
         (["--tournament", "0"], "--tournament must lie in (0, 1], found 0.0"),
         (["--device", "gpu"], "device must be one of"),
         (["--workers", "-1"], "n_workers must be at least 1, found -1"),
@@ -132,15 +133,19 @@ def test_resume_with_other_settings_is_refused_by_name(tmp_path):
         (["--resume", "short.h5"], "short.h5 is damaged: its end is missing"),
     ],
 )
-def test_bad_input_is_one_clear_line_and_overwrites_nothing(arguments, message, bad_files):
-    before = {path.name: path.read_bytes() for path in bad_files.iterdir()}
-    done = run(HIER_EVO, *TINY, *arguments, cwd=bad_files)
+def test_bad_input_is_one_clear_line_and_overwrites_nothing(arguments, message, bad_files, tmp_path):
+    folder = shutil.copytree(bad_files, tmp_path / "bad")
+    done = run(HIER_EVO, *TINY, *arguments, cwd=folder)
     assert done.returncode == 1
     assert done.stdout == ""
     assert len(done.stderr.splitlines()) == 1, done.stderr
     assert done.stderr.startswith("hier_evo.py: ")
     assert message in done.stderr
-    assert {path.name: path.read_bytes() for path in bad_files.iterdir()} == before
+    assert contents(folder) == contents(bad_files)
+
+
+def contents(folder):
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
 @pytest.fixture(scope="module")
