@@ -5,7 +5,7 @@ have, and give DEAP's synchronous algorithms a ``toolbox.map``.
 """
 
 from deap_nas.evaluators.base import GenotypeExecutor
-from deap_nas.evaluators.evaluation import DetailedFitness, Evaluation, Job, Status, derive_seed
+from deap_nas.evaluators.evaluation import DetailedFitness, Evaluation, Job, JobFitness, Status, derive_seed
 from deap_nas.evaluators.guard import Guard
 from deap_nas.evaluators.links import is_survivable
 from deap_nas.evaluators.mpi import mpi_executor
@@ -20,6 +20,7 @@ __all__ = [
     "GenotypeExecutor",
     "Guard",
     "Job",
+    "JobFitness",
     "MPIExecutor",
     "ProcessExecutor",
     "Runner",

@@ -9,7 +9,7 @@ from typing import Protocol, runtime_checkable
 
 from deap_nas.genotype import Genotype
 
-__all__ = ["DetailedFitness", "Evaluation", "Job", "Status", "derive_seed"]
+__all__ = ["DetailedFitness", "Evaluation", "Job", "JobFitness", "Status", "derive_seed"]
 
 
 class Status(IntEnum):
@@ -102,6 +102,15 @@ class DetailedFitness(Protocol):
 
     def evaluate(self, genotype: Genotype, *, seed: int) -> Evaluation:
         """Evaluate one genotype; every random draw derives from ``seed``. May raise."""
+        ...
+
+
+@runtime_checkable
+class JobFitness(Protocol):
+    """Optional protocol of a fitness that wants to know more of the evaluation than its seed, such as the parent."""
+
+    def evaluate_job(self, job: Job) -> Evaluation:
+        """Evaluate the genotype of a job; every random draw derives from the job's seed. May raise."""
         ...
 
 

@@ -71,14 +71,14 @@ class Guard:
         _log.warning("%s evaluation of %s: %s", evaluation.status.name, individual, evaluation.error)
         return self.worst_values
 
-    def evaluate(self, *arguments: Any, seed: int, **keywords: Any) -> Evaluation:
-        """Evaluate for :func:`~deap_nas.eaAsync`; see :class:`~deap_nas.evaluators.DetailedFitness`.
+    def evaluate_job(self, *arguments: Any, **keywords: Any) -> Evaluation:
+        """Evaluate for :func:`~deap_nas.eaAsync`; see :class:`~deap_nas.evaluators.JobFitness`.
 
         Raises:
             NASError: the settings of the run are wrong, such as a missing dataset.
         """
-        *defaults, genotype = arguments
-        return self._run(partial(self._fitness, *defaults, **keywords), Job(-1, genotype, seed))
+        *defaults, job = arguments
+        return self._run(partial(self._fitness, *defaults, **keywords), job)
 
     def _run(self, fitness: Callable[..., Any], job: Job) -> Evaluation:
         """The evaluation, failed if it has too many values or too few."""

@@ -19,9 +19,9 @@ from deap_nas.errors import (
     SettingsError,
     UnknownNameError,
 )
-from deap_nas.evaluators.evaluation import DetailedFitness, Evaluation, Job, Status
+from deap_nas.evaluators.evaluation import DetailedFitness, Evaluation, Job, JobFitness, Status
 
-__all__ = ["Runner", "detailed", "is_isolated", "set_worker"]
+__all__ = ["Runner", "is_isolated", "set_worker"]
 
 #: Errors that every evaluation of the run would meet; the search loop decides what becomes of them.
 _WRONG_SETTINGS = (DatasetError, MissingExtraError, SettingsError, UnknownNameError)
@@ -42,8 +42,8 @@ class Runner:
     It raises only what says that the settings of the run are wrong, such as a :class:`~deap_nas.errors.DatasetError`.
 
     Args:
-        evaluate: a DEAP evaluate (``individual -> tuple of floats``) or a
-            :class:`~deap_nas.evaluators.DetailedFitness`.
+        evaluate: a DEAP evaluate (``individual -> tuple of floats``), a
+            :class:`~deap_nas.evaluators.DetailedFitness` or a :class:`~deap_nas.evaluators.JobFitness`.
     """
 
     evaluate: Callable[..., Any]
@@ -72,10 +72,7 @@ class Runner:
 
 def _evaluate(evaluate: Callable[..., Any], job: Job) -> Evaluation:
     try:
-        fitness = detailed(evaluate)
-        if fitness is not None:
-            return fitness(job.genes, seed=job.seed).checked()
-        return Evaluation(tuple(map(float, evaluate(job.genes)))).checked()
+        return _call(evaluate, job).checked()
     except NotViableError as error:
         return Evaluation(status=Status.NOT_VIABLE, error=str(error))
     except DivergedError as error:
@@ -87,12 +84,19 @@ def _evaluate(evaluate: Callable[..., Any], job: Job) -> Evaluation:
         return Evaluation(status=status, error=traceback.format_exc())
 
 
-def detailed(evaluate: Callable[..., Any]) -> Callable[..., Evaluation] | None:
-    """The ``evaluate`` method behind a fitness or a ``toolbox.evaluate``; None when it is a plain function."""
-    if isinstance(evaluate, partial):
-        inner = detailed(evaluate.func)
-        return None if inner is None else partial(inner, *evaluate.args, **evaluate.keywords)
-    return evaluate.evaluate if isinstance(evaluate, DetailedFitness) else None
+def _call(evaluate: Callable[..., Any], job: Job) -> Evaluation:
+    """Call a fitness in the richest way that it offers, also behind the partial of a toolbox."""
+    function = evaluate
+    arguments: tuple[Any, ...] = ()
+    keywords: dict[str, Any] = {}
+    while isinstance(function, partial):
+        arguments, keywords = function.args + arguments, {**function.keywords, **keywords}
+        function = function.func
+    if isinstance(function, JobFitness):
+        return function.evaluate_job(*arguments, job, **keywords)
+    if isinstance(function, DetailedFitness):
+        return function.evaluate(*arguments, job.genes, seed=job.seed, **keywords)
+    return Evaluation(tuple(map(float, function(*arguments, job.genes, **keywords))))
 
 
 def is_isolated(function: Callable[..., Any]) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from deap_nas.errors import DatasetError, DivergedError, NotViableError, SettingsError, UnknownNameError
 from deap_nas.evaluators import Evaluation, Status, derive_seed
@@ -20,6 +20,9 @@ from deap_nas.training.data import VALIDATION_SHARE, dataset_info, fetch
 from deap_nas.training.devices import check_device, choose_device
 from deap_nas.training.recipes import SEARCH, Recipe
 from deap_nas.training.sources import Source
+
+if TYPE_CHECKING:
+    from deap_nas.training.candidate import Candidate
 
 __all__ = ["AccuracyFitness"]
 
@@ -132,23 +135,30 @@ class AccuracyFitness:
         scores: list[float] = []
         try:
             for repeat in range(self.repeats):
-                scores.append(self._score(genotype, derive_seed(seed, repeat)))
+                candidate = self.candidate(genotype, seed=derive_seed(seed, repeat))
+                candidate.train()
+                scores.append(candidate.accuracy())
         except DivergedError as error:
             return replace(done, status=Status.DIVERGED, scores=tuple(scores), error=str(error))
         found = {"accuracy": sum(scores) / len(scores), "n_parameters": size.n_parameters, "flops": size.flops}
         values = tuple(float(found[name]) for name in self.objectives)
         return replace(done, values=values, scores=tuple(scores))
 
-    def _score(self, genotype: Genotype, seed: int) -> float:
-        """Validation accuracy of one training."""
+    def candidate(self, genotype: Sequence[int], *, seed: int) -> Candidate:
+        """The network of a genotype before its first step, with the images of the search.
+
+        Raises:
+            GenotypeError: the genes do not belong to the space.
+            NotViableError: no path leads from the cell's input to its output.
+        """
         from deap_nas.training.batches import search_sets
-        from deap_nas.training.trainer import accuracy, seeded_network, train
+        from deap_nas.training.candidate import Candidate
+        from deap_nas.training.trainer import seeded_network
 
         device = choose_device(self.device)
         training, validation = search_sets(self.source, self.seed, device)
         network = seeded_network(self.space, genotype, self.template, seed=seed, device=device)
-        train(network, training, self.augmentation, self.recipe, seed=seed)
-        return accuracy(network, validation)
+        return Candidate(network, training, validation, self.augmentation, self.recipe, seed=seed)
 
     @classmethod
     def from_dict(

@@ -13,15 +13,12 @@ from deap_nas.assembly import build_network
 from deap_nas.errors import DivergedError
 from deap_nas.graph import Lowers
 from deap_nas.template import NetworkTemplate
-from deap_nas.training.batches import Batches, DeviceBatches, DeviceImages, evaluation_batches
+from deap_nas.training.batches import Batches, DeviceImages, evaluation_batches
 from deap_nas.training.ranks import ALONE, Ranks
 from deap_nas.training.recipes import Recipe
-from deap_nas.training.sources import Augmentation
 
-__all__ = ["Trainer", "accuracy", "seeded_network", "top_accuracies", "train"]
+__all__ = ["Trainer", "accuracy", "seeded_network", "top_accuracies"]
 
-#: Steps between two checks that the loss is still a number; each check waits for the device.
-_STEPS_BETWEEN_CHECKS = 100
 #: What each precision computes in; the weights are always float32.
 _AUTOCAST = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
@@ -141,24 +138,6 @@ class Trainer:
 
 def _below(prefix: str, tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
-
-
-def train(network: nn.Module, images: DeviceImages, augmentation: Augmentation, recipe: Recipe, *, seed: int) -> None:
-    """Train a network from the weights it has.
-
-    Args:
-        network: trained in place, on the device of the images.
-        images: at least one batch of them.
-        augmentation: of each batch.
-        recipe: how to train.
-        seed: of the order of the images and of their augmentation.
-
-    Raises:
-        DivergedError: the loss became infinite or NaN.
-    """
-    trainer = Trainer(network, DeviceBatches(images, augmentation, recipe.batch_size, seed=seed), recipe)
-    while trainer.step < recipe.steps:
-        trainer.advance(min(_STEPS_BETWEEN_CHECKS, recipe.steps - trainer.step))
 
 
 def accuracy(network: nn.Module, images: DeviceImages) -> float:

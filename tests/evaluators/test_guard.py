@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from deap_nas import Evaluation, Genotype, Status, eaAsync
 from deap_nas.errors import DatasetError, MissingExtraError, SettingsError, UnknownNameError
-from deap_nas.evaluators import DetailedFitness, Guard, SerialExecutor, derive_seed
+from deap_nas.evaluators import Guard, Job, JobFitness, SerialExecutor, derive_seed
 from deap_nas.evaluators.run import Runner, is_isolated
 from deap_nas.store import MemoryStore
 from tests import toolboxes
@@ -98,7 +98,7 @@ def test_wrong_settings_are_raised(error):
     with pytest.raises(type(error)):
         guard([1])
     with pytest.raises(type(error)):
-        guard.evaluate(Genotype([1]), seed=0)
+        guard.evaluate_job(Job(0, Genotype([1]), seed=0))
 
 
 def test_an_interrupt_is_raised():
@@ -181,7 +181,7 @@ def test_in_the_asynchronous_loop_a_guarded_fitness_keeps_its_statuses():
 
 def test_in_the_asynchronous_loop_a_detailed_fitness_keeps_its_seeds_and_details():
     guard = Guard(SeedFitness(), worst_values=(0.0,))
-    assert isinstance(guard, DetailedFitness)
+    assert isinstance(guard, JobFitness)
     toolbox = make_toolbox(guard)
     with SerialExecutor() as executor:
         population, _ = eaAsync(toolbox.population(2), toolbox, executor, n_evaluations=3, store=MemoryStore(seed=7))
@@ -191,7 +191,7 @@ def test_in_the_asynchronous_loop_a_detailed_fitness_keeps_its_seeds_and_details
 
 
 def test_a_detailed_evaluation_with_a_wrong_number_of_values_is_a_failure():
-    evaluation = Guard(SeedFitness(), worst_values=(0.0, 0.0)).evaluate(Genotype([1]), seed=3)
+    evaluation = Guard(SeedFitness(), worst_values=(0.0, 0.0)).evaluate_job(Job(0, Genotype([1]), seed=3))
     assert evaluation.status is Status.FAILED
     assert evaluation.values == ()
     assert evaluation.error == "expected 2 fitness values, found (3.0,)"
@@ -199,7 +199,9 @@ def test_a_detailed_evaluation_with_a_wrong_number_of_values_is_a_failure():
 
 
 def test_a_detailed_failure_has_its_status_and_no_warning(caplog):
-    evaluation = Guard(toolboxes.raises_not_viable, worst_values=(0.0,)).evaluate(PairIndividual([1]), seed=3)
+    evaluation = Guard(toolboxes.raises_not_viable, worst_values=(0.0,)).evaluate_job(
+        Job(0, PairIndividual([1]), seed=3)
+    )
     assert (evaluation.status, evaluation.error) == (Status.NOT_VIABLE, "no path")
     assert isinstance(evaluation, Evaluation)
     assert not caplog.records

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from deap_nas import Evaluation, Genotype, Status
-from deap_nas.evaluators import Job, Runner, run
+from deap_nas.evaluators import Job, JobFitness, Runner, run
 from tests import toolboxes
 from tests.toolboxes import SeedFitness, WrongFitness, gene_sum, make_toolbox
 
@@ -120,3 +120,20 @@ def test_the_worker_is_its_number_and_without_one_its_process(monkeypatch):
 def test_a_runner_pickles_with_its_fitness():
     runner = pickle.loads(pickle.dumps(Runner(make_toolbox(SeedFitness()).evaluate)))
     assert runner(JOB) == Runner(SeedFitness())(JOB)
+
+
+class ParentFitness:
+    """Wants to know the parent."""
+
+    def __call__(self, factor, genotype):
+        raise NotImplementedError  # without a job there is no parent
+
+    def evaluate_job(self, factor, job):
+        return Evaluation((factor * job.parent,))
+
+
+def test_a_fitness_may_ask_for_the_whole_job_also_behind_a_toolbox():
+    toolbox = make_toolbox(gene_sum)
+    assert isinstance(ParentFitness(), JobFitness)
+    toolbox.register("evaluate", ParentFitness(), 2)
+    assert Runner(toolbox.evaluate)(JOB).values == (2,)

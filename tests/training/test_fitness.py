@@ -14,7 +14,8 @@ from deap_nas.errors import DatasetError, DivergedError, GenotypeError, Settings
 from deap_nas.evaluators import DetailedFitness, Status, derive_seed
 from deap_nas.training import SEARCH, AccuracyFitness, Source
 from deap_nas.training.batches import search_sets
-from deap_nas.training.trainer import accuracy, train
+from deap_nas.training.candidate import Candidate
+from deap_nas.training.trainer import accuracy
 from tests.toolboxes import MaxIndividual, make_toolbox
 from tests.training.test_data import make_folder
 
@@ -187,7 +188,7 @@ def test_learning_rate_drops_tenfold_twice_and_all_of_an_epoch_is_seen(monkeypat
     network = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(64, 10))
     network.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
     recipe = replace(SEARCH, steps=20, batch_size=230)
-    train(network, training, fitness.augmentation, recipe, seed=0)
+    Candidate(network, training, training, fitness.augmentation, recipe, seed=0).train()
     assert rates == pytest.approx([0.1] * 16 + [0.01] * 2 + [0.001] * 2)
     epoch = torch.cat(seen[:5]).flatten(1)
     everything = training.normalised(training.pixels).flatten(1)
@@ -218,13 +219,21 @@ def test_infinite_loss_stops_a_training_early():
     training, _ = search_sets(Source("digits"), 0, torch.device("cpu"))
     network = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(64, 10))
     torch.nn.init.constant_(network[1].weight, float("nan"))
+    recipe = replace(SEARCH, batch_size=32)
+    candidate = Candidate(network, training, training, make_fitness().augmentation, recipe, seed=0)
     with pytest.raises(DivergedError, match="after 100 of 5000 steps"):
-        train(network, training, make_fitness().augmentation, replace(SEARCH, batch_size=32), seed=0)
+        candidate.train()
 
 
 def test_each_repeat_has_a_seed_of_its_own_that_derives_from_the_evaluations(monkeypatch):
     seeds = []
-    monkeypatch.setattr(AccuracyFitness, "_score", lambda self, genotype, seed: seeds.append(seed) or 0.5)
+    make = AccuracyFitness.candidate
+
+    def note(self, genotype, *, seed):
+        seeds.append(seed)
+        return make(self, genotype, seed=seed)
+
+    monkeypatch.setattr(AccuracyFitness, "candidate", note)
     make_fitness(repeats=4).evaluate(GENES, seed=3)
     assert seeds == [derive_seed(3, repeat) for repeat in range(4)]
     assert len(set(seeds)) == 4

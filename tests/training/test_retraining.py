@@ -18,10 +18,11 @@ from deap_nas.evaluators import Status, derive_seed
 from deap_nas.search_space import space_from_dict
 from deap_nas.training import CIFAR_EVALUATION, Retraining, RetrainingResult, RunResult, Source
 from deap_nas.training.batches import to_device
+from deap_nas.training.candidate import Candidate
 from deap_nas.training.checkpoints import load_tensors, save_tensors
 from deap_nas.training.data import load_images, load_test_images
 from deap_nas.training.sources import Augmentation
-from deap_nas.training.trainer import accuracy, seeded_network, train
+from deap_nas.training.trainer import accuracy, seeded_network
 from tests.launch import command, environment
 from tests.sources import FILES, imports_of
 from tests.training.retrain import GENES, RECIPE, SPACE, make_retraining
@@ -70,7 +71,7 @@ def test_each_run_is_the_searchs_training_on_all_training_images_measured_on_the
     for number, found in enumerate(result.accuracies):
         seed = derive_seed(0, number)
         network = seeded_network(SPACE, GENES, retraining.template, seed=seed, device=CPU)
-        train(network, training, Augmentation(), RECIPE, seed=seed)
+        Candidate(network, training, training, Augmentation(), RECIPE, seed=seed).train()
         assert found == accuracy(network, test)
     assert result.accuracies[0] != result.accuracies[1]
     assert all(top1 < top5 <= 1 for top1, top5 in zip(result.accuracies, result.top5, strict=True))
