@@ -206,7 +206,11 @@ def test_values_of_different_sizes_cannot_be_concatenated(monkeypatch):
     message = r"height or width cannot be concatenated: \[\(16, 32, 32\), \(16, 16, 16\)\]"
     with pytest.raises(SettingsError, match=message):
         cost(space, [2, 1, 1], SMALL)
-    assert expand(viable_graph(space, [2, 0, 1]), SMALL)[1].shape == (16, 16, 16)
+    steps = expand(viable_graph(space, [2, 0, 1]), SMALL)
+    assert [step.shape[1] for step in steps] == [32, 16, 8, 4, 2, 1, 1, 1]  # each cell halves what it takes
+    found = cost(space, [2, 0, 1], SMALL)
+    assert found.n_parameters == sum(step.chain.n_parameters for step in steps)
+    assert found.flops == sum(step.chain.flops for step in steps)
 
 
 def test_cost_refuses_genes_of_another_space():
