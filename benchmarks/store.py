@@ -118,7 +118,7 @@ def open_file(path, how):
             names = ("id", "parent", "genes", "fitness", "status", "alive", "scores", "n_parameters", "flops", "reused")
             kept = [store.column(name) for name in names]
         elif how == "records":
-            kept = store.records()
+            kept = list(store)
         else:
             kept = resume_population(store, creator.Individual, rng=random.Random(0))
         spent = time.process_time() - start

@@ -270,9 +270,10 @@ class _Queue:
 
 def _forget_other_runs(evaluated: Iterable[Any], store: Store) -> None:
     """Take the evaluations of another run, whose ids mean others here, from members that bring their fitness along."""
-    ours = {record.evaluation.id: record.genes for record in store.records()}
-    for individual in evaluated:
-        if hasattr(individual, "evaluation") and ours.get(individual.evaluation.id) != tuple(individual):
+    with_evaluation = [individual for individual in evaluated if hasattr(individual, "evaluation")]
+    ours = store.genes_of([individual.evaluation.id for individual in with_evaluation])
+    for individual, genes in zip(with_evaluation, ours, strict=True):
+        if genes != tuple(individual):
             del individual.evaluation
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import operator
 from collections.abc import Iterable
-from typing import Self, SupportsIndex
+from typing import Self, SupportsIndex, cast
 
 from deap_nas.errors import GenotypeError
 
@@ -32,7 +32,9 @@ class Genotype(list[int]):
         """See the class."""
         if not isinstance(genes, Iterable):
             raise GenotypeError(f"a genotype is an iterable of integers, found {genes!r}")
-        super().__init__(map(_plain_integer, genes))
+        genes = list(genes)
+        are_plain = set(map(type, genes)) <= {int}  # as those of a file or of another genotype, which may be many
+        super().__init__(cast("list[int]", genes) if are_plain else map(_plain_integer, genes))
 
     def to_json(self) -> str:
         """Give the genes as a JSON array."""

@@ -65,7 +65,7 @@ class History:
         self._verbose = verbose
         self._known: dict[Hashable, Evaluation] = {}
         if reuse is not None:
-            for record in store.records():
+            for record in store:
                 self._remember(record.genes, record.evaluation)
         #: Whether any evaluation has succeeded.
         self.has_success = any(not _has_failed(member) for member in evaluated)

@@ -125,7 +125,7 @@ def search(args, executor):
         print(f"writing {store.path}; an interrupted run goes on with --resume {store.path}", file=sys.stderr)
         population = resume_population(store, creator.Individual, rng=rng)
         population = population or tools.initRepeat(list, toolbox.individual, args.population)
-        done = [record.evaluation for record in store.records()]
+        done = (record.evaluation for record in store)
         try:
             with Progress(args.evaluations, evaluations=done) as progress:
                 deap_nas.eaAsync(

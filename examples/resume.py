@@ -52,7 +52,7 @@ def search(args, executor):
     with open_run(args.file, space=space, settings=settings, seed=args.seed) as store:
         # brings the members back, what had begun, and the state of rng
         population = resume_population(store, creator.Individual, rng=rng) or toolbox.population(n=args.population)
-        done = [record.evaluation for record in store.records()]
+        done = (record.evaluation for record in store)
         with Progress(args.evaluations, evaluations=done) as progress:
             run = {"n_evaluations": args.evaluations, "store": store, "rng": rng, "observer": progress}
             deap_nas.eaAsync(population, toolbox, executor, **run)

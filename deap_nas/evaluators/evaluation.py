@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 from enum import IntEnum
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 from deap_nas.genotype import Genotype
 
@@ -31,7 +31,7 @@ class Status(IntEnum):
     LOST = 6
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Job:
     """One evaluation to be done; all that crosses a process border on the way out."""
 
@@ -50,8 +50,12 @@ class Job:
         """Nothing changes a job, so a clone of its individual may share it."""
         return self
 
+    def __reduce__(self) -> tuple[type[Job], tuple[Any, ...]]:
+        """Pickle the values without their names, in half the bytes."""
+        return type(self), _values(self)
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, slots=True)
 class Evaluation:
     """One evaluation that has ended; all that crosses a process border on the way back."""
 
@@ -83,6 +87,10 @@ class Evaluation:
         """Nothing changes an evaluation, so a clone of its individual may share it."""
         return self
 
+    def __reduce__(self) -> tuple[type[Evaluation], tuple[Any, ...]]:
+        """Pickle the values without their names, in half the bytes."""
+        return type(self), _values(self)
+
     @property
     def seconds(self) -> float:
         """Time the evaluation took on its worker."""
@@ -112,6 +120,10 @@ class JobFitness(Protocol):
     def evaluate_job(self, job: Job) -> Evaluation:
         """Evaluate the genotype of a job; every random draw derives from the job's seed. May raise."""
         ...
+
+
+def _values(record: Job | Evaluation) -> tuple[Any, ...]:
+    return tuple(map(record.__getattribute__, record.__match_args__))
 
 
 def derive_seed(*numbers: int) -> int:

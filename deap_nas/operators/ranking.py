@@ -23,11 +23,12 @@ class RankedPopulation(list[Any]):
 
     def __init__(self, individuals: Iterable[Any] = ()) -> None:
         """See the class."""
-        super().__init__()
-        self._n_joined = 0
-        self._by_fitness: list[tuple[tuple[float, ...], int, Any]] = []  # the least fit first
-        for individual in individuals:
-            self.append(individual)
+        super().__init__(individuals)
+        self._n_joined = len(self)
+        #: The least fit first.
+        self._by_fitness: list[tuple[tuple[float, ...], int, Any]] = sorted(
+            (individual.fitness.wvalues, number, individual) for number, individual in enumerate(self)
+        )
 
     def append(self, individual: Any) -> None:
         """Let an individual with a valid fitness join."""

@@ -51,11 +51,10 @@ class Progress:
         self._file = sys.stderr if file is None else file
         self._seconds_between_lines = seconds_between_lines
         self._weight = weight
-        self._n_done = self._n_failed = 0
-        self._values: list[float] = []  # sorted
-        for evaluation in evaluations:
-            self._count(evaluation)
-        self._n_before = self._n_done
+        ends = [evaluation.values[0] if evaluation.status is Status.OK else None for evaluation in evaluations]
+        self._values: list[float] = sorted(value for value in ends if value is not None)
+        self._n_before = self._n_done = len(ends)
+        self._n_failed = len(ends) - len(self._values)
         self._since = self._last_line = time.monotonic()
         self._bar: Any = None
         tqdm = require("tqdm", extra="report").tqdm

@@ -16,7 +16,7 @@ from deap_nas.evaluators import Evaluation, Job
 __all__ = ["Record", "Store", "resume_population", "without_collection"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Record:
     """One evaluated individual."""
 
@@ -57,8 +57,8 @@ class Store(ABC):
         """Record that individuals are no longer members of the population."""
 
     @abstractmethod
-    def records(self) -> list[Record]:
-        """Every evaluated individual, in the order in which they were appended."""
+    def __iter__(self) -> Iterator[Record]:
+        """Give every evaluated individual, in the order in which they were appended."""
 
     @abstractmethod
     def pending(self) -> list[Job]:
@@ -67,6 +67,16 @@ class Store(ABC):
     @abstractmethod
     def rng_state(self) -> Any:
         """State of the random generator after the last submitted job; None before the first."""
+
+    def records(self) -> list[Record]:
+        """Every evaluated individual, as a list; a loop over the store itself does with less memory."""
+        with without_collection():
+            return list(self)
+
+    def genes_of(self, ids: Sequence[int]) -> Iterator[tuple[int, ...] | None]:
+        """Genes of evaluated individuals, in the order of ``ids``; None for an id that has no evaluation."""
+        genes = {record.evaluation.id: record.genes for record in self}
+        return map(genes.get, ids)
 
     @property
     @abstractmethod
@@ -97,7 +107,7 @@ def resume_population(
         rng.setstate(state)
     population = []
     with without_collection():
-        for record in store.records():
+        for record in store:
             if record.alive:
                 individual = icls(record.genes)
                 individual.fitness.values = record.evaluation.values

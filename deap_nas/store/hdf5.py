@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -22,12 +22,12 @@ from deap_nas.evaluators import Evaluation, Job, Status, derive_seed
 from deap_nas.extras import require
 from deap_nas.genotype import Genotype
 from deap_nas.search_space import SearchSpace, space_from_dict
-from deap_nas.store.base import Record, Store, without_collection
+from deap_nas.store.base import Record, Store
 from deap_nas.store.layout import TABLES, check_layout, json_attribute, lay_out
 from deap_nas.store.lock import WriterLock
 from deap_nas.store.provenance import provenance
 from deap_nas.store.random_state import RandomSlots
-from deap_nas.store.rows import ROW_FIELDS, to_error, to_records, to_row
+from deap_nas.store.rows import ROW_FIELDS, find_genes, to_error, to_records, to_row
 from deap_nas.store.settings import check_same
 from deap_nas.store.superblock import is_cut_short, is_marked
 from deap_nas.store.table import Table
@@ -241,19 +241,21 @@ class HDF5Store(Store):
             alive[row] = False
         self._file.flush()
 
-    def records(self) -> list[Record]:
-        """See :meth:`Store.records`."""
-        with without_collection():
-            return to_records({name: self.column(name) for name in ROW_FIELDS}, self.errors())
+    def __iter__(self) -> Iterator[Record]:
+        """Give the records, read from the file once and made as they are asked for."""
+        return to_records({name: self.column(name) for name in ROW_FIELDS}, self.errors())
+
+    def genes_of(self, ids: Sequence[int]) -> Iterator[tuple[int, ...] | None]:
+        """See :meth:`Store.genes_of`."""
+        return find_genes(ids, self.column("id"), self.column("genes"))
 
     def pending(self) -> list[Job]:
         """See :meth:`Store.pending`."""
-        done = set(self.column("id").tolist())
-        columns = (self._submissions.read(name).tolist() for name in ("id", "parent", "genes"))
+        is_pending = np.isin(self._submissions.read("id"), self.column("id"), invert=True)
+        columns = (self._submissions.read(name)[is_pending].tolist() for name in ("id", "parent", "genes"))
         return [
             Job(number, Genotype(genes), self.seed_of(number), parent)
             for number, parent, genes in zip(*columns, strict=True)
-            if number not in done
         ]
 
     def rng_state(self) -> Any:

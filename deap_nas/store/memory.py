@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -36,9 +36,9 @@ class MemoryStore(Store):
         for number in ids:
             self._records[number] = replace(self._records[number], alive=False)
 
-    def records(self) -> list[Record]:
-        """See :meth:`Store.records`."""
-        return list(self._records.values())
+    def __iter__(self) -> Iterator[Record]:
+        """Give the records."""
+        return iter(list(self._records.values()))
 
     def pending(self) -> list[Job]:
         """See :meth:`Store.pending`."""

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields
+from itertools import repeat
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from deap_nas.store.table import Column
 __all__ = [
     "ROW_FIELDS",
     "error_columns",
+    "find_genes",
     "individual_columns",
     "submission_columns",
     "to_error",
@@ -27,8 +29,8 @@ __all__ = [
 
 _ERROR_BYTES = 4000
 _HOST_BYTES = 64
-#: Rows that are made into records at a time.
-_BATCH = 2**14
+#: Rows that are made into Python objects at a time.
+_BATCH = 2**12
 #: Columns that make a :class:`Record`.
 ROW_FIELDS = (
     "id", "parent", "genes", "fitness", "status", "alive", "submitted", "started", "finished", "worker", "host",
@@ -94,18 +96,43 @@ def to_row(genes: Sequence[int], evaluation: Evaluation, *, n_repeats: int) -> d
     }
 
 
-def to_records(columns: Mapping[str, NDArray[Any]], errors: Mapping[int, str]) -> list[Record]:
-    """Records of all rows, given by the columns of :data:`ROW_FIELDS`, and the texts of errors by id."""
-    records: list[Record] = []
-    for start in range(0, len(columns["id"]), _BATCH):  # the plain values of all rows would take as much memory again
-        records += _records({name: column[start : start + _BATCH] for name, column in columns.items()}, errors)
-    return records
+def to_records(columns: Mapping[str, NDArray[Any]], errors: Mapping[int, str]) -> Iterator[Record]:
+    """Give the records of all rows.
+
+    Args:
+        columns: those of :data:`ROW_FIELDS`.
+        errors: texts by id.
+    """
+    for rows in _batches(len(columns["id"])):
+        yield from _records({name: column[rows] for name, column in columns.items()}, errors)
+
+
+def find_genes(ids: Sequence[int], known: NDArray[Any], genes: NDArray[Any]) -> Iterator[tuple[int, ...] | None]:
+    """Give the genes that belong to each of the ids; None for one that is not known.
+
+    Args:
+        ids: that are looked for.
+        known: ids of the rows of ``genes``.
+        genes: one row an individual.
+    """
+    wanted = np.asarray(ids)
+    is_known = np.isin(wanted, known)
+    order = np.argsort(known)
+    rows = order[np.searchsorted(known, wanted[is_known], sorter=order)]
+    found = (tuple(row) for batch in _batches(len(rows)) for row in genes[rows[batch]].tolist())
+    return (next(found) if each else None for each in is_known.tolist())
+
+
+def _batches(n_rows: int) -> Iterator[slice]:
+    """Parts of a table, since the plain values of all rows would take as much memory as what is made of them."""
+    return (slice(start, start + _BATCH) for start in range(0, n_rows, _BATCH))
 
 
 def _records(columns: Mapping[str, NDArray[Any]], errors: Mapping[int, str]) -> Iterable[Record]:
     plain = {name: _plain(name, column) for name, column in columns.items()}
     plain["error"] = (errors.get(number, "") for number in columns["id"].tolist())
-    evaluations = map(Evaluation, *(plain[_COLUMN_OF.get(field.name, field.name)] for field in fields(Evaluation)))
+    names = ((_COLUMN_OF.get(field.name, field.name), field.default) for field in fields(Evaluation))
+    evaluations = map(Evaluation, *(plain.get(name, repeat(default)) for name, default in names))
     return map(Record, plain["genes"], evaluations, plain["alive"])
 
 

@@ -1,4 +1,5 @@
 import random
+from dataclasses import replace
 
 import h5py
 import numpy as np
@@ -36,7 +37,7 @@ def write(path, n_rows=30):
             parent = -1 if number < 4 else rng.randrange(number)
             store.submit([Job(number, each, 0, parent)], rng.getstate())
             done = evaluation(each, number, parent)
-            store.append(each, done if number != 5 else Evaluation(**(vars(done) | {"reused": 4})))
+            store.append(each, done if number != 5 else replace(done, reused=4))
         store.submit([Job(n_rows, genes[0], 0, 2)], rng.getstate())
     return path
 
