@@ -1,0 +1,137 @@
+"""Weights that a child takes over from its parent: one file of tensors for each evaluation, in a folder of the run.
+
+Nothing here imports torch before weights are read or written.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from deap_nas.errors import SettingsError, StoreError
+from deap_nas.evaluators import Job
+from deap_nas.store import Store
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
+
+    from deap_nas.training.candidate import Candidate
+
+__all__ = ["Inheritance", "remove_dead_weights", "take_over", "weights_file"]
+
+_log = logging.getLogger(__name__)
+
+
+def weights_file(folder: Path, number: int) -> Path:
+    """Where the evaluation with this id leaves its weights."""
+    return folder / f"{number}.safetensors"
+
+
+def remove_dead_weights(store: Store, weights_dir: str | os.PathLike[str]) -> None:
+    """Remove the weights of members that a survival rule has removed, unless a child has yet to start from them.
+
+    To be called by the process that searches, such as in the ``observer`` of :func:`~deap_nas.eaAsync`. It looks at
+    all evaluations of the run.
+
+    Args:
+        store: journal of the run.
+        weights_dir: folder of the run's weights.
+    """
+    pending = store.pending()
+    needed = {record.evaluation.id for record in store.records() if record.alive}
+    needed |= {job.id for job in pending} | {job.parent for job in pending}
+    for path in Path(weights_dir).glob("[0-9]*.safetensors"):
+        if int(path.stem) not in needed:
+            path.unlink()
+
+
+def take_over(network: nn.Module, tensors: Mapping[str, torch.Tensor]) -> list[str]:
+    """Copy into a network the tensors whose name and shape are those of its own; the rest of its own stays.
+
+    A name is the place of the genes that a layer came from: the same edge, below the same edges, in the same cell.
+
+    Returns:
+        The names of what was copied: parameters, and statistics of the batch normalisation.
+    """
+    own = network.state_dict()
+    taken = {name: value for name, value in tensors.items() if name in own and own[name].shape == value.shape}
+    network.load_state_dict(taken, strict=False)
+    return list(taken)
+
+
+class Inheritance:
+    """The weights that the repeats of an evaluation start from, and those that they leave to its children.
+
+    Repeat r starts from the weights of repeat r of the parent. A parent without a file leaves nothing: one that failed,
+    or that took the fitness of another.
+
+    Args:
+        folder: of the run; all workers see it.
+        job: the evaluation.
+        fitness: what describes it, as JSON can hold it.
+
+    Raises:
+        SettingsError: the folder is not there, or it holds weights of this evaluation in another run.
+        StoreError: these cannot be read.
+    """
+
+    def __init__(self, folder: Path, job: Job, fitness: Mapping[str, Any]) -> None:
+        """See the class."""
+        if not folder.is_dir():
+            raise SettingsError(f"weights_dir {folder} is not there: it must be a folder that all workers see")
+        self._labels = {"fitness": fitness, "genes": list(job.genes), "seed": job.seed, "parent": job.parent}
+        self._path = weights_file(folder, job.id)
+        self._parent = weights_file(folder, job.parent)
+        self._networks: list[nn.Module] = []
+        if self._path.exists():  # left by an earlier try of this evaluation
+            _load(self._path, self._labels)
+
+    def given(self, candidates: Iterable[Candidate]) -> Iterator[Candidate]:
+        """Give the candidates, one a repeat, each with what it inherits.
+
+        Raises:
+            SettingsError: the parent's weights are of another fitness.
+            StoreError: they cannot be read.
+        """
+        fitness = {"fitness": self._labels["fitness"]}
+        tensors = _load(self._parent, fitness) if self._parent.exists() else {}
+        for repeat, candidate in enumerate(candidates):
+            prefix = f"{repeat}."
+            parents = {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
+            names = take_over(candidate.network, parents)
+            n_tensors = len(candidate.network.state_dict())
+            _log.debug("%s, repeat %d: %d of %d tensors inherited", self._path, repeat, len(names), n_tensors)
+            self._networks.append(candidate.network)
+            yield candidate
+
+    def save(self) -> None:
+        """Leave the weights that the candidates have now to the children; a kill leaves all of them or none."""
+        from deap_nas.training.checkpoints import save_tensors
+
+        tensors = {
+            f"{repeat}.{name}": value
+            for repeat, network in enumerate(self._networks)
+            for name, value in network.state_dict().items()
+        }
+        # A name of its own: another worker may have been given the same job.
+        own = self._path.with_name(f".{self._path.stem}-{socket.gethostname()}-{os.getpid()}.safetensors")
+        save_tensors(own, tensors, **self._labels)
+        own.replace(self._path)
+
+
+def _load(path: Path, labels: Mapping[str, Any]) -> dict[str, torch.Tensor]:
+    """Read weights that have these labels."""
+    from deap_nas.assembly.weights import read_tensors
+
+    try:
+        tensors, found = read_tensors(path)
+    except ValueError as error:
+        raise StoreError(f"{path} cannot be read: {error}; without it the children start anew") from error
+    if any(found.get(name) != value for name, value in labels.items()):
+        raise SettingsError(f"{path} is of another run: give each run a weights_dir of its own, or remove that one")
+    return tensors
