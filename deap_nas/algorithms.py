@@ -14,6 +14,7 @@ from typing import Any
 from deap_nas.errors import SettingsError
 from deap_nas.evaluators import Evaluation, Job, Runner, Status, derive_seed
 from deap_nas.evaluators.channel import open_channel
+from deap_nas.evaluators.curves import Curves, stopping_of
 from deap_nas.evaluators.outcome import outcome
 from deap_nas.genotype import Genotype
 from deap_nas.history import History, Reuse, Survival
@@ -59,7 +60,8 @@ def eaAsync(
             they joined; those evaluated here have an ``evaluation``, an :class:`~deap_nas.evaluators.Evaluation`.
             An exception, such as Ctrl-C, leaves it with those still to be evaluated at its end.
         toolbox: with ``select(individuals, k)``, ``mutate``, ``clone`` and ``evaluate``. ``evaluate`` receives a plain
-            genotype, in a worker; a :class:`~deap_nas.evaluators.DetailedFitness` also receives a seed.
+            genotype, in a worker; a :class:`~deap_nas.evaluators.DetailedFitness` also receives a seed. If it has
+            an attribute ``stopping``, evaluations end early: :class:`~deap_nas.evaluators.Stopping`.
         executor: any :class:`concurrent.futures.Executor`.
         n_evaluations: evaluations in the whole run, those of the initial population and of a resumed run included.
         store: journal of the run, which :func:`deap_nas.store.resume_population` can go on from.
@@ -89,14 +91,14 @@ def eaAsync(
 
     Raises:
         SettingsError: ``n_evaluations`` or ``n_workers`` is not positive, ``cxpb`` is out of its range, there is nobody
-            to start from, or the store belongs to another seed or fitness.
+            to start from, or the store belongs to another seed or fitness, or has no room for its curves.
         ExecutorError: an evaluation cannot be sent to a worker, or no worker is left; a store can be resumed.
         NASError: an evaluation says that the settings are wrong, such as a missing dataset, and none has succeeded.
     """
     _check_settings(population, n_evaluations, n_workers, cxpb)
     if store is None:
         store = MemoryStore(seed=rng.getrandbits(32) if seed is None else seed)
-    _check_store(store, population[0], seed)
+    _check_store(store, population[0], toolbox.evaluate, seed)
     queue = _Queue(population, toolbox, store, rng, cxpb=cxpb)
     history = History(
         queue.evaluated,
@@ -125,7 +127,7 @@ def eaAsync(
                 individual, job = queue.next()
                 known = history.recall(job)
                 if known is None:
-                    crew.submit(individual, job)
+                    crew.submit(individual, history.with_cutoffs(job))
                 queue.waiting.popleft()
                 if known is not None:
                     join(individual, known)
@@ -156,12 +158,16 @@ def _check_settings(population: Sequence[Any], n_evaluations: int, n_workers: in
         )
 
 
-def _check_store(store: Store, individual: Any, seed: int | None) -> None:
+def _check_store(store: Store, individual: Any, evaluate: Any, seed: int | None) -> None:
     if seed is not None and seed != store.seed:
         raise SettingsError(f"the store belongs to a run with seed {store.seed}, found seed {seed}: leave it out")
     weights = tuple(individual.fitness.weights)
     if store.weights is not None and store.weights != weights:
         raise SettingsError(f"the store is for fitness weights {store.weights}, the individuals have {weights}")
+    stopping = stopping_of(evaluate)
+    n_rungs = 0 if stopping is None else len(stopping.cutoffs(Curves()))
+    if store.n_rungs is not None and store.n_rungs < n_rungs:
+        raise SettingsError(f"the fitness stops at {n_rungs} rungs: make the store with n_rungs={n_rungs}")
 
 
 def _n_first(population: Sequence[Any]) -> int:

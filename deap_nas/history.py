@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from deap_nas.evaluators import Evaluation, Job, Status
+from deap_nas.evaluators.curves import Curves, stopping_of
 from deap_nas.evaluators.outcome import worst_values
 from deap_nas.operators.ranking import RankedPopulation
 from deap_nas.store import Store
@@ -69,6 +70,11 @@ class History:
                 self._remember(record.genes, record.evaluation)
         #: Whether any evaluation has succeeded.
         self.has_success = any(not _has_failed(member) for member in evaluated)
+        self._stopping = stopping_of(evaluate)
+        self._curves = Curves()
+        if self._stopping is not None:
+            for record in store:
+                self._curves.add(record.evaluation, is_member=record.alive)
         self.logbook = tools.Logbook()
         self._counts = dict.fromkeys(("nevals", "failed") if reuse is None else ("nevals", "reused", "failed"), 0)
         self.logbook.header = ["gen", *self._counts, *(stats.fields if stats else [])]
@@ -85,6 +91,10 @@ class History:
         now = time.time()
         taken = replace(known, reused=known.id, worker=-1, host="")
         return replace(taken, id=job.id, parent=job.parent, submitted=now, started=now, finished=now)
+
+    def with_cutoffs(self, job: Job) -> Job:
+        """The job with what it must reach to go on, where the fitness ends evaluations early."""
+        return job if self._stopping is None else replace(job, cutoffs=self._stopping.cutoffs(self._curves))
 
     def record(self, individual: Any, evaluation: Evaluation) -> None:
         """Let an individual join with its evaluation; a failed one gets the worst finite fitness."""
@@ -103,6 +113,8 @@ class History:
         individual.evaluation = evaluation
         self._evaluated.append(individual)
         self._counts["nevals" if evaluation.reused < 0 else "reused"] += 1
+        if self._stopping is not None:
+            self._curves.add(evaluation)
         if self._reuse is not None:
             self._remember(individual, evaluation)
         if self._halloffame is not None:
@@ -138,7 +150,10 @@ class History:
         """Remove the members that the survival rule names."""
         dead = list(self._survival(self._evaluated)) if self._survival is not None else []
         if dead:
-            self._store.kill({member.evaluation.id for member in dead if hasattr(member, "evaluation")})
+            ended = {member.evaluation.id: member.evaluation for member in dead if hasattr(member, "evaluation")}
+            self._store.kill(ended)
+            for evaluation in ended.values() if self._stopping is not None else ():
+                self._curves.discard(evaluation)
             self._evaluated.discard(dead)
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import math
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from deap_nas.commands.options import chosen_member
@@ -43,7 +45,7 @@ def _replay(options: argparse.Namespace) -> None:
         fields = chosen_member(store, options)
         # one that took the fitness of another was not trained itself
         origin = fields["id"] if fields["reused"] < 0 else fields["reused"]
-        settings, seed, genes = store.settings_of(origin), store.seed_of(origin), member(store, origin)["genes"]
+        settings, seed, trained = store.settings_of(origin), store.seed_of(origin), member(store, origin)
     if not isinstance(settings.get("fitness"), dict):
         raise SettingsError(
             f"{options.file} does not say how its individuals were evaluated: its settings lack fitness"
@@ -54,13 +56,19 @@ def _replay(options: argparse.Namespace) -> None:
         data_dir=options.data_dir or settings.get("data_dir", "data"),
         download=options.download,
     )
-    again = Runner(fitness)(Job(origin, Genotype(genes), seed))
+    again = Runner(fitness)(Job(origin, Genotype(trained["genes"]), seed, cutoffs=_cutoffs(trained)))
     print(f"individual {fields['id']}, evaluation {origin}, seed {seed}, on {fitness.device}")
     print(f"recorded  {_in_words(fields['status'], fields['scores'], fields['error'])}")
     print(f"now       {_in_words(again.status.name, list(again.scores), again.error)}")
     if (again.status.name, list(again.scores)) != (fields["status"], fields["scores"]):
         raise StoreError(f"individual {fields['id']} of {options.file} does not come out as it is recorded")
     print("the same")
+
+
+def _cutoffs(trained: Mapping[str, Any]) -> tuple[float, ...]:
+    """Cutoffs that end an evaluation where the curve of the recorded one ends."""
+    n_passed = len(trained["curve"]) - 1
+    return (*[-math.inf] * n_passed, math.inf) if trained["status"] == Status.OK.name and n_passed >= 0 else ()
 
 
 def _in_words(status: str, scores: list[Any], error: str) -> str:

@@ -5,6 +5,7 @@ have, and give DEAP's synchronous algorithms a ``toolbox.map``.
 """
 
 from deap_nas.evaluators.base import GenotypeExecutor
+from deap_nas.evaluators.curves import Curves, Stopping
 from deap_nas.evaluators.evaluation import DetailedFitness, Evaluation, Job, JobFitness, Status, derive_seed
 from deap_nas.evaluators.guard import Guard
 from deap_nas.evaluators.links import is_survivable
@@ -15,6 +16,7 @@ from deap_nas.evaluators.run import Runner
 from deap_nas.evaluators.serial import SerialExecutor
 
 __all__ = [
+    "Curves",
     "DetailedFitness",
     "Evaluation",
     "GenotypeExecutor",
@@ -26,6 +28,7 @@ __all__ = [
     "Runner",
     "SerialExecutor",
     "Status",
+    "Stopping",
     "derive_seed",
     "is_survivable",
     "mpi_executor",

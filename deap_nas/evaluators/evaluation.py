@@ -45,6 +45,8 @@ class Job:
     parent: int = -1
     #: When it was handed out, in unix seconds.
     submitted: float = 0.0
+    #: The mean score that it must reach at each rung to go on; empty where nothing is stopped early.
+    cutoffs: tuple[float, ...] = ()
 
     def __deepcopy__(self, memo: object) -> Job:
         """Nothing changes a job, so a clone of its individual may share it."""
@@ -75,6 +77,8 @@ class Evaluation:
     parent: int = -1
     #: Id of the evaluation whose fitness it took, being the same network; -1 for a fitness of its own.
     reused: int = -1
+    #: The mean score at each rung that it reached, the last where it ended; empty where nothing is stopped early.
+    curve: tuple[float, ...] = ()
     #: Number of the worker; -1 when unknown.
     worker: int = field(default=-1, compare=False)
     host: str = field(default="", compare=False)

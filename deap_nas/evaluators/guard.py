@@ -11,6 +11,7 @@ from numbers import Real
 from typing import Any
 
 from deap_nas.errors import SettingsError
+from deap_nas.evaluators.curves import Stopping, stopping_of
 from deap_nas.evaluators.evaluation import Evaluation, Job, Status
 from deap_nas.evaluators.run import Runner, is_isolated
 
@@ -52,6 +53,11 @@ class Guard:
     def isolated(self) -> bool:
         """Whether the fitness asks for a child process."""
         return is_isolated(self._fitness)
+
+    @property
+    def stopping(self) -> Stopping | None:
+        """How the fitness wants its evaluations to be ended early."""
+        return stopping_of(self._fitness)
 
     def __call__(self, *arguments: Any, **keywords: Any) -> tuple[float, ...]:
         """Give the values of an individual, the last argument; those before it are the toolbox's.

@@ -43,7 +43,9 @@ def member(store: HDF5Store, number: int) -> dict[str, Any]:
     row = int(rows[0])
     names = ("genes", "fitness", "scores", "parent", "reused", "worker", "n_parameters", "flops", "started", "finished")
     fields = {name: store.column(name)[row].tolist() for name in names}
-    fields["scores"] = [score for score in fields["scores"] if not np.isnan(score)]
+    fields["curve"] = store.column("curve")[row].tolist() if store.n_rungs else []
+    for name in ("scores", "curve"):
+        fields[name] = [number for number in fields[name] if not np.isnan(number)]
     fields["seconds"] = fields.pop("finished") - fields.pop("started")
     status = Status(int(store.column("status")[row])).name
     return {"id": number, "status": status, "error": store.errors().get(number, ""), **fields}

@@ -38,6 +38,8 @@ class Store(ABC):
     seed: int
     #: Weights of the fitness, one for each objective; None takes any fitness.
     weights: tuple[float, ...] | None = None
+    #: Rungs at which an evaluation may end early; None has room for the curves of any.
+    n_rungs: int | None = None
 
     @abstractmethod
     def submit(self, jobs: Sequence[Job], rng_state: object) -> None:

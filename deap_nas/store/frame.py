@@ -83,6 +83,8 @@ def _columns(store: HDF5Store) -> dict[str, Any]:
     names = ["fitness"] if fitness.shape[1] == 1 else [f"fitness{number}" for number in range(fitness.shape[1])]
     columns |= dict(zip(names, fitness.T, strict=True))
     columns |= {f"score{number}": column for number, column in enumerate(scores.T)}
+    if store.n_rungs:
+        columns |= {f"curve{number}": column for number, column in enumerate(store.column("curve").T)}
     columns |= {name: store.column(name) for name in ("n_parameters", "flops", "reused", "alive", "worker")}
     columns["host"] = [bytes(host).decode(errors="replace") for host in store.column("host").tolist()]
     columns |= {name: store.column(name) for name in ("submitted", "started", "finished")}

@@ -23,11 +23,11 @@ from deap_nas.extras import require
 from deap_nas.genotype import Genotype
 from deap_nas.search_space import SearchSpace, space_from_dict
 from deap_nas.store.base import Record, Store
-from deap_nas.store.layout import TABLES, check_layout, json_attribute, lay_out
+from deap_nas.store.layout import check_layout, column_names, json_attribute, lay_out
 from deap_nas.store.lock import WriterLock
 from deap_nas.store.provenance import provenance
 from deap_nas.store.random_state import RandomSlots
-from deap_nas.store.rows import ROW_FIELDS, find_genes, to_error, to_records, to_row
+from deap_nas.store.rows import find_genes, to_error, to_records, to_row
 from deap_nas.store.settings import check_same
 from deap_nas.store.superblock import is_cut_short, is_marked
 from deap_nas.store.table import Table
@@ -46,6 +46,7 @@ class HDF5Store(Store):
         seed: of the run.
         weights: of the fitness, one for each objective.
         n_repeats: largest number of scores of an individual.
+        n_rungs: rungs at which an evaluation may end; 0 for none.
         sources: of a merged file, the runs it was made of, see :func:`merge_runs`; else empty.
     """
 
@@ -60,7 +61,8 @@ class HDF5Store(Store):
         self.weights: tuple[float, ...] = tuple(file.attrs["weights"].tolist())
         self.sources: list[dict[str, Any]] = json_attribute(file, "sources")
         self.n_repeats = int(file["individuals/scores"].shape[1])
-        self._tables = {name: Table(file[name], names) for name, names in TABLES.items()}
+        self.n_rungs: int = int(file["individuals/curve"].shape[1]) - 1 if "individuals/curve" in file else 0
+        self._tables = {name: Table(file[name], names) for name, names in column_names(file).items()}
         self._individuals, self._submissions, self._errors = self._tables.values()
         self._random = RandomSlots(file["rng"], n_submitted=self._submissions.n_rows)
 
@@ -74,6 +76,7 @@ class HDF5Store(Store):
         seed: int,
         weights: Sequence[float] = (1.0,),
         n_repeats: int = 4,
+        n_rungs: int = 0,
         overwrite: bool = False,
     ) -> Self:
         """Start a new file.
@@ -85,6 +88,7 @@ class HDF5Store(Store):
             seed: of the run.
             weights: of the fitness, one for each objective, as DEAP has them: negative ones are minimised.
             n_repeats: largest number of scores of an individual.
+            n_rungs: rungs at which an evaluation may end early, those of the fitness's ``stopping``.
             overwrite: whether a file that is there is replaced.
 
         Raises:
@@ -98,7 +102,9 @@ class HDF5Store(Store):
             raise StoreExistsError(f"{path} exists: give another output, resume it, or allow to overwrite it")
         if not -(2**63) <= seed < 2**63:
             raise SettingsError(f"seed must fit into 64 bits, found {seed}")
-        layout = partial(lay_out, space=space, settings=settings, seed=seed, weights=weights, n_repeats=n_repeats)
+        layout = partial(
+            lay_out, space=space, settings=settings, seed=seed, weights=weights, n_repeats=n_repeats, n_rungs=n_rungs
+        )
         return cls(*new_file(path, layout), path)
 
     @classmethod
@@ -137,7 +143,7 @@ class HDF5Store(Store):
                 file.attrs.update(old.attrs)
                 for name in old:
                     old.copy(name, file)
-            for name, names in TABLES.items():
+            for name, names in column_names(file).items():
                 Table(file[name], names).drop_torn_rows()
             if settings is not None:
                 file.attrs["settings"] = json.dumps(dict(settings))
@@ -224,14 +230,15 @@ class HDF5Store(Store):
 
     def append(self, genes: Sequence[int], evaluation: Evaluation) -> None:
         """See :meth:`Store.append`."""
-        if len(evaluation.scores) > self.n_repeats:
-            raise StoreError(
-                f"{self.path} has room for {self.n_repeats} scores, found {len(evaluation.scores)}: "
-                f"create it with n_repeats={len(evaluation.scores)}"
-            )
+        n_scores, n_rungs = len(evaluation.scores), max(1, len(evaluation.curve) - 1) if evaluation.curve else 0
+        for noun, room, found in (("repeats", self.n_repeats, n_scores), ("rungs", self.n_rungs, n_rungs)):
+            if found > room:
+                raise StoreError(
+                    f"{self.path} has room for {room} {noun}, found {found}: create it with n_{noun}={found}"
+                )
         if evaluation.error:
             self._errors.append(**to_error(evaluation))
-        self._individuals.append(**to_row(genes, evaluation, n_repeats=self.n_repeats))
+        self._individuals.append(**to_row(genes, evaluation, n_repeats=self.n_repeats, n_rungs=self.n_rungs))
         self._file.flush()
 
     def kill(self, ids: Iterable[int]) -> None:
@@ -243,7 +250,7 @@ class HDF5Store(Store):
 
     def __iter__(self) -> Iterator[Record]:
         """Give the records, read from the file once and made as they are asked for."""
-        return to_records({name: self.column(name) for name in ROW_FIELDS}, self.errors())
+        return to_records({name: self.column(name) for name in self._individuals.names}, self.errors())
 
     def genes_of(self, ids: Sequence[int]) -> Iterator[tuple[int, ...] | None]:
         """See :meth:`Store.genes_of`."""

@@ -21,12 +21,12 @@ from deap_nas.store.random_state import RANDOM_COLUMNS, RandomSlots
 from deap_nas.store.rows import ROW_FIELDS, error_columns, individual_columns, submission_columns
 from deap_nas.store.table import Column, create_table
 
-__all__ = ["TABLES", "check_layout", "json_attribute", "lay_out"]
+__all__ = ["check_layout", "column_names", "json_attribute", "lay_out"]
 
 _FORMAT = "deap_nas population"
 _FORMAT_VERSION = 1
-#: Tables of a file, and their columns.
-TABLES = {"individuals": ROW_FIELDS, "submissions": ("id", "parent", "genes"), "errors": ("id", "text")}
+#: Tables of a file, and the columns that each file has.
+_TABLES = {"individuals": ROW_FIELDS, "submissions": ("id", "parent", "genes"), "errors": ("id", "text")}
 
 #: Attributes that hold JSON, and what each is.
 _JSON: Mapping[str, type] = {"space": dict, "settings": dict, "provenance": list, "sources": list}
@@ -47,6 +47,7 @@ def lay_out(
     seed: int,
     weights: Sequence[float],
     n_repeats: int,
+    n_rungs: int,
     compression: str | None = None,
 ) -> None:
     """Write the attributes and the empty tables of a new file."""
@@ -57,15 +58,21 @@ def lay_out(
     file.attrs["seed"] = seed
     file.attrs["weights"] = list(map(float, weights))
     file.attrs["provenance"] = json.dumps([provenance()])
-    for name, columns in _tables(space, len(weights), n_repeats).items():
+    for name, columns in _tables(space, len(weights), n_repeats, n_rungs).items():
         create_table(file.create_group(name), columns, compression=compression)
     file["individuals/status"].attrs["names"] = json.dumps({status.name: int(status) for status in Status})
     RandomSlots.lay_out(file.create_group("rng"))
 
 
-def _tables(space: SearchSpace, n_objectives: int, n_repeats: int) -> dict[str, tuple[Column, ...]]:
-    columns = individual_columns(space, n_objectives, n_repeats), submission_columns(space), error_columns()
-    return dict(zip(TABLES, columns, strict=True))
+def _tables(space: SearchSpace, n_objectives: int, n_repeats: int, n_rungs: int) -> dict[str, tuple[Column, ...]]:
+    columns = individual_columns(space, n_objectives, n_repeats, n_rungs), submission_columns(space), error_columns()
+    return dict(zip(_TABLES, columns, strict=True))
+
+
+def column_names(file: Any) -> dict[str, tuple[str, ...]]:
+    """Names of the columns of each table of a file; only one whose evaluations may end at rungs has curves."""
+    curve = ("curve",) if "curve" in file["individuals"] else ()
+    return {**_TABLES, "individuals": (*ROW_FIELDS, *curve)}
 
 
 def json_attribute(file: Any, name: str) -> Any:
@@ -149,16 +156,20 @@ def _misfits(file: Any) -> Iterator[str]:
             yield f"its {name} is {value.dtype} of the shape {value.shape}"
     yield from (f"its attribute {name} is no plain value" for name, value in file.attrs.items() if not _is_plain(value))
     fields, _, _, sources = (json_attribute(file, name) for name in _JSON)
-    widths = [file["individuals"][name].shape[1:] for name in ("genes", "scores") if name in file["individuals"]]
-    if len(widths) < 2 or any(len(width) != 1 or width[0] > _WIDEST for width in widths):
-        yield "its genes and scores are no tables"
-    (n_genes,), (n_repeats,) = widths
+    group = file["individuals"]
+    widths = [group[name].shape[1:] for name in ("genes", "scores", "curve") if name in group]
+    if not {"genes", "scores"} <= set(group) or any(len(width) != 1 or width[0] > _WIDEST for width in widths):
+        yield "its genes, scores or curves are no tables"
+    (n_genes,), (n_repeats,), *curves = widths
+    n_rungs = curves[0][0] - 1 if curves else 0
+    if curves and n_rungs < 1:
+        yield "its curves are of no rung"
     for source in sources:
         types = {name: type(value) for name, value in source.items()} if isinstance(source, dict) else {}
         if not types.items() >= {"first_id": int, "seed": int, "settings": dict}.items():
             yield "its sources are not those of a merged file"
-    space = _space(fields, n_genes)
-    for table, columns in {**_tables(space, len(file.attrs["weights"]), n_repeats), "rng": RANDOM_COLUMNS}.items():
+    space, n_objectives = _space(fields, n_genes), len(file.attrs["weights"])
+    for table, columns in {**_tables(space, n_objectives, n_repeats, n_rungs), "rng": RANDOM_COLUMNS}.items():
         yield from (f"{table}/{column.name} {found}" for column in columns if (found := _misfit(file[table], column)))
     if (file["individuals/status"][:] >= len(Status)).any():
         yield "individuals/status has numbers that are no status"

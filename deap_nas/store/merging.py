@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from deap_nas.errors import SettingsError, StoreExistsError
 from deap_nas.store.hdf5 import HDF5Store, new_file
-from deap_nas.store.layout import TABLES, lay_out
+from deap_nas.store.layout import column_names, lay_out
 from deap_nas.store.provenance import provenance
 from deap_nas.store.settings import check_same
 from deap_nas.store.table import Table
@@ -83,34 +83,38 @@ def _identity(store: HDF5Store) -> dict[str, Any]:
 
 def _write(file: Any, stores: Sequence[HDF5Store]) -> None:
     first = stores[0]
-    n_repeats = max(store.n_repeats for store in stores)
+    n_rungs = max(store.n_rungs for store in stores)
+    widths = {"scores": max(store.n_repeats for store in stores), "curve": n_rungs + 1}
     lay_out(
         file,
         space=first.space,
         settings=_shared([store.settings for store in stores]),
         seed=first.seed,
         weights=first.weights,
-        n_repeats=n_repeats,
+        n_repeats=widths["scores"],
+        n_rungs=n_rungs,
         compression="gzip",
     )
     first_id, sources = 0, []
-    tables = {name: Table(file[name], columns) for name, columns in TABLES.items()}
+    tables = {name: Table(file[name], columns) for name, columns in column_names(file).items()}
     for store in stores:
         sources += _sources(store, first_id)
-        for table, columns in TABLES.items():
-            rows = {name: store.column(name, table=table) for name in columns}
-            tables[table].append(**{name: _moved(name, rows[name], first_id, n_repeats) for name in columns})
+        for name, table in tables.items():
+            table.append(**{column: _moved(store, name, column, first_id, widths) for column in table.names})
         first_id += store.n_submitted
     file.attrs["sources"] = json.dumps(sources)
     file.attrs["provenance"] = json.dumps([*(session for store in stores for session in store.sessions), provenance()])
 
 
-def _moved(name: str, column: NDArray[Any], first_id: int, n_repeats: int) -> NDArray[Any]:
+def _moved(store: HDF5Store, table: str, name: str, first_id: int, widths: Mapping[str, int]) -> NDArray[Any]:
     """A column as it is in the merged file."""
+    if name == "curve" and not store.n_rungs:
+        return np.full((store.n_evaluated, widths["curve"]), np.nan)
+    column = store.column(name, table=table)
     if name in _IDS:
         return np.where(column >= 0, column + first_id, column)
-    if name == "scores":
-        return np.pad(column, ((0, 0), (0, n_repeats - column.shape[1])), constant_values=np.nan)
+    if name in widths:
+        return np.pad(column, ((0, 0), (0, widths[name] - column.shape[1])), constant_values=np.nan)
     return column
 
 

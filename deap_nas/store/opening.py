@@ -22,6 +22,7 @@ def open_run(
     seed: int,
     weights: Sequence[float] = (1.0,),
     n_repeats: int = 4,
+    n_rungs: int = 0,
     free: Iterable[str] = (),
 ) -> HDF5Store:
     """Start a population file, or go on with the one that is there.
@@ -35,6 +36,7 @@ def open_run(
         seed: of the run.
         weights: of the fitness, one for each objective.
         n_repeats: largest number of scores of an individual, in a new file.
+        n_rungs: rungs at which an evaluation may end early, in a new file.
         free: names of settings that may have changed; the file then holds the new ones.
 
     Raises:
@@ -44,7 +46,9 @@ def open_run(
         MissingExtraError: h5py is not installed.
     """
     if not Path(path).exists():
-        return HDF5Store.create(path, space=space, settings=settings, seed=seed, weights=weights, n_repeats=n_repeats)
+        return HDF5Store.create(
+            path, space=space, settings=settings, seed=seed, weights=weights, n_repeats=n_repeats, n_rungs=n_rungs
+        )
     with HDF5Store.read(path) as found:
         there = {"seed": found.seed, "weights": found.weights}
         check_same(str(path), there, {"seed": seed, "weights": tuple(map(float, weights))})

@@ -46,8 +46,9 @@ def submission_columns(space: SearchSpace) -> tuple[Column, ...]:
     return Column("id", "i8"), Column("parent", "i8"), Column("genes", dtype, space.n_genes)
 
 
-def individual_columns(space: SearchSpace, n_objectives: int, n_repeats: int) -> tuple[Column, ...]:
+def individual_columns(space: SearchSpace, n_objectives: int, n_repeats: int, n_rungs: int) -> tuple[Column, ...]:
     """Columns of the evaluated individuals."""
+    curve = (Column("curve", "f8", n_rungs + 1),) if n_rungs else ()
     return (
         *submission_columns(space),
         Column("fitness", "f8", n_objectives),
@@ -61,6 +62,7 @@ def individual_columns(space: SearchSpace, n_objectives: int, n_repeats: int) ->
         Column("n_parameters", "i8"),
         Column("flops", "i8"),
         Column("scores", "f8", n_repeats),
+        *curve,
         Column("reused", "i8"),
     )
 
@@ -75,8 +77,9 @@ def to_error(evaluation: Evaluation) -> dict[str, Any]:
     return {"text": [evaluation.error.encode()[-_ERROR_BYTES:]], "id": [evaluation.id]}
 
 
-def to_row(genes: Sequence[int], evaluation: Evaluation, *, n_repeats: int) -> dict[str, Any]:
+def to_row(genes: Sequence[int], evaluation: Evaluation, *, n_repeats: int, n_rungs: int) -> dict[str, Any]:
     """Row of an evaluated individual, the id last."""
+    curve = {"curve": [_padded(evaluation.curve, n_rungs + 1)]} if n_rungs else {}
     return {
         "parent": [evaluation.parent],
         "genes": [genes],
@@ -90,17 +93,22 @@ def to_row(genes: Sequence[int], evaluation: Evaluation, *, n_repeats: int) -> d
         "host": [evaluation.host.encode()[:_HOST_BYTES]],
         "n_parameters": [evaluation.n_parameters],
         "flops": [evaluation.flops],
-        "scores": [(*evaluation.scores, *[math.nan] * (n_repeats - len(evaluation.scores)))],
+        "scores": [_padded(evaluation.scores, n_repeats)],
+        **curve,
         "reused": [evaluation.reused],
         "id": [evaluation.id],
     }
+
+
+def _padded(numbers: Sequence[float], width: int) -> tuple[float, ...]:
+    return (*numbers, *[math.nan] * (width - len(numbers)))
 
 
 def to_records(columns: Mapping[str, NDArray[Any]], errors: Mapping[int, str]) -> Iterator[Record]:
     """Give the records of all rows.
 
     Args:
-        columns: those of :data:`ROW_FIELDS`.
+        columns: those of :data:`ROW_FIELDS`, and ``curve`` if there are rungs.
         errors: texts by id.
     """
     for rows in _batches(len(columns["id"])):
@@ -139,9 +147,9 @@ def _records(columns: Mapping[str, NDArray[Any]], errors: Mapping[int, str]) -> 
 def _plain(name: str, column: NDArray[Any]) -> Iterable[Any]:
     """Entries of a column as plain Python values, all at once as far as that can be."""
     entries: list[Any] = column.tolist()
-    if name == "scores" and np.isnan(column).any():
+    if name in ("scores", "curve") and np.isnan(column).any():
         return (tuple(score for score in row if not math.isnan(score)) for row in entries)
-    if name in ("genes", "fitness", "scores"):
+    if name in ("genes", "fitness", "scores", "curve"):
         return map(tuple, entries)
     if name == "status":
         return map(list(Status).__getitem__, entries)

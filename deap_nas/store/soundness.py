@@ -145,6 +145,20 @@ def _fitness(rows: _Rows) -> Iterator[Problem]:
         yield Problem(f"has the weights {rows.store.weights}, of which each must be finite and not 0")
 
 
+def _curves(rows: _Rows) -> Iterator[Problem]:
+    if not rows.store.n_rungs:
+        return
+    curve, scores = rows["curve"], rows["scores"]
+    n_passed, n_scores = (np.isfinite(column).sum(axis=1) for column in (curve, scores))
+    is_sound = np.where(np.arange(curve.shape[1]) < n_passed[:, None], np.isfinite(curve), np.isnan(curve)).all(axis=1)
+    yield from rows.wrong("have a curve with gaps, or an infinite one", ~is_sound)
+    end = curve[np.arange(len(curve)), np.maximum(n_passed - 1, 0)]
+    mean = np.nansum(scores, axis=1) / np.maximum(n_scores, 1)
+    is_scored = is_sound & (rows["status"] == Status.OK) & (n_passed > 0) & (n_scores > 0)
+    differs = is_scored & ~np.isclose(end, mean)
+    yield from rows.wrong("have a curve that does not end with the mean of their scores", differs)
+
+
 def _times(rows: _Rows) -> Iterator[Problem]:
     """Two times are compared if one clock gave both: a worker's, or that of a machine on which the search ran."""
     submitted, started, finished = (rows[name] for name in ("submitted", "started", "finished"))
@@ -208,6 +222,7 @@ _CHECKS: tuple[Callable[[_Rows], Iterator[Problem]], ...] = (
     _genes,
     _parents,
     _fitness,
+    _curves,
     _times,
     _networks,
     _reused,

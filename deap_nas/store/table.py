@@ -61,6 +61,8 @@ class Table:
     def __init__(self, group: Any, names: Iterable[str]) -> None:
         """See the class."""
         self._datasets = {name: group[name] for name in names}
+        #: Of the columns.
+        self.names = tuple(self._datasets)
         self._tails: dict[str, _Tail] = {}
         lengths = [len(dataset) for dataset in self._datasets.values()]
         self.n_rows = min(lengths)

@@ -9,6 +9,7 @@ from deap_nas.training.recipes import CIFAR_EVALUATION, IMAGENET, SEARCH, Recipe
 from deap_nas.training.results import RetrainingProgress, RetrainingResult, RunResult
 from deap_nas.training.retraining import Retraining
 from deap_nas.training.sources import Augmentation, DatasetInfo, Source
+from deap_nas.training.stopping import CurveBound, EarlyStopping, StoppingRule, SuccessiveHalving
 
 __all__ = [
     "CIFAR_EVALUATION",
@@ -16,13 +17,17 @@ __all__ = [
     "SEARCH",
     "AccuracyFitness",
     "Augmentation",
+    "CurveBound",
     "DatasetInfo",
+    "EarlyStopping",
     "Recipe",
     "Retraining",
     "RetrainingProgress",
     "RetrainingResult",
     "RunResult",
     "Source",
+    "StoppingRule",
+    "SuccessiveHalving",
     "dataset_info",
     "dataset_names",
 ]

@@ -18,9 +18,11 @@ from numpy.typing import NDArray
 from deap_nas.errors import DatasetError, SettingsError, UnknownNameError
 from deap_nas.extras import require
 from deap_nas.training.folders import folder_info, imagenet_info, load_folder, n_test_files
+from deap_nas.training.shrinking import shrunk, shrunk_info
 from deap_nas.training.sources import Augmentation, DatasetInfo, Images, Source
 
 __all__ = [
+    "check_split",
     "dataset_info",
     "dataset_names",
     "fetch",
@@ -52,6 +54,22 @@ def split(n_images: int, *, seed: int) -> tuple[NDArray[np.int64], NDArray[np.in
     return np.sort(order[n_validation:]), np.sort(order[:n_validation])
 
 
+def check_split(dataset: str, n_images: int, *, batch_size: int) -> None:
+    """Check that a training set is large enough to be split.
+
+    Raises:
+        DatasetError: too few images are left for a batch, or for a validation.
+    """
+    n_validation = round(VALIDATION_SHARE * n_images)
+    if n_images - n_validation < batch_size:
+        raise DatasetError(
+            f"{dataset} leaves {n_images - n_validation} training images, fewer than a batch of {batch_size}; "
+            f"choose a smaller batch or a larger dataset"
+        )
+    if n_validation < 1:
+        raise DatasetError(f"{dataset} has {n_images} images, too few to keep some for validation; choose a larger one")
+
+
 def subset(n_images: int, n_wanted: int | None) -> NDArray[np.int64]:
     """Indices of the training images that ``Source.n_images`` leaves, in order.
 
@@ -75,10 +93,11 @@ def dataset_info(source: Source) -> DatasetInfo:
     Raises:
         UnknownNameError: no dataset has that name.
         DatasetError: its folder is missing or holds no images.
-        SettingsError: it has fewer training images than ``source.n_images``.
+        SettingsError: it has fewer training images than ``source.n_images``, or ``source.image_size`` is larger
+            than its images.
         MissingExtraError: the package that reads it is not installed.
     """
-    info = _reader(source).info(source)
+    info = shrunk_info(_reader(source).info(source), source.image_size)
     if source.n_images is None:
         return info
     if not isinstance(source.n_images, int) or not 1 <= source.n_images <= info.n_images:
@@ -96,7 +115,9 @@ def load_images(source: Source) -> Images:
         MissingExtraError: the package that reads it is not installed.
     """
     images = _reader(source).load(source, test=False)
-    return images if source.n_images is None else images.part(subset(len(images.labels), source.n_images))
+    if source.n_images is not None:
+        images = images.part(subset(len(images.labels), source.n_images))
+    return shrunk(images, source.image_size)
 
 
 def load_test_images(source: Source) -> Images:
@@ -107,7 +128,7 @@ def load_test_images(source: Source) -> Images:
         DatasetError: there are none, or they are unreadable.
         MissingExtraError: the package that reads it is not installed.
     """
-    return _reader(source).load(source, test=True)
+    return shrunk(_reader(source).load(source, test=True), source.image_size)
 
 
 def n_test_images(source: Source) -> int:

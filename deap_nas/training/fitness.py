@@ -6,23 +6,25 @@ Nothing here imports torch before a training starts, so a controller and an idle
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from copy import copy
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from deap_nas.errors import DatasetError, DivergedError, NotViableError, SettingsError, UnknownNameError
-from deap_nas.evaluators import Evaluation, Status, derive_seed
+from deap_nas.evaluators import Evaluation, Job, Status, derive_seed
 from deap_nas.extras import check_installed
 from deap_nas.genotype import Genotype
 from deap_nas.search_space import SearchSpace, space_from_dict
 from deap_nas.template import NetworkTemplate, cost
-from deap_nas.training.data import VALIDATION_SHARE, dataset_info, fetch
+from deap_nas.training.data import check_split, dataset_info, fetch
 from deap_nas.training.devices import check_device, choose_device
 from deap_nas.training.recipes import SEARCH, Recipe
 from deap_nas.training.sources import Source
+from deap_nas.training.stopping import EarlyStopping
 
 if TYPE_CHECKING:
-    from deap_nas.training.candidate import Candidate
+    from deap_nas.training.candidate import Candidate, Repeats
 
 __all__ = ["AccuracyFitness"]
 
@@ -50,7 +52,10 @@ class AccuracyFitness:
         data_dir: folder in which downloaded datasets are kept.
         download: whether a dataset that is not there may be downloaded, here and now.
         n_images: use so many of the training images, always the same ones, drawn at random; by default all.
+        image_size: height and width in pixels that the images are shrunk to, see :meth:`cheaper`; by default their own.
         objectives: what the values are, in order, out of ``"accuracy"``, ``"n_parameters"`` and ``"flops"``.
+        stopping: ends the trainings of candidates that will not be among the best, in :func:`~deap_nas.eaAsync`; by
+            default every training takes all its steps, as in the paper.
 
     Attributes:
         worst_values: fitness of an evaluation that failed.
@@ -59,8 +64,9 @@ class AccuracyFitness:
     Raises:
         UnknownNameError: no dataset or no objective has that name.
         DatasetError: the images are missing, or too few for a batch or for a validation.
-        SettingsError: ``repeats`` is not positive, ``device`` is no device, there are no objectives, or the dataset
-            has fewer images than ``n_images``.
+        SettingsError: ``repeats`` is not positive, ``device`` is no device, there are no objectives, the dataset has
+            fewer images than ``n_images`` or smaller ones than ``image_size``, or trainings shall be stopped by an
+            accuracy that is no objective.
         MissingExtraError: torch, or what reads the dataset, is not installed.
     """
 
@@ -79,30 +85,36 @@ class AccuracyFitness:
         data_dir: str | Path = "data",
         download: bool = False,
         n_images: int | None = None,
+        image_size: int | None = None,
         objectives: Sequence[str] = ("accuracy",),
+        stopping: EarlyStopping | None = None,
     ) -> None:
         """See the class."""
-        if not isinstance(repeats, int) or repeats < 1:
-            raise SettingsError(f"repeats must be an integer of at least 1, found {repeats!r}")
         self.objectives = _check_objectives(objectives)
+        if stopping is not None and "accuracy" not in self.objectives:
+            raise SettingsError(f"stopping is by the accuracy, which is not among the objectives {self.objectives}")
         self.worst_values = tuple(_WORST[name] for name in self.objectives)
         self.space = space
-        self.source = Source(dataset, Path(data_dir), download, n_images)
+        self.source = Source(dataset, Path(data_dir), download, n_images, image_size)
         self.recipe = recipe
-        self.repeats = repeats
+        self.repeats = _check_repeats(repeats)
         self.device = device
         self.seed = seed
+        self.stopping = stopping
         check_device(device)
         check_installed("torch", extra="torch")
+        self._adapt_to_images(template or NetworkTemplate.small_cifar())
+        fetch(self.source)
+
+    def _adapt_to_images(self, template: NetworkTemplate) -> None:
+        """Give the template the dataset's classes and images, and check that the images are enough."""
         info = dataset_info(self.source)
         if info.size is None:
             raise DatasetError(
-                f"{dataset} is read file by file, and a search wants its images in memory: resize them to one small "
-                f"size, and give their folder as imagefolder:PATH"
+                f"{self.source.name} is read file by file, and a search wants its images in memory: resize them to one "
+                f"small size, and give their folder as imagefolder:PATH"
             )
-        _check_size(dataset, info.n_images, recipe.batch_size)
-        fetch(self.source)
-        template = template or NetworkTemplate.small_cifar()
+        check_split(self.source.name, info.n_images, batch_size=self.recipe.batch_size)
         self.augmentation = info.augmentation
         self.template = template.for_images(
             n_classes=info.n_classes, image_channels=info.channels, image_size=info.size
@@ -127,22 +139,35 @@ class AccuracyFitness:
         Raises:
             GenotypeError: the genes do not belong to the space.
         """
+        return self.evaluate_job(Job(-1, genotype, seed))
+
+    def evaluate_job(self, job: Job) -> Evaluation:
+        """Evaluate the genotype of a job; its training ends at a rung where it does not reach the job's cutoff.
+
+        Raises:
+            GenotypeError: the genes do not belong to the space.
+        """
         try:
-            size = cost(self.space, genotype, self.template)
+            size = cost(self.space, job.genes, self.template)
         except NotViableError as error:
             return Evaluation(status=Status.NOT_VIABLE, error=str(error))
         done = Evaluation(n_parameters=size.n_parameters, flops=size.flops)
-        scores: list[float] = []
+        rungs = [] if self.stopping is None else self.stopping.steps(self.recipe.steps)
+        repeats = self._repeats(job)
         try:
-            for repeat in range(self.repeats):
-                candidate = self.candidate(genotype, seed=derive_seed(seed, repeat))
-                candidate.train()
-                scores.append(candidate.accuracy())
+            repeats.train([*rungs, self.recipe.steps], cutoffs=job.cutoffs)
         except DivergedError as error:
-            return replace(done, status=Status.DIVERGED, scores=tuple(scores), error=str(error))
-        found = {"accuracy": sum(scores) / len(scores), "n_parameters": size.n_parameters, "flops": size.flops}
-        values = tuple(float(found[name]) for name in self.objectives)
-        return replace(done, values=values, scores=tuple(scores))
+            done = replace(done, status=Status.DIVERGED, error=str(error))
+        else:
+            found = {"accuracy": repeats.curve[-1], "n_parameters": size.n_parameters, "flops": size.flops}
+            done = replace(done, values=tuple(float(found[name]) for name in self.objectives))
+        return replace(done, scores=tuple(repeats.scores), curve=tuple(repeats.curve) if rungs else ())
+
+    def _repeats(self, job: Job) -> Repeats:
+        from deap_nas.training.candidate import Repeats
+
+        seeds = (derive_seed(job.seed, repeat) for repeat in range(self.repeats))
+        return Repeats(self.candidate(job.genes, seed=seed) for seed in seeds)
 
     def candidate(self, genotype: Sequence[int], *, seed: int) -> Candidate:
         """The network of a genotype before its first step, with the images of the search.
@@ -160,6 +185,42 @@ class AccuracyFitness:
         network = seeded_network(self.space, genotype, self.template, seed=seed, device=device)
         return Candidate(network, training, validation, self.augmentation, self.recipe, seed=seed)
 
+    def cheaper(
+        self,
+        *,
+        steps: int | None = None,
+        n_images: int | None = None,
+        image_size: int | None = None,
+        channels: int | None = None,
+        repeats: int | None = None,
+    ) -> Self:
+        """Give an estimate of this fitness that takes less time; what is left out stays as it is.
+
+        Args:
+            steps: of a training; the learning rate drops after the same fractions of them.
+            n_images: training images to use.
+            image_size: height and width in pixels to which the images are shrunk: each new pixel is the mean of the
+                area that it covers. The random crops shrink with them.
+            channels: c0 of the template.
+            repeats: trainings whose accuracies are averaged.
+
+        Raises:
+            SettingsError: one of them is out of its range.
+            DatasetError: there are too few images for a batch or for a validation.
+        """
+        other, source = copy(self), self.source
+        other.source = replace(
+            source,
+            n_images=source.n_images if n_images is None else n_images,
+            image_size=source.image_size if image_size is None else image_size,
+        )
+        other.recipe = self.recipe if steps is None else replace(self.recipe, steps=steps)
+        other.repeats = self.repeats if repeats is None else _check_repeats(repeats)
+        stem = self.template.stem
+        stem = stem if channels is None else (*stem[:-1], (channels, stem[-1][1]))
+        other._adapt_to_images(replace(self.template, stem=stem))
+        return other
+
     @classmethod
     def from_dict(
         cls, fields: Mapping[str, Any], *, device: str = "auto", data_dir: str | Path = "data", download: bool = False
@@ -174,7 +235,7 @@ class AccuracyFitness:
 
         Raises:
             SettingsError: a field is missing, or makes no sense.
-            UnknownNameError: there is no such dataset, objective, operation or search space.
+            UnknownNameError: there is no such dataset, objective, operation, search space or stopping rule.
             DatasetError: the images are missing, or not those that were described.
             MissingExtraError: torch, or what reads the dataset, is not installed.
         """
@@ -190,7 +251,9 @@ class AccuracyFitness:
                 data_dir=data_dir,
                 download=download,
                 n_images=fields.get("n_images"),
+                image_size=fields.get("image_size"),
                 objectives=fields["objectives"],
+                stopping=EarlyStopping.from_dict(fields["stopping"]) if "stopping" in fields else None,
             )
         except (KeyError, TypeError) as error:
             raise SettingsError(f"the fitness is not described as AccuracyFitness.to_dict does it: {error}") from error
@@ -201,7 +264,11 @@ class AccuracyFitness:
 
     def to_dict(self) -> dict[str, Any]:
         """Everything that decides what a fitness means, as JSON can hold it."""
-        part = {} if self.source.n_images is None else {"n_images": self.source.n_images}
+        options = {
+            "n_images": self.source.n_images,
+            "image_size": self.source.image_size,
+            "stopping": None if self.stopping is None else self.stopping.to_dict(),
+        }
         return {
             "space": self.space.to_dict(),
             "dataset": self.source.name,
@@ -211,8 +278,14 @@ class AccuracyFitness:
             "objectives": list(self.objectives),
             "augmentation": {"crop": self.augmentation.crop, "flip": self.augmentation.flip},
             "seed": self.seed,
-            **part,
+            **{name: value for name, value in options.items() if value is not None},
         }
+
+
+def _check_repeats(repeats: int) -> int:
+    if not isinstance(repeats, int) or repeats < 1:
+        raise SettingsError(f"repeats must be an integer of at least 1, found {repeats!r}")
+    return repeats
 
 
 def _check_objectives(objectives: Sequence[str]) -> tuple[str, ...]:
@@ -222,15 +295,3 @@ def _check_objectives(objectives: Sequence[str]) -> tuple[str, ...]:
         if name not in _WORST:
             raise UnknownNameError("objective", name, _WORST)
     return tuple(objectives)
-
-
-def _check_size(dataset: str, n_images: int, batch_size: int) -> None:
-    n_validation = round(VALIDATION_SHARE * n_images)
-    n_training = n_images - n_validation
-    if n_training < batch_size:
-        raise DatasetError(
-            f"{dataset} leaves {n_training} training images, fewer than a batch of {batch_size}; "
-            f"choose a smaller batch or a larger dataset"
-        )
-    if n_validation < 1:
-        raise DatasetError(f"{dataset} has {n_images} images, too few to keep some for validation; choose a larger one")

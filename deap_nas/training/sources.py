@@ -56,6 +56,8 @@ class Source:
     download: bool = False
     #: Training images to use, always the same ones, drawn at random; None for all. Test images are never left out.
     n_images: int | None = None
+    #: Height and width in pixels to which all images, the test images too, are shrunk; None leaves them as they are.
+    image_size: int | None = None
 
 
 @dataclass(frozen=True, eq=False)

@@ -216,7 +216,7 @@ def test_rows_that_a_kill_left_half_done_do_not_count_and_are_cut_off(tmp_path):
 
 
 def test_more_scores_than_there_is_room_for_are_refused(tmp_path):
-    with create(tmp_path / "run.h5", n_repeats=1) as store, pytest.raises(StoreError, match="room for 1 scores"):
+    with create(tmp_path / "run.h5", n_repeats=1) as store, pytest.raises(StoreError, match="room for 1 repeats"):
         append(store, 0, scores=(0.5, 0.5))
 
 
