@@ -1,14 +1,15 @@
 """The contracts, run on what the package ships, and on parts that break them."""
 
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from multiprocessing import get_context
 
 import pytest
 
 from deap_nas import FlatSpace, HierarchicalSpace
 from deap_nas.evaluators import ProcessExecutor, SerialExecutor
-from deap_nas.testing import ExecutorContract, SpaceContract
+from deap_nas.store import MemoryStore
+from deap_nas.testing import ExecutorContract, SpaceContract, StoreContract
 from tests.launch import run
 
 
@@ -97,3 +98,35 @@ def test_a_space_that_breaks_the_contract_is_found_out():
 
     with pytest.raises(AssertionError, match="validate accepts"):
         Contract().test_genes_out_of_the_bounds_are_refused()
+
+
+class Careless(MemoryStore):
+    """Forgets the dead, gives pending jobs in the wrong order, and takes the random state of the first submission."""
+
+    def submit(self, jobs, rng_state):
+        super().submit(jobs, self.rng_state() or rng_state)
+
+    def pending(self):
+        return super().pending()[::-1]
+
+    def kill(self, ids):
+        pass
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "test_submitted_jobs_are_pending_with_their_seeds",
+        "test_the_random_state_is_that_of_the_last_submission",
+        "test_killed_individuals_stay_recorded_as_dead",
+        "test_a_resumed_population_is_the_living_then_the_pending",
+        "test_a_resumed_search_ends_as_one_that_was_not_interrupted",
+    ],
+)
+def test_a_store_that_breaks_the_contract_is_found_out(name):
+    class Contract(StoreContract):
+        def make_store(self, space, *, seed, n_repeats):
+            return nullcontext(Careless(seed=seed))
+
+    with pytest.raises(AssertionError):
+        getattr(Contract(), name)()

@@ -1,48 +1,22 @@
-"""Contracts as test classes: what the package relies on in a part that somebody else writes.
-
-Inherit one in a test module of your own and say how the part is made; pytest then runs its tests::
-
-    class TestMyExecutor(ExecutorContract):
-        def make_executor(self):
-            return MyExecutor(n_workers=2)
-"""
+"""What an executor must do."""
 
 from __future__ import annotations
 
-import json
 import os
-import pickle
 import random
 import time
 from abc import ABC, abstractmethod
 from concurrent.futures import Executor, wait
 from contextlib import AbstractContextManager
-from copy import deepcopy
 from typing import Any
-
-from deap import base, tools
 
 from deap_nas.algorithms import eaAsync
 from deap_nas.evaluators import Status
 from deap_nas.genotype import Genotype
-from deap_nas.graph import Graph
-from deap_nas.operators import initTrivial, mutEdge, selTournamentFraction
-from deap_nas.search_space import FlatSpace, SearchSpace, space_from_dict
 from deap_nas.store import MemoryStore
+from deap_nas.testing.search import first_members, gene_sum, make_toolbox
 
-__all__ = ["ExecutorContract", "SpaceContract"]
-
-
-class _Fitness(base.Fitness):  # type: ignore[misc]  # DEAP has no types
-    weights = (1.0,)
-
-
-class _Individual(Genotype):
-    """What ``creator.create`` would make."""
-
-    def __init__(self, genes: Any = ()) -> None:
-        super().__init__(genes)
-        self.fitness = _Fitness()
+__all__ = ["ExecutorContract"]
 
 
 def _double(number: int) -> int:
@@ -51,12 +25,6 @@ def _double(number: int) -> int:
 
 def _divide_by(number: int) -> float:
     return 1 / number
-
-
-def _gene_sum(genotype: Genotype) -> tuple[float, ...]:
-    if type(genotype) is not Genotype:
-        raise TypeError(f"expected a plain genotype, found {type(genotype).__name__}")
-    return (float(sum(genotype)),)
 
 
 def _fail_now_and_then(genotype: Genotype) -> tuple[float, ...]:
@@ -120,7 +88,7 @@ class ExecutorContract(ABC):
 
     def test_the_search_runs_unchanged(self) -> None:
         """To its budget, with every evaluation recorded once."""
-        population, store = self._search(_gene_sum)
+        population, store = self._search(gene_sum)
         assert sorted(record.evaluation.id for record in store.records()) == list(range(40))
         assert {record.evaluation.status for record in store.records()} == {Status.OK}
         assert all(member.fitness.values == (float(sum(member)),) for member in population)
@@ -142,58 +110,9 @@ class ExecutorContract(ABC):
                 assert time.monotonic() - begin < 12 * 0.05
 
     def _search(self, evaluate: Any) -> tuple[Any, MemoryStore]:
-        space, rng, store = FlatSpace(nodes=4), random.Random(1), MemoryStore(seed=5)
-        toolbox = base.Toolbox()
-        toolbox.register("select", selTournamentFraction, fraction=0.2, rng=rng)
-        toolbox.register("mutate", mutEdge, space=space, rng=rng)
-        toolbox.register("evaluate", evaluate)
-        first = tools.initRepeat(list, lambda: initTrivial(_Individual, space), 8)
-        for number, individual in enumerate(first):
-            individual[0] = number % (space.up[0] + 1)
+        rng, store = random.Random(1), MemoryStore(seed=5)
+        toolbox = make_toolbox(evaluate, rng)
         with self.make_executor() as executor:
-            population, _ = eaAsync(
-                first, toolbox, executor, n_evaluations=40, store=store, rng=rng, n_workers=self.n_workers
-            )
+            run: dict[str, Any] = {"n_evaluations": 40, "store": store, "rng": rng, "n_workers": self.n_workers}
+            population, _ = eaAsync(first_members(), toolbox, executor, **run)
         return population, store
-
-
-class SpaceContract(ABC):
-    """What operators, cost, drawing, assembly and population files need of a search space."""
-
-    @abstractmethod
-    def make_space(self) -> SearchSpace:
-        """Make a space whose class is registered by :func:`deap_nas.search_space.register_space`."""
-
-    def test_genes_within_the_bounds_are_legal(self) -> None:
-        """And have a graph."""
-        space, rng = self.make_space(), random.Random(1)
-        assert len(space.low) == len(space.up) == space.n_genes
-        for _ in range(50):
-            genes = [rng.randint(low, up) for low, up in zip(space.low, space.up, strict=True)]
-            space.validate(genes)
-            assert isinstance(space.lower(genes), Graph)
-            edges = [edge for motif in space.motifs_of(genes) for edge in motif.edges]
-            assert len(edges) == space.n_genes
-            assert space.describe(genes)
-
-    def test_genes_out_of_the_bounds_are_refused(self) -> None:
-        """By a ``GenotypeError``, which is a ``ValueError``; so is a wrong number of them."""
-        space = self.make_space()
-        for genes in ([up + 1 for up in space.up], [low - 1 for low in space.low], space.low[1:], [*space.low, 0]):
-            for method in (space.validate, space.lower, space.motifs_of):
-                assert _refuses(method, genes), f"{method.__name__} accepts {genes}"
-
-    def test_a_described_space_is_read_back(self) -> None:
-        """Equal, through JSON, pickle and deepcopy."""
-        space = self.make_space()
-        assert space_from_dict(json.loads(json.dumps(space.to_dict()))) == space
-        assert pickle.loads(pickle.dumps(space)) == space
-        assert deepcopy(space) == space
-
-
-def _refuses(method: Any, genes: list[int]) -> bool:
-    try:
-        method(genes)
-    except ValueError:
-        return True
-    return False
