@@ -11,16 +11,17 @@ from deap_nas import cli as command
 from deap_nas.errors import DatasetError, SettingsError, UnknownNameError
 from deap_nas.evaluators import SerialExecutor
 from deap_nas.store import HDF5Store, merge_runs
-from deap_nas.training import SEARCH, AccuracyFitness
+from deap_nas.training import SEARCH, AccuracyFitness, EarlyStopping, SuccessiveHalving
 from tests.toolboxes import MaxIndividual, make_toolbox
 
 SPACE = FlatSpace(nodes=3, operations=("conv_1x1", "identity"))
 
 
-def make_fitness(seed=0):
+def make_fitness(seed=0, **options):
     recipe = replace(SEARCH, steps=3, batch_size=32)
+    options = {"n_images": 300} | options
     template = NetworkTemplate.small_cifar(channels=2)
-    return AccuracyFitness(SPACE, template=template, recipe=recipe, repeats=2, device="cpu", seed=seed, n_images=300)
+    return AccuracyFitness(SPACE, template=template, recipe=recipe, repeats=2, device="cpu", seed=seed, **options)
 
 
 def search(path, seed):
@@ -54,6 +55,24 @@ def test_an_individual_that_took_its_fitness_is_replayed_by_the_one_it_took_it_f
     (number,) = [number for number, origin in enumerate(reused) if origin >= 0]
     assert command.main(["replay", run_file, "--id", str(number)]) == 0
     assert f"individual {number}, evaluation {reused[number]}, " in capsys.readouterr().out
+
+
+def test_a_stopped_individual_is_trained_to_the_rung_that_it_reached(tmp_path, capsys):
+    rng, path = random.Random(2), tmp_path / "run.h5"
+    fitness = make_fitness(stopping=EarlyStopping((0.4, 0.7), SuccessiveHalving(fraction=0.5)))
+    toolbox = make_toolbox(fitness, rng=rng, space=SPACE)
+    settings = {"fitness": fitness.to_dict(), "device": "cpu"}
+    with (
+        HDF5Store.create(path, space=SPACE, settings=settings, seed=2, n_rungs=2) as store,
+        SerialExecutor() as executor,
+    ):
+        eaAsync(toolbox.population(4), toolbox, executor, n_evaluations=8, store=store, rng=rng)
+        lengths = [len(record.evaluation.curve) for record in store]
+    assert {1, 3} <= set(lengths)
+    for number in range(8):
+        assert command.main(["replay", str(path), "--id", str(number)]) == 0
+    assert command.main(["check", str(path)]) == 0
+    assert capsys.readouterr().out.count("the same") == 8
 
 
 def test_a_member_of_a_merged_file_has_the_seed_and_the_images_of_its_run(run_file, tmp_path, capsys):
