@@ -81,3 +81,18 @@ def test_table1_prints_its_eight_rows_draws_both_figures_and_goes_on_where_it_wa
     again = run(BENCHMARKS / "table1.py", *TINY_TABLE, "--output", tmp_path / "table1")
     assert again.stdout == first.stdout
     assert {path: path.read_bytes() for path in files} == files
+
+
+def test_inheritance_prints_the_difference_over_pairs_and_both_searches():
+    done = run(
+        BENCHMARKS / "inheritance.py", "--population=2", "--evaluations=6", "--tournament=0.5", "--images=300",
+        "--channels=2", "--steps=3", "--batch-size=32", "--device=cpu",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    n_pairs = int(re.search(r"^(\d+) children, each from its parent's weights and from", done.stdout, re.MULTILINE)[1])
+    assert 1 <= n_pairs <= 4
+    counts = re.findall(r"^    after \d+ before .* (\d+) of the children$", done.stdout, re.MULTILINE)
+    assert sum(map(int, counts)) == n_pairs
+    share = float(re.search(r"parameters inherited +(\d+\.\d)% of a child's", done.stdout)[1])
+    assert 10 < share <= 100
+    assert len(re.findall(r"^  (?:inheriting|anew) +best 0\.\d{4}, median", done.stdout, re.MULTILINE)) == 2

@@ -5,6 +5,7 @@ Importing this package does not import torch; the first training does.
 
 from deap_nas.training.data import dataset_info, dataset_names
 from deap_nas.training.fitness import AccuracyFitness
+from deap_nas.training.inheritance import remove_dead_weights
 from deap_nas.training.recipes import CIFAR_EVALUATION, IMAGENET, SEARCH, Recipe
 from deap_nas.training.results import RetrainingProgress, RetrainingResult, RunResult
 from deap_nas.training.retraining import Retraining
@@ -30,4 +31,5 @@ __all__ = [
     "SuccessiveHalving",
     "dataset_info",
     "dataset_names",
+    "remove_dead_weights",
 ]

@@ -5,7 +5,7 @@ Nothing here imports torch before a training starts, so a controller and an idle
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from copy import copy
 from dataclasses import replace
 from pathlib import Path
@@ -19,12 +19,13 @@ from deap_nas.search_space import SearchSpace, space_from_dict
 from deap_nas.template import NetworkTemplate, cost
 from deap_nas.training.data import check_split, dataset_info, fetch
 from deap_nas.training.devices import check_device, choose_device
+from deap_nas.training.inheritance import Inheritance, weights_folder
 from deap_nas.training.recipes import SEARCH, Recipe
 from deap_nas.training.sources import Source
 from deap_nas.training.stopping import EarlyStopping
 
 if TYPE_CHECKING:
-    from deap_nas.training.candidate import Candidate, Repeats
+    from deap_nas.training.candidate import Candidate
 
 __all__ = ["AccuracyFitness"]
 
@@ -53,6 +54,8 @@ class AccuracyFitness:
         download: whether a dataset that is not there may be downloaded, here and now.
         n_images: use so many of the training images, always the same ones, drawn at random; by default all.
         image_size: height and width in pixels that the images are shrunk to, see :meth:`cheaper`; by default their own.
+        weights_dir: folder, seen by all workers, in which each evaluation of :func:`~deap_nas.eaAsync` leaves its
+            weights, for its children to start from; by default every training starts anew, as in the paper.
         objectives: what the values are, in order, out of ``"accuracy"``, ``"n_parameters"`` and ``"flops"``.
         stopping: ends the trainings of candidates that will not be among the best, in :func:`~deap_nas.eaAsync`; by
             default every training takes all its steps, as in the paper.
@@ -86,6 +89,7 @@ class AccuracyFitness:
         download: bool = False,
         n_images: int | None = None,
         image_size: int | None = None,
+        weights_dir: str | Path | None = None,
         objectives: Sequence[str] = ("accuracy",),
         stopping: EarlyStopping | None = None,
     ) -> None:
@@ -100,6 +104,7 @@ class AccuracyFitness:
         self.repeats = _check_repeats(repeats)
         self.device = device
         self.seed = seed
+        self.weights_dir = weights_folder(weights_dir)
         self.stopping = stopping
         check_device(device)
         check_installed("torch", extra="torch")
@@ -146,14 +151,29 @@ class AccuracyFitness:
 
         Raises:
             GenotypeError: the genes do not belong to the space.
+            SettingsError: ``weights_dir`` is not there, or another run has left its weights in it.
+            StoreError: weights cannot be read.
         """
+        seeds = (derive_seed(job.seed, repeat) for repeat in range(self.repeats))
+        candidates = (self.candidate(job.genes, seed=seed) for seed in seeds)
+        if self.weights_dir is None or job.id < 0:
+            return self._evaluate(job, candidates)
+        inheritance = Inheritance(self.weights_dir, job, self.to_dict())
+        evaluation = self._evaluate(job, inheritance.given(candidates))
+        if evaluation.status is Status.OK:
+            inheritance.save()
+        return evaluation
+
+    def _evaluate(self, job: Job, candidates: Iterable[Candidate]) -> Evaluation:
+        from deap_nas.training.candidate import Repeats
+
         try:
             size = cost(self.space, job.genes, self.template)
         except NotViableError as error:
             return Evaluation(status=Status.NOT_VIABLE, error=str(error))
         done = Evaluation(n_parameters=size.n_parameters, flops=size.flops)
         rungs = [] if self.stopping is None else self.stopping.steps(self.recipe.steps)
-        repeats = self._repeats(job)
+        repeats = Repeats(candidates)
         try:
             repeats.train([*rungs, self.recipe.steps], cutoffs=job.cutoffs)
         except DivergedError as error:
@@ -162,12 +182,6 @@ class AccuracyFitness:
             found = {"accuracy": repeats.curve[-1], "n_parameters": size.n_parameters, "flops": size.flops}
             done = replace(done, values=tuple(float(found[name]) for name in self.objectives))
         return replace(done, scores=tuple(repeats.scores), curve=tuple(repeats.curve) if rungs else ())
-
-    def _repeats(self, job: Job) -> Repeats:
-        from deap_nas.training.candidate import Repeats
-
-        seeds = (derive_seed(job.seed, repeat) for repeat in range(self.repeats))
-        return Repeats(self.candidate(job.genes, seed=seed) for seed in seeds)
 
     def candidate(self, genotype: Sequence[int], *, seed: int) -> Candidate:
         """The network of a genotype before its first step, with the images of the search.
@@ -223,7 +237,13 @@ class AccuracyFitness:
 
     @classmethod
     def from_dict(
-        cls, fields: Mapping[str, Any], *, device: str = "auto", data_dir: str | Path = "data", download: bool = False
+        cls,
+        fields: Mapping[str, Any],
+        *,
+        device: str = "auto",
+        data_dir: str | Path = "data",
+        download: bool = False,
+        weights_dir: str | Path | None = None,
     ) -> Self:
         """Make the fitness that :meth:`to_dict` described, such as the one in a population file's settings.
 
@@ -232,6 +252,7 @@ class AccuracyFitness:
             device: where to train.
             data_dir: folder in which downloaded datasets are kept.
             download: whether a dataset that is not there may be downloaded, here and now.
+            weights_dir: folder of the weights, where the fitness inherits them.
 
         Raises:
             SettingsError: a field is missing, or makes no sense.
@@ -239,6 +260,9 @@ class AccuracyFitness:
             DatasetError: the images are missing, or not those that were described.
             MissingExtraError: torch, or what reads the dataset, is not installed.
         """
+        inherits = fields.get("inherits_weights", False)
+        if inherits and weights_dir is None:
+            raise SettingsError("the fitness inherits weights: give weights_dir, the folder that they are in")
         try:
             fitness = cls(
                 space_from_dict(fields["space"]),
@@ -252,6 +276,7 @@ class AccuracyFitness:
                 download=download,
                 n_images=fields.get("n_images"),
                 image_size=fields.get("image_size"),
+                weights_dir=weights_dir if inherits else None,
                 objectives=fields["objectives"],
                 stopping=EarlyStopping.from_dict(fields["stopping"]) if "stopping" in fields else None,
             )
@@ -267,6 +292,7 @@ class AccuracyFitness:
         options = {
             "n_images": self.source.n_images,
             "image_size": self.source.image_size,
+            "inherits_weights": None if self.weights_dir is None else True,
             "stopping": None if self.stopping is None else self.stopping.to_dict(),
         }
         return {

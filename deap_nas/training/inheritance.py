@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from deap_nas.errors import SettingsError, StoreError
 from deap_nas.evaluators import Job
+from deap_nas.extras import check_installed
 from deap_nas.store import Store
 
 if TYPE_CHECKING:
@@ -22,9 +23,23 @@ if TYPE_CHECKING:
 
     from deap_nas.training.candidate import Candidate
 
-__all__ = ["Inheritance", "remove_dead_weights", "take_over", "weights_file"]
+__all__ = ["Inheritance", "remove_dead_weights", "take_over", "weights_file", "weights_folder"]
 
 _log = logging.getLogger(__name__)
+
+
+def weights_folder(weights_dir: str | os.PathLike[str] | None) -> Path | None:
+    """The folder of a run's weights, which is made if need be; None for none.
+
+    Raises:
+        MissingExtraError: safetensors is not installed.
+    """
+    if weights_dir is None:
+        return None
+    check_installed("safetensors", extra="torch")
+    folder = Path(weights_dir)
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
 
 
 def weights_file(folder: Path, number: int) -> Path:
