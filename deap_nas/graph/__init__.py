@@ -1,7 +1,18 @@
 """The lowered network: layers, operations, the graph with its passes, and its canonical key."""
 
 from deap_nas.graph.canonical import canonical_key, graph_key
-from deap_nas.graph.graph import MERGES, Graph, Lowers, Node, check_viable, prune, simplify, split_pools, viable_graph
+from deap_nas.graph.graph import (
+    MERGES,
+    Graph,
+    Lowers,
+    Node,
+    check_viable,
+    living,
+    prune,
+    simplify,
+    split_pools,
+    viable_graph,
+)
 from deap_nas.graph.layers import (
     AvgPool2d,
     BatchNorm2d,
@@ -50,6 +61,7 @@ __all__ = [
     "is_identity",
     "is_shareable",
     "layers_of",
+    "living",
     "operation_names",
     "prune",
     "register_operation",

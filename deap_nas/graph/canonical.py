@@ -12,12 +12,12 @@ from __future__ import annotations
 
 from array import array
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from hashlib import blake2b
 
 from deap_nas.graph.graph import MERGES, Graph, Lowers, Node, simplify
-from deap_nas.graph.operations import layers_of
+from deap_nas.graph.operations import is_identity, is_shareable, layers_of
 
 __all__ = ["canonical_key", "graph_key"]
 
@@ -40,17 +40,20 @@ def canonical_key(space: Lowers, genes: Sequence[int]) -> str:
 
 def graph_key(graph: Graph) -> str:
     """Key of a graph; see :func:`canonical_key`."""
-    graph, any_order = _normal(graph)
     if graph.output is None:
         return _digest(b"not viable")
-    cell = _Cell(graph, any_order)
+    n_kinds = _kinds_of_merges(graph)
+    if n_kinds > 1:
+        graph = simplify(graph)  # perhaps only one of them is left
+        n_kinds = _kinds_of_merges(graph)
+    cell = _Cell(graph, any_order=n_kinds < 2)
     colours = cell.colours()
     if all(len(cell.candidates(colours, tie)) == 1 for tie in _ties(colours)):
-        return _digest(array("q", sorted(colours)).tobytes())
+        return _digest(array("q", sorted(colours.values())).tobytes())
     colours = cell.refined(colours)
     while ties := _ties(colours):
         tie = min(ties)
-        choices = [cell.refined(_single_out(colours, node)) for node in cell.candidates(colours, tie)]
+        choices = [cell.refined(_single_out(colours, value)) for value in cell.candidates(colours, tie)]
         colours = min(choices, key=cell.written_down)
     return _digest(cell.written_down(colours).encode())
 
@@ -59,30 +62,9 @@ def _digest(content: bytes) -> str:
     return blake2b(content, digest_size=16).hexdigest()
 
 
-def _normal(graph: Graph) -> tuple[Graph, bool]:
-    """Simplify as far as the key reaches; whether the order in which merges take their inputs is without meaning.
-
-    A graph that both concatenates and adds may add channels in different orders, so there the order counts.
-    """
-    if len({node[0] for node in graph.nodes}.intersection(MERGES)) > 1:
-        graph = simplify(graph)  # perhaps only one of them is left
-    any_order = len({node[0] for node in graph.nodes}.intersection(MERGES)) < 2
-    return simplify(graph, any_order=any_order), any_order
-
-
-def _widths(nodes: Sequence[Node]) -> list[int]:
-    """Width of each node's operation in a cell of 8 channels."""
-    if not any(node[2] for node in nodes):
-        return [8] * len(nodes)
-    channels = [8]
-    for operation, inputs, width_of, _ in nodes[1:]:
-        if operation == "concat":
-            channels.append(sum([channels[i] for i in inputs]))
-        elif operation == "add":
-            channels.append(channels[inputs[0]])
-        else:
-            channels.append(_output_channels(operation, channels[inputs[0]], channels[width_of]))
-    return [channels[node[2]] for node in nodes]
+def _kinds_of_merges(graph: Graph) -> int:
+    """How many kinds of merges there are; with two, channels may be added in different orders, so the order counts."""
+    return len({node[0] for node in graph.nodes}.intersection(MERGES))
 
 
 @cache
@@ -94,91 +76,167 @@ def _output_channels(operation: str, in_channels: int, width: int) -> int:
 
 
 @cache
-def _code(operation: str) -> int:
-    """Number of an operation, the same in every process."""
-    return int.from_bytes(blake2b(operation.encode(), digest_size=7).digest(), "big")
+def _traits(operation: str) -> tuple[int, bool, bool]:
+    """Number of an operation, the same in every process; whether it is an identity, and whether it is shareable."""
+    return _number(operation), is_identity(operation), is_shareable(operation)
+
+
+@cache
+def _number(name: str) -> int:
+    return int.from_bytes(blake2b(name.encode(), digest_size=7).digest(), "big")
+
+
+#: A node of a simplified graph: its operation, the indices of the values that it takes, the channels that it takes as
+#: its width in a cell of 8 channels, and the index of the value that has them.
+_Value = tuple[str, tuple[int, ...], int, int]
 
 
 class _Cell:
-    """A graph whose nodes are to be coloured.
+    """The values of a cell, each once, and their colours.
+
+    It simplifies the graph as :func:`~deap_nas.graph.simplify` does, but makes no graph of it.
 
     Args:
-        graph: simplified, so its last node is its output.
+        graph: with an output.
         any_order: the order in which merges take their inputs is without meaning.
     """
 
-    def __init__(self, graph: Graph, any_order: bool) -> None:
-        self._nodes = graph.nodes
+    def __init__(self, graph: Graph, *, any_order: bool) -> None:
         self._any_order = any_order
-        self._widths = _widths(graph.nodes)
+        self._values: list[_Value] = [("input", (), 8, 0)]
+        self._channels = [8]
+        #: Colour of each value by everything below it.
+        self._below = [hash((_number("input"), 8))]
+        place = self._walk(graph.nodes)
+        self._output = place[graph.output or 0]
 
-    def colours(self) -> list[int]:
-        """Colour each node by everything below it and everything above it, in two passes.
+    def _walk(self, nodes: Sequence[Node]) -> list[int]:
+        """Add the values of all nodes; gives the index of each node's value."""
+        values, channels, below = self._values, self._channels, self._below
+        place = [0]
+        known: dict[tuple[str, tuple[int, ...]], int] = {}
+        for operation, inputs, width_of, _ in nodes[1:]:
+            if operation in MERGES:
+                place.append(self._merge(operation, [place[i] for i in inputs], known))
+                continue
+            number, is_nothing, is_shared = _traits(operation)
+            source = place[inputs[0]]
+            if is_nothing:
+                place.append(source)
+                continue
+            sources = (source,)
+            new = len(values)
+            index = known.setdefault((operation, sources), new) if is_shared else new
+            place.append(index)
+            if index == new:
+                width = channels[place[width_of]]
+                values.append((operation, sources, width, place[width_of]))
+                channels.append(_output_channels(operation, channels[source], width))
+                below.append(hash((number, width, below[source])))
+        return place
+
+    def _merge(self, merge: str, sources: Sequence[int], known: dict[tuple[str, tuple[int, ...]], int]) -> int:
+        values = self._values
+        flat: list[int] = []
+        for index in sources:
+            value = values[index]
+            if value[0] == merge:
+                flat.extend(value[1])
+            else:
+                flat.append(index)
+        if len(flat) == 1:
+            return flat[0]
+        colours = [self._below[i] for i in flat]
+        if self._any_order:
+            flat.sort()
+            colours.sort()
+        inputs = tuple(flat)
+        new = len(values)
+        index = known.setdefault((merge, inputs), new)
+        if index == new:
+            values.append((merge, inputs, 8, 0))
+            channels = [self._channels[i] for i in flat]
+            self._channels.append(sum(channels) if merge == "concat" else channels[0])
+            self._below.append(hash((_number(merge), 8, *colours)))
+        return index
+
+    def colours(self) -> dict[int, int]:
+        """Colour each value that the output depends on by everything below it and everything above it.
 
         A hash of 64 bits is enough: that two networks of a search share all their colours by accident is less likely
         than an error of the machine. That of a tuple of integers is the same in every process.
         """
-        below: list[int] = []
-        for (operation, inputs, _, _), width in zip(self._nodes, self._widths, strict=True):
-            values = [below[i] for i in inputs]
-            if self._any_order:
-                values.sort()
-            below.append(hash((_code(operation), width, *values)))
-        seen_from: list[list[int]] = [[] for _ in below]
-        for index in range(len(below) - 1, -1, -1):
+        colours: dict[int, int] = {}
+        seen_from: list[list[int] | None] = [None] * (self._output + 1)  # None where nothing depends on the value
+        seen_from[0], seen_from[self._output] = [], []
+        any_order, values, below = self._any_order, self._values, self._below
+        for index in range(self._output, -1, -1):
             above = seen_from[index]
+            if above is None:
+                continue
             above.sort()
-            below[index] = colour = hash((below[index], *above))
-            for position, source in enumerate(self._nodes[index][1]):
-                seen_from[source].append(colour if self._any_order else hash((colour, position)))
-        return below
+            colours[index] = colour = hash((below[index], *above))
+            _, inputs, _, width_of = values[index]
+            if width_of and seen_from[width_of] is None:
+                seen_from[width_of] = []
+            seen = colour
+            for position, source in enumerate(inputs):
+                if not any_order:
+                    seen = hash((colour, position))
+                others = seen_from[source]
+                if others is None:
+                    seen_from[source] = [seen]
+                else:
+                    others.append(seen)
+        return colours
 
-    def refined(self, colours: Sequence[int]) -> list[int]:
+    def refined(self, colours: Mapping[int, int]) -> dict[int, int]:
         """Split colours by the colours of inputs and consumers until nothing splits any more; ranks from 0."""
         n_colours = 0
-        while len(set(colours)) > n_colours:
-            n_colours = len(set(colours))
-            consumers: list[list[tuple[int, int]]] = [[] for _ in colours]
-            for index, node in enumerate(self._nodes):
-                for position, source in enumerate(node.inputs):
-                    consumers[source].append((colours[index], 0 if self._any_order else position))
-            around = [
-                (colour, self._inputs(node, colours), tuple(sorted(above)))
-                for colour, node, above in zip(colours, self._nodes, consumers, strict=True)
-            ]
-            ranks = {key: rank for rank, key in enumerate(sorted(set(around)))}
-            colours = [ranks[key] for key in around]
-        return list(colours)
+        while len(set(colours.values())) > n_colours:
+            n_colours = len(set(colours.values()))
+            consumers: dict[int, list[tuple[int, int]]] = {index: [] for index in colours}
+            for index, colour in colours.items():
+                for position, source in enumerate(self._values[index][1]):
+                    consumers[source].append((colour, 0 if self._any_order else position))
+            around = {
+                index: (colour, self._inputs(index, colours), tuple(sorted(consumers[index])))
+                for index, colour in colours.items()
+            }
+            ranks = {key: rank for rank, key in enumerate(sorted(set(around.values())))}
+            colours = {index: ranks[key] for index, key in around.items()}
+        return dict(colours)
 
-    def candidates(self, colours: Sequence[int], tie: int) -> list[int]:
-        """Nodes of the tied colour worth singling out: one suffices where they are plain twins."""
-        tied = [index for index, colour in enumerate(colours) if colour == tie]
-        surroundings = {(self._nodes[index].inputs, self._consumers(index)) for index in tied}
+    def candidates(self, colours: Mapping[int, int], tie: int) -> list[int]:
+        """Values of the tied colour worth singling out: one suffices where they are plain twins."""
+        tied = [index for index, colour in colours.items() if colour == tie]
+        surroundings = {(self._values[index][1], self._consumers(index, colours)) for index in tied}
         return tied[:1] if self._any_order and len(surroundings) == 1 else tied
 
-    def written_down(self, colours: Sequence[int]) -> str:
-        """The whole graph as text, each node under its colour; complete once every colour is one node's own."""
+    def written_down(self, colours: Mapping[int, int]) -> str:
+        """The whole graph as text, each value under its colour; complete once every colour is one value's own."""
         lines = sorted(
-            (colour, node.operation, width, self._inputs(node, colours))
-            for colour, node, width in zip(colours, self._nodes, self._widths, strict=True)
+            (colour, self._values[index][0], self._values[index][2], self._inputs(index, colours))
+            for index, colour in colours.items()
         )
-        return repr((lines, colours[-1]))
+        return repr((lines, colours[self._output]))
 
-    def _inputs(self, node: Node, colours: Sequence[int]) -> tuple[int, ...]:
-        values = [colours[i] for i in node.inputs]
+    def _inputs(self, index: int, colours: Mapping[int, int]) -> tuple[int, ...]:
+        values = [colours[i] for i in self._values[index][1]]
         return tuple(sorted(values) if self._any_order else values)
 
-    def _consumers(self, index: int) -> tuple[tuple[int, int], ...]:
-        return tuple((i, node.inputs.count(index)) for i, node in enumerate(self._nodes) if index in node.inputs)
+    def _consumers(self, index: int, colours: Mapping[int, int]) -> tuple[tuple[int, int], ...]:
+        inputs_of = ((i, self._values[i][1]) for i in colours)
+        return tuple((i, inputs.count(index)) for i, inputs in inputs_of if index in inputs)
 
 
-def _ties(colours: Sequence[int]) -> list[int]:
-    """Colours that several nodes share."""
-    if len(set(colours)) == len(colours):
+def _ties(colours: Mapping[int, int]) -> list[int]:
+    """Colours that several values share."""
+    if len(set(colours.values())) == len(colours):
         return []
-    return [colour for colour, count in Counter(colours).items() if count > 1]
+    return [colour for colour, count in Counter(colours.values()).items() if count > 1]
 
 
-def _single_out(colours: Sequence[int], node: int) -> list[int]:
-    """Give one node a colour of its own, just before the nodes it was tied with."""
-    return [2 * colour + (colour == colours[node] and index != node) for index, colour in enumerate(colours)]
+def _single_out(colours: Mapping[int, int], value: int) -> dict[int, int]:
+    """Give one value a colour of its own, just before the values it was tied with."""
+    return {index: 2 * colour + (colour == colours[value] and index != value) for index, colour in colours.items()}

@@ -12,7 +12,18 @@ from typing import NamedTuple, Protocol
 from deap_nas.errors import NotViableError
 from deap_nas.graph.operations import is_by_channel, is_identity, is_shareable
 
-__all__ = ["MERGES", "Graph", "Lowers", "Node", "check_viable", "prune", "simplify", "split_pools", "viable_graph"]
+__all__ = [
+    "MERGES",
+    "Graph",
+    "Lowers",
+    "Node",
+    "check_viable",
+    "living",
+    "prune",
+    "simplify",
+    "split_pools",
+    "viable_graph",
+]
 
 #: Operations that take several values: concatenation along the channels, and the sum.
 MERGES = ("concat", "add")
@@ -49,21 +60,9 @@ class Lowers(Protocol):
         ...
 
 
-def prune(graph: Graph) -> Graph:
-    """Drop the nodes that the output does not depend on. Keeps what is computed, and the order of the nodes."""
-    nodes, output = graph.nodes, graph.output
-    if output is None:
-        return Graph(nodes[:1], None)
-    living = _living(nodes, output)
-    if len(living) == len(nodes):
-        return graph
-    place = {old: new for new, old in enumerate(living)}
-    kept = [nodes[index] for index in living]
-    return Graph(tuple([Node(n[0], tuple([place[i] for i in n[1]]), place[n[2]], n[3]) for n in kept]), place[output])
-
-
-def _living(nodes: Sequence[Node], output: int) -> list[int]:
+def living(graph: Graph) -> list[int]:
     """Indices of the nodes that the output depends on, the input's included, in order."""
+    nodes, output = graph.nodes, graph.output or 0
     is_needed = [False] * (output + 1)
     is_needed[0] = is_needed[output] = True
     for index in range(output, 0, -1):
@@ -75,25 +74,34 @@ def _living(nodes: Sequence[Node], output: int) -> list[int]:
     return [index for index, needed in enumerate(is_needed) if needed]
 
 
-def simplify(graph: Graph, *, any_order: bool = False) -> Graph:
+def prune(graph: Graph) -> Graph:
+    """Drop the nodes that the output does not depend on. Keeps what is computed, and the order of the nodes."""
+    nodes, output = graph.nodes, graph.output
+    if output is None:
+        return Graph(nodes[:1], None)
+    kept = living(graph)
+    if len(kept) == len(nodes):
+        return graph
+    place = {old: new for new, old in enumerate(kept)}
+    left = [nodes[index] for index in kept]
+    return Graph(tuple([Node(n[0], tuple([place[i] for i in n[1]]), place[n[2]], n[3]) for n in left]), place[output])
+
+
+def simplify(graph: Graph) -> Graph:
     """Prune, drop identities, flatten nested merges and compute equal values once.
 
     Keeps what is computed, up to the order in which an addition sums, every weight with its path, and the order of
     the nodes. The weights of two nodes are never the same, so only nodes without weights can have equal values.
-
-    Args:
-        graph: the graph.
-        any_order: take merges of the same values in another order for equal, as canonical keys do.
     """
     if graph.output is None:
         return Graph(graph.nodes[:1], None)
     nodes = [graph.nodes[0]]
     place = [0] * (graph.output + 1)  # old index -> new index
     known: dict[tuple[str, tuple[int, ...]], int] = {}
-    for index in _living(graph.nodes, graph.output)[1:]:
+    for index in living(graph)[1:]:
         operation, inputs, width_of, path = graph.nodes[index]
         if operation in MERGES:
-            inputs = _flatten(operation, [place[i] for i in inputs], nodes, any_order)
+            inputs = _flatten(operation, [place[i] for i in inputs], nodes)
             is_nothing, is_shared = len(inputs) == 1, True
         else:
             inputs = (place[inputs[0]],)
@@ -107,7 +115,7 @@ def simplify(graph: Graph, *, any_order: bool = False) -> Graph:
     return prune(Graph(tuple(nodes), place[graph.output]))
 
 
-def _flatten(merge: str, inputs: Sequence[int], nodes: Sequence[Node], any_order: bool) -> tuple[int, ...]:
+def _flatten(merge: str, inputs: Sequence[int], nodes: Sequence[Node]) -> tuple[int, ...]:
     """Replace inputs that are the same merge by their own inputs."""
     flat: list[int] = []
     for index in inputs:
@@ -116,7 +124,7 @@ def _flatten(merge: str, inputs: Sequence[int], nodes: Sequence[Node], any_order
             flat.extend(node[1])
         else:
             flat.append(index)
-    return tuple(sorted(flat) if any_order else flat)
+    return tuple(flat)
 
 
 def split_pools(graph: Graph) -> Graph:
@@ -134,7 +142,7 @@ def split_pools(graph: Graph) -> Graph:
     for operation, inputs, width_of, path in graph.nodes[1:]:
         sources = [place[i] for i in inputs]
         if operation in MERGES:
-            node = Node(operation, _flatten(operation, sources, nodes, False))
+            node = Node(operation, _flatten(operation, sources, nodes))
         elif nodes[sources[0]].operation == "concat" and is_by_channel(operation) and not is_whole[inputs[0]]:
             first = len(nodes)
             nodes.extend([Node(operation, (part,), 0, path) for part in nodes[sources[0]].inputs])

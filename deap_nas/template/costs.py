@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from deap_nas.graph import Lowers, check_viable, prune, simplify
+from deap_nas.graph import Lowers, check_viable, living, simplify
 from deap_nas.template.expansion import lay_out
 from deap_nas.template.template import NetworkTemplate
 
@@ -37,7 +37,7 @@ def cost(space: Lowers, genes: Sequence[int], template: NetworkTemplate) -> Cost
     """
     graph = space.lower(genes)
     check_viable(graph)
-    layout = lay_out(prune(graph), template)
+    layout = lay_out(graph, template, among=living(graph))
     if any(value.flops and not value.n_parameters for value in layout.values):
         layout = lay_out(simplify(graph), template)  # work without weights is done once where it is the same
     return Cost(

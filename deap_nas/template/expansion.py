@@ -141,36 +141,45 @@ class _Frame(NamedTuple):
 class Layout(NamedTuple):
     """A network before it is written down as steps."""
 
-    #: One for each node of the cell.
+    #: One for each node that was laid out.
     values: Sequence[_Value]
     frame: _Frame
 
 
-def lay_out(cell: Graph, template: NetworkTemplate) -> Layout:
+def lay_out(cell: Graph, template: NetworkTemplate, *, among: Sequence[int] | None = None) -> Layout:
     """Layers and shapes of everything in a network.
+
+    Args:
+        cell: the cell.
+        template: the network around it.
+        among: indices of the nodes to lay out, in order, with the input and the output and whatever they depend on;
+            by default all.
 
     Raises:
         SettingsError: the cell adds values of different shapes, or concatenates values of different sizes.
     """
+    among = range(len(cell.nodes)) if among is None else among
     inputs = _frame(template, None).inputs  # as they are where the cells keep the size of their input
     while True:
-        values = _values(cell.nodes, inputs)
+        values = _values(cell.nodes, among, inputs)
         frame = _frame(template, values[cell.output or 0].shapes)
         if frame.inputs is inputs:
-            return Layout(values, frame)
+            return Layout([values[index] for index in among], frame)
         inputs = frame.inputs
 
 
-def _values(nodes: Sequence[Node], inputs: _Shapes) -> list[_Value]:
-    values = [_value(tuple([Chain((), 0, 0, shape) for shape in inputs.of_cells]))]
-    shapes = [inputs]
-    for operation, sources, width_of, _ in nodes[1:]:
+def _values(nodes: Sequence[Node], among: Sequence[int], inputs: _Shapes) -> list[_Value]:
+    """Value of each node; those that are not among the ones to lay out have the input's."""
+    values = [_value(tuple([Chain((), 0, 0, shape) for shape in inputs.of_cells]))] * len(nodes)
+    shapes = [inputs] * len(nodes)
+    for index in among[1:]:
+        operation, sources, width_of, _ = nodes[index]
         if operation in MERGES:
             value = _merged(operation, tuple([shapes[i] for i in sources]))
         else:
             value = _operation(operation, shapes[sources[0]], shapes[width_of])
-        values.append(value)
-        shapes.append(value[0])
+        values[index] = value
+        shapes[index] = value[0]
     return values
 
 

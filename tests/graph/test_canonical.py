@@ -161,6 +161,13 @@ def test_projections_to_different_widths_have_different_keys():
     assert graph_key(Graph(nodes[:3], 2)) != graph_key(Graph((*nodes[:2], nodes[3]), 2))
 
 
+def test_pools_of_a_concatenation_in_two_orders_are_one_value():
+    start = (Node("input"), Node("conv_1x1", (0,)), Node("concat", (0, 1)), Node("concat", (1, 0)))
+    twice = (*start, Node("max_pool_3x3", (2,)), Node("max_pool_3x3", (3,)), Node("concat", (4, 5)))
+    once = (*start[:3], Node("max_pool_3x3", (2,)), Node("concat", (3, 3)))
+    assert graph_key(Graph(twice, 6)) == graph_key(Graph(once, 4))
+
+
 def test_values_that_differ_in_their_width_alone_may_come_in_any_order():
     wide, narrow = Node("conv_1x1", (1,), width_of=1), Node("conv_1x1", (1,))
     start = (Node("input"), Node("concat", (0, 0)))

@@ -111,14 +111,6 @@ def test_simplify_shares_equal_pools_but_not_equal_convolutions():
     assert simplify(convs) == convs
 
 
-def test_simplify_in_any_order_computes_merges_of_the_same_values_once():
-    start = (Node("input"), Node("conv_1x1", (0,)), Node("concat", (0, 1)), Node("concat", (1, 0)))
-    pools = Graph((*start, Node("max_pool_3x3", (2,)), Node("max_pool_3x3", (3,)), Node("concat", (4, 5))), 6)
-    assert simplify(pools) == pools
-    once = (*start[:3], Node("max_pool_3x3", (2,)), Node("concat", (3, 3)))
-    assert simplify(pools, any_order=True) == Graph(once, 4)
-
-
 def test_simplify_keeps_both_inputs_of_a_merge_of_a_value_with_itself():
     graph = Graph((Node("input"), Node("identity", (0,)), Node("concat", (0, 1))), 2)
     assert simplify(graph) == Graph((Node("input"), Node("concat", (0, 0))), 1)
