@@ -9,7 +9,7 @@ import pytest
 from deap_nas import FlatSpace, Genotype, NetworkTemplate, eaAsync
 from deap_nas import cli as command
 from deap_nas.errors import DatasetError, SettingsError, UnknownNameError
-from deap_nas.evaluators import SerialExecutor
+from deap_nas.evaluators import Job, Runner, SerialExecutor
 from deap_nas.store import HDF5Store, merge_runs
 from deap_nas.training import SEARCH, AccuracyFitness, EarlyStopping, SuccessiveHalving
 from tests.toolboxes import MaxIndividual, make_toolbox
@@ -55,6 +55,47 @@ def test_an_individual_that_took_its_fitness_is_replayed_by_the_one_it_took_it_f
     (number,) = [number for number, origin in enumerate(reused) if origin >= 0]
     assert command.main(["replay", run_file, "--id", str(number)]) == 0
     assert f"individual {number}, evaluation {reused[number]}, " in capsys.readouterr().out
+
+
+@pytest.fixture(scope="module")
+def inheriting_run(tmp_path_factory):
+    """A file of a network, a genotype that is none, and a child of each."""
+    folder = tmp_path_factory.mktemp("inheriting")
+    fitness, genes = make_fitness(weights_dir=folder / "run-weights"), ([1, 1, 0], [0, 0, 0], [1, 0, 1], [1, 1, 0])
+    settings = {"fitness": fitness.to_dict(), "device": "cpu"}
+    with HDF5Store.create(folder / "run.h5", space=SPACE, settings=settings, seed=5) as store:
+        jobs = [Job(n, Genotype(genes[n]), store.seed_of(n), parent) for n, parent in enumerate((-1, -1, 0, 1))]
+        store.submit(jobs, random.Random(0).getstate())
+        for job in jobs:
+            evaluation = Runner(fitness)(job)
+            store.append(job.genes, replace(evaluation, values=evaluation.values or (0.0,)))
+    return folder / "run.h5"
+
+
+def test_an_individual_is_replayed_from_the_weights_of_its_parent(inheriting_run, tmp_path, capsys):
+    weights = inheriting_run.with_name("run-weights")
+    before = {path.name: path.read_bytes() for path in weights.iterdir()}
+    assert sorted(before) == ["0.safetensors", "2.safetensors", "3.safetensors"]
+    for number in range(4):
+        assert command.main(["replay", str(inheriting_run), "--id", str(number)]) == 0
+    assert {path.name: path.read_bytes() for path in weights.iterdir()} == before
+    capsys.readouterr()
+    moved = tmp_path / "moved.h5"
+    moved.write_bytes(inheriting_run.read_bytes())
+    assert command.main(["replay", str(moved), "--id", "3"]) == 0  # it inherited nothing
+    assert command.main(["replay", str(moved), "--id", "2"]) == 1
+    path = tmp_path / "moved-weights" / "0.safetensors"
+    error = f"deap-nas: {path} is not there: the weights of the parent, individual 0; see --weights-dir\n"
+    assert capsys.readouterr().err == error
+    assert command.main(["replay", str(moved), "--id", "2", "--weights-dir", str(weights)]) == 0
+
+
+def test_an_individual_of_a_merged_file_is_replayed_from_the_weights_of_its_run(inheriting_run, tmp_path):
+    other = tmp_path / "other.h5"
+    other.write_bytes(inheriting_run.read_bytes())
+    merge_runs(tmp_path / "merged.h5", [inheriting_run, other])
+    weights = str(inheriting_run.with_name("run-weights"))
+    assert command.main(["replay", str(tmp_path / "merged.h5"), "--id", "6", "--weights-dir", weights]) == 0
 
 
 def test_a_stopped_individual_is_trained_to_the_rung_that_it_reached(tmp_path, capsys):

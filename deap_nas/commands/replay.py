@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import argparse
 import math
+import shutil
 from collections.abc import Mapping
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from deap_nas.commands.options import chosen_member
@@ -17,12 +20,14 @@ from deap_nas.store import HDF5Store
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
 
+    from deap_nas.training import AccuracyFitness
+
 __all__ = ["add_replay"]
 
 _DESCRIPTION = """\
 Train an individual of a search again, as it was trained: with the fitness that the file's settings describe, from the
-seed that belongs to its id. On the same device, with the same versions, the scores are the same to the last bit. The
-exit status is 1 if they are not.
+seed that belongs to its id, and with what it inherited of its parent's weights. On the same device, with the same
+versions, the scores are the same to the last bit. The exit status is 1 if they are not.
 """
 
 
@@ -34,35 +39,64 @@ def add_replay(commands: _SubParsersAction[argparse.ArgumentParser], file: argpa
     parser.add_argument("--id", type=int, metavar="N", help="which individual (default: the best)")
     parser.add_argument("--device", metavar="NAME", help="cpu, cuda, cuda:1, ... (default: that of the search)")
     parser.add_argument("--data-dir", metavar="FOLDER", help="of cifar10 and cifar100 (default: that of the search)")
+    parser.add_argument(
+        "--weights-dir",
+        type=Path,
+        metavar="FOLDER",
+        help="of inherited weights (default: FILE-weights, beside FILE.h5)",
+    )
     parser.add_argument("--download", action="store_true", help="fetch cifar10 or cifar100 if it is not there")
     parser.set_defaults(run=_replay)
 
 
 def _replay(options: argparse.Namespace) -> None:
-    from deap_nas.training import AccuracyFitness
-
-    with HDF5Store.read(options.file) as store:
+    with HDF5Store.read(options.file) as store, TemporaryDirectory() as weights_dir:
         fields = chosen_member(store, options)
         # one that took the fitness of another was not trained itself
         origin = fields["id"] if fields["reused"] < 0 else fields["reused"]
         settings, seed, trained = store.settings_of(origin), store.seed_of(origin), member(store, origin)
-    if not isinstance(settings.get("fitness"), dict):
-        raise SettingsError(
-            f"{options.file} does not say how its individuals were evaluated: its settings lack fitness"
-        )
-    fitness = AccuracyFitness.from_dict(
-        settings["fitness"],
-        device=options.device or settings.get("device", "auto"),
-        data_dir=options.data_dir or settings.get("data_dir", "data"),
-        download=options.download,
-    )
-    again = Runner(fitness)(Job(origin, Genotype(trained["genes"]), seed, cutoffs=_cutoffs(trained)))
+        fitness = _fitness(settings, options, weights_dir)
+        if fitness.weights_dir is not None:
+            _copy_weights(store, trained["parent"], options.weights_dir, Path(weights_dir))
+        cutoffs = _cutoffs(trained)
+        again = Runner(fitness)(Job(origin, Genotype(trained["genes"]), seed, trained["parent"], cutoffs=cutoffs))
     print(f"individual {fields['id']}, evaluation {origin}, seed {seed}, on {fitness.device}")
     print(f"recorded  {_in_words(fields['status'], fields['scores'], fields['error'])}")
     print(f"now       {_in_words(again.status.name, list(again.scores), again.error)}")
     if (again.status.name, list(again.scores)) != (fields["status"], fields["scores"]):
         raise StoreError(f"individual {fields['id']} of {options.file} does not come out as it is recorded")
     print("the same")
+
+
+def _fitness(settings: Mapping[str, Any], options: argparse.Namespace, weights_dir: str) -> AccuracyFitness:
+    """The fitness of a run, which leaves its weights in a folder of our own."""
+    from deap_nas.training import AccuracyFitness
+
+    if not isinstance(settings.get("fitness"), dict):
+        raise SettingsError(
+            f"{options.file} does not say how its individuals were evaluated: its settings lack fitness"
+        )
+    return AccuracyFitness.from_dict(
+        settings["fitness"],
+        device=options.device or settings.get("device", "auto"),
+        data_dir=options.data_dir or settings.get("data_dir", "data"),
+        download=options.download,
+        weights_dir=weights_dir,
+    )
+
+
+def _copy_weights(store: HDF5Store, parent: int, weights_dir: Path | None, copies: Path) -> None:
+    """Copy the weights that an individual left to its children, if it left any."""
+    from deap_nas.training.inheritance import weights_file
+
+    fields = None if parent < 0 else member(store, parent)
+    if fields is None or fields["status"] != Status.OK.name or fields["reused"] >= 0:
+        return
+    first_id = max((run["first_id"] for run in store.sources if run["first_id"] <= parent), default=0)
+    path = weights_file(weights_dir or store.path.with_name(f"{store.path.stem}-weights"), parent - first_id)
+    if not path.exists():
+        raise StoreError(f"{path} is not there: the weights of the parent, individual {parent}; see --weights-dir")
+    shutil.copyfile(path, weights_file(copies, parent))
 
 
 def _cutoffs(trained: Mapping[str, Any]) -> tuple[float, ...]:
