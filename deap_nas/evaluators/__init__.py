@@ -12,7 +12,7 @@ from deap_nas.evaluators.links import is_survivable
 from deap_nas.evaluators.mpi import mpi_executor
 from deap_nas.evaluators.process import ProcessExecutor
 from deap_nas.evaluators.ranks import MPIExecutor
-from deap_nas.evaluators.run import Runner
+from deap_nas.evaluators.run import Runner, WorkerFilter
 from deap_nas.evaluators.serial import SerialExecutor
 
 __all__ = [
@@ -29,6 +29,7 @@ __all__ = [
     "SerialExecutor",
     "Status",
     "Stopping",
+    "WorkerFilter",
     "derive_seed",
     "is_survivable",
     "mpi_executor",

@@ -113,6 +113,8 @@ def _take_seat(rank: int, seats: list[Seat]) -> None:
     if gpu is not None:
         os.environ["CUDA_VISIBLE_DEVICES"] = gpu
     set_worker(rank)
+    place, n_threads = "CPU" if gpu is None else f"GPU {gpu}", os.environ["OMP_NUM_THREADS"]
+    _log.info("rank %d serves on %s, with OMP_NUM_THREADS=%s", rank, place, n_threads)
 
 
 def _check_positive(**numbers: float | None) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import socket
 import time
@@ -21,7 +22,7 @@ from deap_nas.errors import (
 )
 from deap_nas.evaluators.evaluation import DetailedFitness, Evaluation, Job, JobFitness, Status
 
-__all__ = ["Runner", "is_isolated", "set_worker"]
+__all__ = ["Runner", "WorkerFilter", "is_isolated", "set_worker"]
 
 #: Errors that every evaluation of the run would meet; the search loop decides what becomes of them.
 _WRONG_SETTINGS = (DatasetError, MissingExtraError, SettingsError, UnknownNameError)
@@ -33,6 +34,23 @@ def set_worker(number: int) -> None:
     """Tell this process which worker it is; evaluations carry the number."""
     global _worker  # noqa: PLW0603 - one process is one worker
     _worker = number
+
+
+class WorkerFilter(logging.Filter):
+    """Tells each log record, none of which it holds back, where it was made: ``worker`` and ``host``.
+
+    ``worker`` is the number of the worker, as in the population file: its MPI rank, or its number among processes; -1
+    in a process that is none, such as rank 0. Add it to a handler, since a filter of a logger sees only the records
+    that were made with that very logger::
+
+        logging.basicConfig(format="%(host)s worker %(worker)d %(levelname)s %(message)s", level=logging.INFO)
+        logging.getLogger().handlers[0].addFilter(WorkerFilter())
+    """
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Add the attributes."""
+        vars(record).update(worker=_worker, host=socket.gethostname())
+        return True
 
 
 @dataclass(frozen=True)

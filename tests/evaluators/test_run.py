@@ -1,3 +1,5 @@
+import io
+import logging
 import os
 import pickle
 import socket
@@ -9,7 +11,7 @@ import numpy as np
 import pytest
 
 from deap_nas import Evaluation, Genotype, Status
-from deap_nas.evaluators import Job, JobFitness, Runner, run
+from deap_nas.evaluators import Job, JobFitness, Runner, WorkerFilter, run
 from tests import toolboxes
 from tests.toolboxes import SeedFitness, WrongFitness, gene_sum, make_toolbox
 
@@ -115,6 +117,19 @@ def test_the_worker_is_its_number_and_without_one_its_process(monkeypatch):
     assert Runner(gene_sum)(JOB).worker == os.getpid()
     run.set_worker(5)
     assert Runner(gene_sum)(JOB).worker == 5
+
+
+def test_log_records_tell_the_worker_and_the_host_whatever_their_logger(monkeypatch):
+    stream = io.StringIO()
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(logging.Formatter("%(host)s %(worker)d %(message)s"))
+    handler.addFilter(WorkerFilter())
+    monkeypatch.setattr(run, "_worker", -1)
+    for number, name in ((-1, "deap_nas.one"), (3, "another")):
+        run.set_worker(number)
+        record = logging.getLogger(name).makeRecord(name, logging.INFO, "file", 1, "text", (), None)
+        assert handler.handle(record)
+    assert stream.getvalue() == f"{socket.gethostname()} -1 text\n{socket.gethostname()} 3 text\n"
 
 
 def test_a_runner_pickles_with_its_fitness():

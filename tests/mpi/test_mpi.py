@@ -1,6 +1,7 @@
 """Real mpirun with 1, 3 and 6 ranks."""
 
 import json
+import socket
 
 import pytest
 
@@ -67,6 +68,41 @@ def test_waiting_ranks_sleep():
 
 def test_two_searches_share_the_ranks_by_communicators():
     assert sorted(program("half", n_ranks=5)) == [[1, 0, 2, 4, 6], [2, 0, 2, 4, 6]]
+
+
+def test_log_records_tell_the_worker_and_the_host_also_in_child_processes_of_ranks(tmp_path):
+    script = tmp_path / "script.py"
+    script.write_text("""
+import logging, time
+from deap_nas.evaluators import WorkerFilter, mpi_executor
+
+logging.basicConfig(format="%(host)s worker %(worker)d %(levelname)s %(message)s", level=logging.INFO)
+logging.getLogger().handlers[0].addFilter(WorkerFilter())
+
+def call(how):
+    logging.getLogger("mine").warning("call %s", how)
+    time.sleep(0.2)  # long enough for every rank to get one
+
+def isolated(how):
+    call(how)
+
+isolated.isolated = True
+
+if __name__ == "__main__":
+    with mpi_executor() as executor:
+        if executor is not None:
+            logging.getLogger("mine").info("begin")
+            for function in (call, isolated):
+                list(executor.map(function, [function.__name__] * 2))
+""")
+    done = run(script, n_ranks=3, variables={"CUDA_VISIBLE_DEVICES": "", "OMP_NUM_THREADS": "1"})
+    assert done.returncode == 0, done.stderr
+    host = socket.gethostname()
+    expected = [f"{host} worker -1 INFO begin"]
+    for rank in (1, 2):
+        expected += [f"{host} worker {rank} WARNING call {how}" for how in ("call", "isolated")]
+        expected += [f"{host} worker {rank} INFO rank {rank} serves on CPU, with OMP_NUM_THREADS=1"]
+    assert sorted(done.stderr.splitlines()) == sorted(expected)
 
 
 def test_exception_on_rank_0_ends_the_job_with_its_traceback_once():
