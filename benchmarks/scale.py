@@ -23,7 +23,7 @@ from machine import describe
 
 import deap_nas
 from deap_nas.evaluators import Evaluation
-from deap_nas.evaluators.controller import CALL, NUMBER, RESULT, Call, CallEnd, Controller
+from deap_nas.evaluators.controller import CALL, NUMBER, RESULT, Call, Controller
 from deap_nas.store import HDF5Store, MemoryStore
 
 creator.create("FitnessMax", base.Fitness, weights=(1.0,))
@@ -71,7 +71,7 @@ class Simulation(Executor):
             self._let_time_pass()
             ended = self._controller.step()
             if ended:
-                return [(call.token, CallEnd(call)) for call in ended]
+                return [(call.token, call) for call in ended]
             self.now = max(self.now, self._events[0][0])
 
     def close(self):

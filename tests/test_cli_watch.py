@@ -13,6 +13,7 @@ from deap_nas.commands import pulse as pulses
 from deap_nas.commands.pulse import take_pulse
 from deap_nas.evaluators import Evaluation, Job, Status
 from deap_nas.store import HDF5Store
+from tests.launch import HEED_INTERRUPTS
 from tests.store.test_hdf5 import GENES, create
 
 NOW = 1_000_000.0
@@ -148,8 +149,8 @@ def read_until(terminal, text):
 
 def test_on_a_terminal_it_has_a_screen_of_its_own_until_ctrl_c(store):
     ours, theirs = pty.openpty()
-    command = [sys.executable, "-m", "deap_nas.cli", "watch", "--interval", "0.05", str(store.path)]
-    with subprocess.Popen(command, stdout=theirs, stderr=theirs, start_new_session=True) as watcher:
+    watch = [sys.executable, "-m", "deap_nas.cli", "watch", "--interval", "0.05", str(store.path)]
+    with subprocess.Popen([*HEED_INTERRUPTS, *watch], stdout=theirs, stderr=theirs, start_new_session=True) as watcher:
         os.close(theirs)
         seen = read_until(ours, b"\x1b[J\x1b[H")  # it has drawn itself anew
         watcher.send_signal(signal.SIGINT)

@@ -16,16 +16,16 @@ import struct
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from typing import Any, Protocol
 
 from deap_nas.errors import ExecutorError, LostWorkerError, NoWorkerError
 
-__all__ = ["BEAT", "CALL", "FUNCTION", "NUMBER", "RESULT", "STOP", "Call", "CallEnd", "Controller", "Transport"]
+__all__ = ["BEAT", "CALL", "FUNCTION", "NUMBER", "RESULT", "STOP", "Call", "Controller", "Transport"]
 
 FUNCTION, CALL, STOP, RESULT, BEAT = b"F", b"C", b"S", b"R", b"B"
 #: How the number of a call is written, after the first byte of a message.
 NUMBER = struct.Struct("<q")
+_HEAD_BYTES = 1 + NUMBER.size
 #: A call whose rank has died so often is given up, since it may be what kills them.
 _MOST_LOSSES = 3
 
@@ -45,28 +45,45 @@ class Transport(Protocol):
         """Give the ranks that have died since the last time."""
 
 
-@dataclass(eq=False, slots=True)
 class Call:
-    """A call that waits, runs, or has ended."""
+    """A call that waits, runs, or has ended.
 
-    #: Pickled function; calls of one channel share the object.
-    function: bytes
-    #: Pickled arguments.
-    arguments: bytes
-    #: Whose call it is.
-    token: Any
-    #: Whether the rank gives signs of life while it runs the call, so that it has a lease.
-    beats: bool = False
-    #: A rank that should not run it if another can.
-    avoid: int = -1
+    Args:
+        function: pickled; calls of one channel share the object.
+        arguments: pickled.
+        token: whose call it is.
+        beats: whether the rank gives signs of life while it runs the call, so that it has a lease.
+        avoid: a rank that should not run it if another can.
+    """
+
     #: Rank that runs it, or ran it.
-    worker: int = -1
-    number: int = -1
-    handed_out: float = 0.0
-    n_losses: int = 0
+    worker = -1
+    #: Its number, as messages have it.
+    number = b""
+    n_losses = 0
     #: Pickled pair of whether it succeeded and the result or exception.
     answer: bytes | None = None
     error: Exception | None = None
+
+    def __init__(self, function: bytes, arguments: bytes, token: Any, *, beats: bool = False, avoid: int = -1) -> None:
+        """See the class."""
+        self.function = function
+        self.arguments = arguments
+        self.token = token
+        self.beats = beats
+        self.avoid = avoid
+
+    def result(self) -> Any:
+        """Give what the call returned, or raise what it raised."""
+        if self.answer is None:
+            raise self.error or ExecutorError("the call has not ended")
+        try:
+            succeeded, result = pickle.loads(self.answer)
+        except Exception as error:  # made of classes that rank 0 does not have
+            raise ExecutorError(f"a result cannot be unpickled: {type(error).__name__}: {error}") from error
+        if not succeeded:
+            raise result
+        return result
 
 
 class Controller:
@@ -126,8 +143,11 @@ class Controller:
 
     def submit(self, call: Call) -> None:
         """Hand the call out, now or when a rank is free."""
-        self.waiting.append(call)
-        self._hand_out()
+        if self._idle and not self.waiting and call.avoid < 0:
+            self._send(self._idle.popleft(), call)
+        else:
+            self.waiting.append(call)
+            self._hand_out()
 
     def step(self) -> list[Call]:
         """Take what has come in, hand out what waits, and give the calls that have ended."""
@@ -165,26 +185,28 @@ class Controller:
 
     def _send(self, rank: int, call: Call) -> None:
         self._n_handed_out += 1
-        call.number, call.worker, call.handed_out = self._n_handed_out, rank, self._clock()
+        call.number, call.worker = NUMBER.pack(self._n_handed_out), rank
         self._running[rank] = call
         if call.beats:
-            self._heard[rank] = call.handed_out
-        if self._held.get(rank) is not call.function and self._held.get(rank) != call.function:
-            self._transport.send(rank, FUNCTION + call.function)
-        self._held[rank] = call.function
-        self._transport.send(rank, CALL + NUMBER.pack(call.number) + call.arguments)
+            self._heard[rank] = self._clock()
+        if self._held.get(rank) is not call.function:
+            if self._held.get(rank) != call.function:
+                self._transport.send(rank, FUNCTION + call.function)
+            self._held[rank] = call.function
+        self._transport.send(rank, CALL + call.number + call.arguments)
 
     def _take(self, rank: int, message: bytes, ended: list[Call]) -> None:
-        (number,) = NUMBER.unpack_from(message, 1)
         call = self._running.get(rank)
+        is_awaited = call is not None and message[1:_HEAD_BYTES] == call.number
         if message[:1] == BEAT:
-            if call is not None and call.number == number:
+            if is_awaited:
                 self._heard[rank] = self._clock()
             return
-        if call is not None and call.number == number:
+        if call is not None and is_awaited:
             del self._running[rank]
-            self._heard.pop(rank, None)
-            call.answer = message[1 + NUMBER.size :]
+            if call.beats:
+                del self._heard[rank]
+            call.answer = message[_HEAD_BYTES:]
             ended.append(call)
         elif rank in self._silent:  # late: another rank has the call now
             _log.warning("rank %d is back; its late answer is refused", rank)
@@ -244,29 +266,3 @@ class Controller:
         for call in given_up:
             call.error = NoWorkerError("no rank is left to run the call")
         return given_up
-
-
-class CallEnd:
-    """A call that has ended."""
-
-    __slots__ = ("_call",)
-
-    def __init__(self, call: Call) -> None:
-        self._call = call
-
-    @property
-    def worker(self) -> int:
-        """Rank that ran it."""
-        return self._call.worker
-
-    def result(self) -> Any:
-        """Give what the call returned, or raise what it raised."""
-        if self._call.answer is None:
-            raise self._call.error or ExecutorError("the call has not ended")
-        try:
-            succeeded, result = pickle.loads(self._call.answer)
-        except Exception as error:  # made of classes that rank 0 does not have
-            raise ExecutorError(f"a result cannot be unpickled: {type(error).__name__}: {error}") from error
-        if not succeeded:
-            raise result
-        return result

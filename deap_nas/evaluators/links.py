@@ -29,6 +29,7 @@ class MPITransport:
         self._dead: set[int] = set()
         self._on_their_way: list[tuple[Any, bytes]] = []
         self._somebody_died = False
+        self._room = memoryview(bytearray(_EAGER_BYTES))
 
     def send(self, rank: int, message: bytes) -> None:
         """See :meth:`Transport.send`."""
@@ -48,13 +49,13 @@ class MPITransport:
         try:
             if not self._comm.Iprobe(status=status):
                 return None
-            rank = status.Get_source()
-            message = bytearray(status.Get_count(self._byte))
-            self._comm.Recv([message, self._byte], source=rank)
+            rank, size = status.Get_source(), status.Get_count(self._byte)
+            room = self._room if size <= _EAGER_BYTES else memoryview(bytearray(size))
+            self._comm.Recv([room, self._byte], source=rank)
         except self._error as error:
             self._take(error)
             return None
-        return rank, bytes(message)
+        return rank, bytes(room[:size])
 
     def failed(self) -> Iterable[int]:
         """See :meth:`Transport.failed`."""

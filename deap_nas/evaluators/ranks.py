@@ -17,7 +17,7 @@ from typing import Any, ParamSpec, TypeVar
 
 from deap_nas.errors import ExecutorError
 from deap_nas.evaluators.base import GenotypeExecutor, plain
-from deap_nas.evaluators.controller import Call, CallEnd, Controller
+from deap_nas.evaluators.controller import Call, Controller
 from deap_nas.evaluators.interrupts import report
 from deap_nas.evaluators.links import MPITransport, is_survivable
 from deap_nas.evaluators.placement import Seat, in_words
@@ -201,7 +201,7 @@ class MPIExecutor(GenotypeExecutor):
         for call in ended:
             self._forget(call.token)
             try:
-                call.token.set_result(CallEnd(call).result())
+                call.token.set_result(call.result())
             except BaseException as error:
                 call.token.set_exception(error)
         return bool(ended)
@@ -225,7 +225,7 @@ class _MPIChannel:
         self._running.add(call)
         self._executor._controller.submit(call)
 
-    def wait(self) -> list[tuple[Any, CallEnd]]:
+    def wait(self) -> list[tuple[Any, Call]]:
         """See :meth:`Channel.wait`.
 
         A call whose rank died is given to another first. Where no rank is left, its end is a
@@ -236,7 +236,7 @@ class _MPIChannel:
             ended = [call for call in self._executor._step() if call in self._running]
             if ended:
                 self._running.difference_update(ended)
-                return [(call.token, CallEnd(call)) for call in ended]
+                return [(call.token, call) for call in ended]
             backoff.pause()
 
     def close(self) -> None:

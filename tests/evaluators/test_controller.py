@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from deap_nas.errors import LostWorkerError, NoWorkerError
-from deap_nas.evaluators.controller import BEAT, CALL, FUNCTION, NUMBER, RESULT, STOP, Call, CallEnd, Controller
+from deap_nas.evaluators.controller import BEAT, CALL, FUNCTION, NUMBER, RESULT, STOP, Call, Controller
 
 
 class Ranks:
@@ -94,7 +94,7 @@ def test_each_call_is_done_once_and_its_result_comes_back():
     ranks, controller = make(4)
     ended = run(ranks, controller, calls(20))
     assert sorted(call.token for call in ended) == list(range(20))
-    assert all(CallEnd(call).result() == b"%d" % call.token for call in ended)
+    assert all(call.result() == b"%d" % call.token for call in ended)
     assert set(ranks.done.values()) == {1}
     assert {call.worker for call in ended} == {1, 2, 3, 4}
     controller.stop()
@@ -118,10 +118,10 @@ def test_whatever_befalls_the_ranks_every_call_ends_exactly_once(seed, n_ranks, 
     assert sorted(call.token for call in ended) == list(range(n_calls))
     for call in ended:
         if call.error is None:
-            assert CallEnd(call).result() == b"%d" % call.token
+            assert call.result() == b"%d" % call.token
         else:
             with pytest.raises((LostWorkerError, NoWorkerError), match=r"lost 3 times|no rank is left"):
-                CallEnd(call).result()
+                call.result()
     assert controller.n_workers + len(controller.silent) == len(set(ranks.ranks) - ranks.dead)
 
 
@@ -138,7 +138,7 @@ def test_a_call_that_kills_its_ranks_is_given_up_after_three():
     (ended,) = run(ranks, controller, [call], trouble=lambda: call.worker in ranks.dead or ranks.kill(call.worker))
     assert len(ranks.dead) == 3
     with pytest.raises(LostWorkerError, match="the worker was lost 3 times"):
-        CallEnd(ended).result()
+        ended.result()
 
 
 def test_when_nobody_is_left_the_calls_that_wait_end_with_an_error():
@@ -146,7 +146,7 @@ def test_when_nobody_is_left_the_calls_that_wait_end_with_an_error():
     ended = run(ranks, controller, calls(3), trouble=lambda: ranks.dead or ranks.kill(1))
     assert len(ended) == 3
     with pytest.raises(NoWorkerError, match="no rank is left"):
-        CallEnd(ended[0]).result()
+        ended[0].result()
 
 
 def test_a_late_answer_is_refused_and_the_rank_works_again():
@@ -214,4 +214,4 @@ def test_when_the_last_ranks_stay_silent_the_calls_that_wait_are_given_up():
     assert ended
     assert ranks.now < 60
     with pytest.raises(NoWorkerError, match="no rank is left"):
-        CallEnd(ended[-1]).result()
+        ended[-1].result()

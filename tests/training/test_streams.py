@@ -205,15 +205,16 @@ def test_batches_read_ahead_keep_within_the_memory_of_a_machine(n_images, size, 
 
 def test_readers_of_a_run_have_ended_when_its_test_images_are_read(tmp_path, monkeypatch):
     source, readers = make_imagenet(tmp_path / "images"), {}
+    others = set(multiprocessing.active_children())
     monkeypatch.setattr(streams, "_n_readers", lambda: 1)
     read_test_images = StreamedImages.test_batches
 
     def test_batches(images):
-        readers["testing"] = len(multiprocessing.active_children())
+        readers["testing"] = len(set(multiprocessing.active_children()) - others)
         return read_test_images(images)
 
     def observe(progress):
-        readers["training"] = len(multiprocessing.active_children())
+        readers["training"] = len(set(multiprocessing.active_children()) - others)
 
     monkeypatch.setattr(StreamedImages, "test_batches", test_batches)
     template = NetworkTemplate.imagenet(channels=2, n_cells=1, image_size=32)
