@@ -1,5 +1,6 @@
 import logging
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,7 +16,7 @@ from safetensors.torch import load_file
 from deap_nas import Genotype, HierarchicalSpace, NetworkTemplate, eaAsync, initDiversified, killOldest, mutEdge
 from deap_nas.assembly import build_network
 from deap_nas.errors import NotViableError, SettingsError, StoreError
-from deap_nas.evaluators import Evaluation, Job, SerialExecutor, Status
+from deap_nas.evaluators import Evaluation, Job, ProcessExecutor, SerialExecutor, Status, derive_seed
 from deap_nas.store import MemoryStore, resume_population
 from deap_nas.template import cost, expand
 from deap_nas.training import SEARCH, AccuracyFitness, remove_dead_weights
@@ -253,6 +254,21 @@ def test_a_search_that_is_interrupted_goes_on_as_if_it_had_not_been_and_inherits
         if expected.exists():
             parts = load_file(weights_file(tmp_path / "parts", record.evaluation.id))
             assert all(torch.equal(parts[name], value) for name, value in load_file(expected).items())
+
+
+def test_processes_leave_weights_to_each_other(tmp_path):
+    records = evolve(tmp_path / "run", MemoryStore(seed=3), executor=ProcessExecutor(2))
+    inheriting = 0
+    for genes, evaluation in ((record.genes, record.evaluation) for record in records):
+        number, parent = evaluation.id, evaluation.parent
+        (tmp_path / str(number)).mkdir()
+        if weights_file(tmp_path / "run", parent).exists():
+            inheriting += 1
+            shutil.copy(weights_file(tmp_path / "run", parent), tmp_path / str(number))
+        job = Job(number, Genotype(genes), derive_seed(3, number), parent)
+        again = make_fitness(tmp_path / str(number), repeats=1).evaluate_job(job)
+        assert (again.status, again.scores) == (evaluation.status, evaluation.scores)
+    assert inheriting > 0
 
 
 def test_weights_of_removed_members_are_removed_and_the_search_is_the_same(tmp_path):
