@@ -1,0 +1,126 @@
+"""The memory that the training of a genotype's network takes, without building it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from math import prod
+from typing import NamedTuple
+
+from deap_nas.errors import SettingsError
+from deap_nas.graph import (
+    AvgPool2d,
+    BatchNorm2d,
+    Conv2d,
+    GlobalAvgPool2d,
+    Layer,
+    Linear,
+    Lowers,
+    MaxPool2d,
+    ReLU,
+    split_pools,
+    viable_graph,
+)
+from deap_nas.template.expansion import Step, expand
+from deap_nas.template.template import NetworkTemplate
+
+__all__ = ["TrainingMemory", "training_memory"]
+
+#: Bytes of a number in float32, in which networks are trained, and of a label.
+_NUMBER, _LABEL = 4, 8
+
+
+@dataclass(frozen=True)
+class TrainingMemory:
+    """What the training of a network holds in memory at the turn from forward to backward pass, in bytes."""
+
+    #: Everything that the backward pass needs: of each value one copy, the batch of images included.
+    activations: int
+    #: Weights, their gradients and momentum, and the running statistics of batch normalisations.
+    parameters: int
+
+    @property
+    def total(self) -> int:
+        """Both."""
+        return self.activations + self.parameters
+
+
+def training_memory(
+    space: Lowers, genes: Sequence[int], template: NetworkTemplate, *, batch_size: int, device: str = "cpu"
+) -> TrainingMemory:
+    """Bytes that training a genotype's network takes at least, in float32, by gradient descent with momentum.
+
+    On a CPU the activations are what PyTorch is seen to keep, to the byte, for operations of the layers that are here;
+    of a layer from outside its input and its output are counted. For other devices it is what PyTorch's own pooling
+    keeps there. The working space of convolutions, gradients of values, and what has been taken but is not in use come
+    on top, so a training of which this is more than the device has cannot succeed.
+
+    Args:
+        space: the search space.
+        genes: the genes of one individual.
+        template: the network around the cell, with the size of the images in training.
+        batch_size: images in a batch.
+        device: kind of the device, as torch names it.
+
+    Raises:
+        GenotypeError: the genes do not belong to the space.
+        NotViableError: no path leads from the cell's input to its output.
+        SettingsError: ``batch_size`` is not positive, or the cell adds values of different shapes, or concatenates
+            values of different sizes.
+    """
+    if batch_size < 1:
+        raise SettingsError(f"batch_size must be at least 1, found {batch_size}")
+    steps = expand(split_pools(viable_graph(space, genes)), template)
+    needs = _NEEDS if device == "cpu" else _NEEDS | _NEEDS_OF_PYTORCH
+    kept = dict(value for number, step in enumerate(steps, start=1) for value in _kept(number, step, needs))
+    loss = _NUMBER * template.n_classes + _LABEL  # the logarithms of the probabilities, and the label
+    layers = (layer for step in steps for layer in step.chain.layers)
+    statistics = _NUMBER * sum(2 * layer.channels for layer in layers if isinstance(layer, BatchNorm2d))
+    n_parameters = sum(step.chain.n_parameters for step in steps)
+    return TrainingMemory(
+        activations=batch_size * (sum(kept.values()) + loss) + statistics + _NUMBER,  # the last is the sum of weights
+        parameters=3 * _NUMBER * n_parameters + statistics,
+    )
+
+
+class _Needs(NamedTuple):
+    """What the backward pass of a layer needs of one image."""
+
+    input: bool = True
+    output: bool = True
+    #: Bytes for each number of the output, besides.
+    places: int = 0
+
+
+#: As networks are built for a CPU; a layer from outside may need all it sees.
+_NEEDS: dict[type[Layer], _Needs] = {
+    Conv2d: _Needs(output=False),
+    BatchNorm2d: _Needs(output=False),
+    ReLU: _Needs(input=False),
+    MaxPool2d: _Needs(input=False, output=False, places=4),
+    AvgPool2d: _Needs(input=False, output=False),
+    GlobalAvgPool2d: _Needs(input=False, output=False),
+    Linear: _Needs(output=False),
+}
+#: Where PyTorch's own pooling is used.
+_NEEDS_OF_PYTORCH: dict[type[Layer], _Needs] = {
+    MaxPool2d: _Needs(output=False, places=8),
+    AvgPool2d: _Needs(output=False),
+}
+
+
+def _kept(number: int, step: Step, needs: Mapping[type[Layer], _Needs]) -> Iterator[tuple[tuple[int | str, ...], int]]:
+    """Name and bytes of all that a step needs of one image; others name the result of its last layer as it does."""
+    value: tuple[int | str, ...] = (step.inputs[0],)
+    shape = step.input_shape
+    n_layers = len(step.chain.layers)
+    for position, layer in enumerate(step.chain.layers, start=1):
+        need = needs.get(type(layer), _Needs())
+        if need.input:
+            yield value, _NUMBER * prod(shape)
+        value = (number,) if position == n_layers else (number, position)
+        shape = layer.output_shape(shape)
+        if need.output:
+            yield value, _NUMBER * prod(shape)
+        if need.places:
+            yield (number, position, "places"), need.places * prod(shape)

@@ -1,0 +1,110 @@
+import random
+from math import prod
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import nn
+
+from deap_nas import FlatSpace, Genotype, HierarchicalSpace, NetworkTemplate, initDiversified
+from deap_nas.assembly import build_network, pooling
+from deap_nas.errors import GenotypeError, NotViableError, SettingsError
+from deap_nas.graph import Layer, operations, register_operation
+from deap_nas.template import training_memory
+from tests.strategies import spaces_and_genes
+
+TEMPLATES = (
+    NetworkTemplate.small_cifar(10, 2, image_size=9),
+    NetworkTemplate.large_cifar(3, 2, image_channels=1, image_size=8),
+    NetworkTemplate.imagenet(5, 2, image_size=33),
+)
+
+
+def seen(network, template, batch_size):
+    """Bytes that PyTorch keeps for the backward pass of a training step; each storage once, without the weights."""
+    shape = (batch_size, template.image_channels, template.image_size, template.image_size)
+    images = torch.randn(shape).contiguous(memory_format=torch.channels_last)
+    labels = torch.zeros(batch_size, dtype=torch.int64)
+    storages = {}
+
+    def pack(tensor):
+        storage = tensor.untyped_storage()
+        storages[storage.data_ptr()] = storage  # which keeps its address from being used again
+
+    with torch.autograd.graph.saved_tensors_hooks(pack, lambda _: None):
+        nn.functional.cross_entropy(network(images), labels)
+    for value in network.state_dict().values():
+        storages.pop(value.untyped_storage().data_ptr(), None)
+    return sum(storage.nbytes() for storage in storages.values())
+
+
+@given(spaces_and_genes(), st.sampled_from(TEMPLATES), st.integers(2, 4))
+def test_activations_are_what_pytorch_keeps_for_the_backward_pass_to_the_byte(case, template, batch_size):
+    space, genes = case
+    if space.lower(genes).output is None:
+        with pytest.raises(NotViableError):
+            training_memory(space, genes, template, batch_size=batch_size)
+        return
+    found = training_memory(space, genes, template, batch_size=batch_size)
+    assert found.activations == seen(build_network(space, genes, template), template, batch_size)
+
+
+@pytest.mark.parametrize("space", [HierarchicalSpace(), FlatSpace()], ids=["hierarchical", "flat"])
+def test_elsewhere_than_on_a_cpu_pytorchs_own_pooling_counts(space, monkeypatch):
+    monkeypatch.setattr(pooling, "_trains_on_cpu", lambda _: False)
+    rng, template = random.Random(1), TEMPLATES[0]
+    for _ in range(10):
+        genes = initDiversified(Genotype, space, rng=rng)
+        if space.lower(genes).output is not None:
+            found = training_memory(space, genes, template, batch_size=3, device="cuda")
+            assert found.activations == seen(build_network(space, genes, template), template, 3)
+
+
+@pytest.mark.parametrize("space", [HierarchicalSpace(), FlatSpace()], ids=["hierarchical", "flat"])
+def test_parameters_are_weights_gradients_momentum_and_statistics(space):
+    genes = initDiversified(Genotype, space, rng=random.Random(2))
+    network = build_network(space, genes, TEMPLATES[0])
+    n_parameters = sum(parameter.numel() for parameter in network.parameters())
+    n_statistics = sum(buffer.numel() for buffer in network.buffers() if buffer.is_floating_point())
+    found = training_memory(space, genes, TEMPLATES[0], batch_size=3)
+    assert found.parameters == 4 * (3 * n_parameters + n_statistics)
+    assert found.total == found.parameters + found.activations
+
+
+class Bend(Layer):
+    """A layer from outside, that keeps its input."""
+
+    n_parameters = 0
+
+    def output_shape(self, shape):
+        return shape
+
+    def flops(self, shape):
+        return 0
+
+    def build(self):
+        return nn.GELU()
+
+
+def test_of_a_layer_from_outside_input_and_output_count(monkeypatch):
+    monkeypatch.setattr(operations, "_OPERATIONS", dict(operations._OPERATIONS))
+    register_operation("bend_for_this_test")(lambda in_channels, channels: (Bend(),))
+    space, template = FlatSpace(nodes=2, operations=("bend_for_this_test",)), TEMPLATES[0]
+    found = training_memory(space, [1], template, batch_size=3).activations
+    assert found == seen(build_network(space, [1], template), template, 3)  # the convolution keeps the output
+
+
+def test_memory_grows_with_the_batch_and_parameters_do_not():
+    space, genes = FlatSpace(nodes=2), [1]
+    small, large = (training_memory(space, genes, TEMPLATES[0], batch_size=size) for size in (1, 1001))
+    assert small.parameters == large.parameters
+    images = 1000 * 4 * prod((3, 9, 9))
+    assert large.activations - small.activations > images
+
+
+def test_memory_of_what_is_no_training_is_refused():
+    with pytest.raises(GenotypeError):
+        training_memory(FlatSpace(nodes=2), [1, 1], TEMPLATES[0], batch_size=1)
+    with pytest.raises(SettingsError, match="batch_size must be at least 1, found 0"):
+        training_memory(FlatSpace(nodes=2), [1], TEMPLATES[0], batch_size=0)
