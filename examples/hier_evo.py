@@ -37,6 +37,7 @@ SETTINGS = (  # name, default or choices, what it is; all are recorded in the po
     ("mutations", 1000, "to diversify each first genotype"),
     ("survival", ("all", "oldest", "loser"), "all stay, the oldest leave, or the less fit of a random pair"),
     ("reuse", ("never", "canonical"), "train the same network once, whatever its genotype"),
+    ("weights", ("fresh", "inherited"), "a training starts from: drawn anew, or the parent's where they fit"),
     ("steps", SEARCH.steps, "of a training"),
     ("batch-size", SEARCH.batch_size, "images a step"),
     ("repeats", 4, "trainings of a genotype, whose accuracies are averaged"),
@@ -82,6 +83,8 @@ def make_fitness(args, space):
     same = {name: getattr(args, name) for name in ("dataset", "repeats", "device", "seed", "data_dir", "download")}
     template = deap_nas.NetworkTemplate.small_cifar(channels=args.channels)
     recipe = replace(SEARCH, steps=args.steps, batch_size=args.batch_size)
+    if args.weights == "inherited":
+        same["weights_dir"] = args.output.with_name(f"{args.output.stem}-weights")
     return AccuracyFitness(space, template=template, recipe=recipe, n_images=args.images, **same)
 
 

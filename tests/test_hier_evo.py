@@ -61,6 +61,23 @@ def test_resume_takes_the_settings_from_the_file_and_a_larger_budget(tmp_path):
     assert rows(path) == rows(tmp_path / "b.h5")
 
 
+def test_ranks_inherit_weights_and_a_child_is_replayed_from_its_parents(tmp_path):
+    path = tmp_path / "run.h5"
+    done = hier_evo("--output", path, "--weights=inherited", "--evaluations=7", n_ranks=3)
+    assert done.returncode == 0, done.stderr
+    done = run(HIER_EVO, "--resume", path, "--evaluations=8", n_ranks=3)
+    assert done.returncode == 0, done.stderr
+    with HDF5Store.read(path) as store:
+        assert store.settings["fitness"]["inherits_weights"]
+        parents = dict(zip(store.column("id").tolist(), store.column("parent").tolist(), strict=True))
+    files = {int(file.stem) for file in (tmp_path / "run-weights").iterdir()}
+    children = [number for number, parent in parents.items() if {number, parent} <= files]
+    assert children
+    done = run("-m", "deap_nas.cli", "replay", path, "--id", children[-1])
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.endswith("the same\n")
+
+
 def test_a_limit_a_survival_rule_and_fewer_images_are_kept_and_recorded(tmp_path):
     path = tmp_path / "run.h5"
     limit = 2500
