@@ -96,3 +96,20 @@ def test_inheritance_prints_the_difference_over_pairs_and_both_searches():
     share = float(re.search(r"parameters inherited +(\d+\.\d)% of a child's", done.stdout)[1])
     assert 10 < share <= 100
     assert len(re.findall(r"^  (?:inheriting|anew) +best 0\.\d{4}, median", done.stdout, re.MULTILINE)) == 2
+
+
+def test_fidelity_prints_a_row_for_each_estimate_and_each_rule():
+    done = run(
+        BENCHMARKS / "fidelity.py", "--samples=4", "--steps=4", "--channels=2", "--batch-size=32", "--images=300"
+    )
+    assert done.returncode == 0, done.stderr
+    number = r" +(?:-?\d\.\d\d|nan) \+- +(?:\d\.\d\d|nan)"
+    rows = re.findall(rf"^(.+?){number}{number} +(\d+\.\d)% +0\.\d{{4}}$", done.stdout, re.MULTILINE)
+    assert len(rows) == 6
+    shares = {name.strip(): float(share) for name, share in rows}
+    assert 0 < shares["quarter steps, half height and width"] < shares["the same with other seeds"]
+    rules = re.findall(
+        r"^(?:successive halving|bound on the curve).* (\d+\.\d)% +\d+\.\d% +\d+\.\d%$", done.stdout, re.M
+    )
+    assert len(rules) == 2
+    assert all(10 < float(share) <= 100 for share in rules)
