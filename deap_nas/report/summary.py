@@ -67,6 +67,7 @@ def summarise(store: HDF5Store) -> dict[str, Any]:
         "n_pending": store.n_submitted - store.n_evaluated,
         "statuses": dict(counts),
         "errors": _errors(store, statuses),
+        "stopped": _stopped(store, statuses),
         "median_fitness": float(np.median(fitness)) if len(fitness) else None,
         "best": None if best is None else member(store, best),
         "n_workers": len(np.unique(workers[workers >= 0])),
@@ -86,6 +87,14 @@ def _errors(store: HDF5Store, statuses: NDArray[Any]) -> dict[str, dict[str, int
     return {name: dict(counts.most_common()) for name, counts in sorted(lines.items())}
 
 
+def _stopped(store: HDF5Store, statuses: NDArray[Any]) -> list[int]:
+    """How many evaluations ended at each rung before the last; empty where none could."""
+    if not store.n_rungs:
+        return []
+    lengths = np.isfinite(store.column("curve")[statuses == Status.OK]).sum(axis=1)
+    return [int((lengths == length).sum()) for length in range(1, store.n_rungs + 1)]
+
+
 def in_words(summary: Mapping[str, Any]) -> str:
     """Put a summary of :func:`summarise` in words, the best genotype motif by motif."""
     statuses = ", ".join(f"{count} {name}" for name, count in sorted(summary["statuses"].items()))
@@ -97,6 +106,9 @@ def in_words(summary: Mapping[str, Any]) -> str:
         f"seed        {summary['seed']}",
         *(_failures_in_words(name, counts) for name, counts in summary["errors"].items()),
     ]
+    if summary["stopped"]:
+        rungs = (f"{count} at rung {rung}" for rung, count in enumerate(summary["stopped"], start=1))
+        lines.append(f"stopped     {', '.join(rungs)}")
     best = summary["best"]
     if best is None:
         return "\n".join([*lines, "best        none: no evaluation has succeeded"])

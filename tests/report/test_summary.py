@@ -3,6 +3,7 @@ from deap_nas.evaluators import Evaluation, Job, Status
 from deap_nas.genotype import Genotype
 from deap_nas.report import draw_best, in_words, summarise
 from deap_nas.store import HDF5Store
+from tests.store.test_curves import write
 from tests.toolboxes import SPACE
 
 TRIVIAL = initTrivial(Genotype, SPACE)
@@ -33,3 +34,16 @@ def test_where_nothing_has_succeeded_nothing_is_drawn(tmp_path):
         assert in_words(summarise(store)).endswith("best        none: no evaluation has succeeded")
         assert draw_best(store) == []
     assert [path.name for path in tmp_path.iterdir()] == ["run.h5"]
+
+
+def test_those_who_were_stopped_are_counted_by_rung(tmp_path):
+    path = write(tmp_path / "run.h5", ((0.1,), (0.2, 0.4), (0.1,), (0.1, 0.2, 0.3), ()))
+    with HDF5Store.read(path) as store:
+        summary = summarise(store)
+    assert summary["stopped"] == [2, 1]
+    assert "stopped     2 at rung 1, 1 at rung 2\n" in in_words(summary)
+
+
+def test_a_run_that_stops_nobody_says_nothing_of_rungs(tmp_path):
+    with create(tmp_path / "run.h5", Evaluation((0.5,), id=0)) as store:
+        assert "rung" not in in_words(summarise(store))
