@@ -15,6 +15,7 @@ import os
 import random
 import statistics
 import time
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -26,6 +27,7 @@ from torchvision import transforms
 
 from deap_nas import FlatSpace, Genotype, HierarchicalSpace, NetworkTemplate, canonical_key, cost, initDiversified
 from deap_nas.assembly import build_network
+from deap_nas.template import training_memory
 from deap_nas.training import Augmentation
 from deap_nas.training.batches import augmented_batch, to_device
 from deap_nas.training.sources import Images
@@ -136,11 +138,14 @@ def ratios_of(space, genes, template, args):
     builds = [partial(build_network, space, genes, template, naive=naive) for naive in (False, True)]
     build, naive_build = least_seconds(builds, 2 * args.rounds)
     (costs, keys) = least_seconds([partial(cost, space, genes, template), partial(canonical_key, space, genes)], 20)
+    saved = saved_bytes(network, last, labels)
+    estimate = training_memory(space, genes, replace(template, image_size=CROP), batch_size=args.batch_size)
     return {
         "step, naive / network": naive_seconds / seconds,
         "step, naive channels-last / network": last_seconds / seconds,
         "step, network / convolutions alone": seconds / floor_seconds(network, last, args.rounds),
-        "saved for backward, network / naive": saved_bytes(network, last, labels) / saved_bytes(naive, images, labels),
+        "saved for backward, network / naive": saved / saved_bytes(naive, images, labels),
+        "saved for backward, estimate / network": estimate.activations / saved,
         "construction, network / naive": build / naive_build,
         "construction / cost()": build / costs,
         "construction / canonical_key()": build / keys,
