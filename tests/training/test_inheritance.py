@@ -16,7 +16,7 @@ from safetensors.torch import load_file
 from deap_nas import Genotype, HierarchicalSpace, NetworkTemplate, eaAsync, initDiversified, killOldest, mutEdge
 from deap_nas.assembly import build_network
 from deap_nas.errors import NotViableError, SettingsError, StoreError
-from deap_nas.evaluators import Evaluation, Job, ProcessExecutor, SerialExecutor, Status, derive_seed
+from deap_nas.evaluators import Evaluation, Guard, Job, ProcessExecutor, Runner, SerialExecutor, Status, derive_seed
 from deap_nas.store import MemoryStore, resume_population
 from deap_nas.template import cost, expand
 from deap_nas.training import SEARCH, AccuracyFitness, remove_dead_weights
@@ -143,6 +143,15 @@ def test_a_child_of_a_parent_without_weights_and_a_first_genotype_start_anew(tmp
     assert make_fitness(tmp_path).evaluate_job(child) == fresh
     assert make_fitness(tmp_path).evaluate_job(parent) == make_fitness().evaluate_job(parent)
     assert make_fitness(tmp_path).evaluate_job(child) != fresh
+
+
+def test_a_guard_and_the_partial_of_a_toolbox_let_it_inherit(tmp_path):
+    parent, child = family()
+    fitness = make_fitness(tmp_path)
+    fitness.evaluate_job(parent)
+    expected = fitness.evaluate_job(child)
+    guarded = Runner(partial(Guard(fitness, worst_values=(0.0,))))
+    assert guarded(child).scores == expected.scores
 
 
 def test_how_much_is_inherited_is_logged(tmp_path, caplog):
