@@ -10,13 +10,11 @@ import argparse
 import math
 import random
 import sys
-from contextlib import nullcontext
 from functools import partial
 
 from deap import base, creator, tools
 
 import deap_nas
-from deap_nas.evaluators import MPIExecutor, ProcessExecutor
 from deap_nas.graph import MERGES, viable_graph
 
 SPACE = deap_nas.HierarchicalSpace()
@@ -77,9 +75,7 @@ if __name__ == "__main__":
         with deap_nas.mpi_executor() as executor:
             if executor is not None:  # None on the ranks that have served as workers
                 options = arguments()
-                if options.workers and isinstance(executor, MPIExecutor):
-                    sys.exit("--workers is for runs without mpirun: give one or the other")
-                with ProcessExecutor(options.workers) if options.workers else nullcontext(executor) as workers:
+                with executor.with_processes(options.workers) as workers:
                     search(options, workers)
     except deap_nas.NASError as error:
         sys.exit(str(error))

@@ -11,13 +11,11 @@ a limit; nothing larger is ever trained.
 import argparse
 import random
 import sys
-from contextlib import nullcontext
 from dataclasses import replace
 
 from deap import base, creator, tools
 
 import deap_nas
-from deap_nas.evaluators import MPIExecutor, ProcessExecutor
 from deap_nas.report import Progress
 from deap_nas.training import SEARCH, AccuracyFitness
 
@@ -80,9 +78,7 @@ if __name__ == "__main__":
         with deap_nas.mpi_executor() as executor:
             if executor is not None:  # None on the ranks that have served as workers
                 options = arguments()
-                if options.workers and isinstance(executor, MPIExecutor):
-                    sys.exit("--workers is for runs without mpirun: give one or the other")
-                with ProcessExecutor(options.workers) if options.workers else nullcontext(executor) as workers:
+                with executor.with_processes(options.workers) as workers:
                     search(options, workers)
     except deap_nas.NASError as error:
         sys.exit(str(error))

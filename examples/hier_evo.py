@@ -9,7 +9,6 @@ python examples/hier_evo.py --resume runs/hier_evo.h5     # go on with a run
 import argparse
 import random
 import sys
-from contextlib import nullcontext
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -18,7 +17,7 @@ from deap import base, creator, tools
 
 import deap_nas
 from deap_nas.errors import SettingsError
-from deap_nas.evaluators import MPIExecutor, ProcessExecutor
+from deap_nas.evaluators import MPIExecutor
 from deap_nas.report import Progress, draw_best, in_words, summarise
 from deap_nas.store import HDF5Store, resume_population
 from deap_nas.training import SEARCH, AccuracyFitness
@@ -157,11 +156,9 @@ def main():
         if executor is None:  # a worker rank: the search is over
             return
         args = arguments()
-        if args.workers and isinstance(executor, MPIExecutor):
-            raise SettingsError("--workers is for runs without mpirun: give one or the other")
-        if isinstance(executor, MPIExecutor):
-            print(executor.describe(), file=sys.stderr)
-        with ProcessExecutor(args.workers) if args.workers else nullcontext(executor) as workers:
+        with executor.with_processes(args.workers) as workers:
+            if isinstance(workers, MPIExecutor):
+                print(workers.describe(), file=sys.stderr)
             search(args, workers)
 
 

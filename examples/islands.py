@@ -9,12 +9,11 @@ All islands' children of a generation are evaluated in one map, so the workers a
 import argparse
 import random
 import sys
-from contextlib import nullcontext
 
 from deap import algorithms, base, creator, tools
 
 import deap_nas
-from deap_nas.evaluators import Guard, MPIExecutor, ProcessExecutor
+from deap_nas.evaluators import Guard
 from deap_nas.training import AccuracyFitness, Recipe
 
 creator.create("FitnessMax", base.Fitness, weights=(1.0,))
@@ -82,9 +81,7 @@ if __name__ == "__main__":
         with deap_nas.mpi_executor() as executor:
             if executor is not None:  # None on the ranks that have served as workers
                 options = arguments()
-                if options.workers and isinstance(executor, MPIExecutor):
-                    sys.exit("--workers is for runs without mpirun: give one or the other")
-                with ProcessExecutor(options.workers) if options.workers else nullcontext(executor) as workers:
+                with executor.with_processes(options.workers) as workers:
                     search(options, workers)
     except deap_nas.NASError as error:
         sys.exit(str(error))

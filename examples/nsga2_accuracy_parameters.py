@@ -9,7 +9,6 @@ After each evaluation the member leaves that tools.selNSGA2 leaves out; parents 
 import argparse
 import random
 import sys
-from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 
@@ -17,7 +16,6 @@ from deap import base, creator, tools
 from matplotlib.figure import Figure
 
 import deap_nas
-from deap_nas.evaluators import MPIExecutor, ProcessExecutor
 from deap_nas.report import Progress
 from deap_nas.store import MemoryStore
 from deap_nas.training import AccuracyFitness, Recipe
@@ -82,9 +80,7 @@ if __name__ == "__main__":
         with deap_nas.mpi_executor() as executor:
             if executor is not None:  # None on the ranks that have served as workers
                 options = arguments()
-                if options.workers and isinstance(executor, MPIExecutor):
-                    sys.exit("--workers is for runs without mpirun: give one or the other")
-                with ProcessExecutor(options.workers) if options.workers else nullcontext(executor) as workers:
+                with executor.with_processes(options.workers) as workers:
                     search(options, workers)
     except deap_nas.NASError as error:
         sys.exit(str(error))

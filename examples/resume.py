@@ -10,12 +10,10 @@ A file that belongs to other settings is refused; only --evaluations may grow.
 import argparse
 import random
 import sys
-from contextlib import nullcontext
 
 from deap import base, creator, tools
 
 import deap_nas
-from deap_nas.evaluators import MPIExecutor, ProcessExecutor
 from deap_nas.report import Progress, best_id, member
 from deap_nas.store import HDF5Store, open_run, resume_population
 from deap_nas.training import AccuracyFitness, Recipe
@@ -78,9 +76,7 @@ if __name__ == "__main__":
         with deap_nas.mpi_executor() as executor:
             if executor is not None:  # None on the ranks that have served as workers
                 options = arguments()
-                if options.workers and isinstance(executor, MPIExecutor):
-                    sys.exit("--workers is for runs without mpirun: give one or the other")
-                with ProcessExecutor(options.workers) if options.workers else nullcontext(executor) as workers:
+                with executor.with_processes(options.workers) as workers:
                     if not options.show:
                         search(options, workers)
                     show(options.file)

@@ -63,7 +63,7 @@ def test_ranks_and_processes_at_once_are_refused_in_one_line(path, tmp_path):
     done = run(path, "--workers=2", n_ranks=2, cwd=tmp_path)
     assert done.returncode != 0
     assert done.stdout == ""
-    assert done.stderr.count("--workers is for runs without mpirun") == 1
+    assert done.stderr.count("n_workers is for runs without mpirun") == 1
     assert "Traceback" not in done.stderr
     assert list(tmp_path.iterdir()) == []
 

@@ -194,7 +194,7 @@ def test_bad_input_under_mpirun_is_told_once():
     assert done.stderr.count("unknown dataset") == 1
     done = run(HIER_EVO, *TINY, "--workers", "2", n_ranks=3)
     assert done.returncode != 0
-    assert done.stderr.count("--workers is for runs without mpirun") == 1
+    assert done.stderr.count("n_workers is for runs without mpirun") == 1
     done = run(HIER_EVO, "--nonsense", n_ranks=3)
     assert done.returncode != 0
     assert done.stderr.count("unrecognized arguments") == 1

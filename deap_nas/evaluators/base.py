@@ -6,8 +6,10 @@ import os
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, Future
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, ParamSpec, TypeVar
 
+from deap_nas.errors import SettingsError
 from deap_nas.genotype import Genotype
 
 __all__ = ["GenotypeExecutor", "available_cores", "divide_threads", "plain"]
@@ -37,6 +39,28 @@ class GenotypeExecutor(Executor):
         """Apply ``fn`` to each item, in order, as many results as items; register it as ``toolbox.map``."""
         rows = [tuple(map(plain, row)) for row in zip(*iterables, strict=True)]
         return super().map(fn, *zip(*rows, strict=True), timeout=timeout, chunksize=chunksize)
+
+    def with_processes(self, n_workers: int) -> AbstractContextManager[GenotypeExecutor]:
+        """Give this executor, or processes of this machine with its limits in its place.
+
+        So one script runs on ranks, on as many processes as an option of it says, and in one process::
+
+            with mpi_executor() as executor:
+                if executor is not None:
+                    with executor.with_processes(arguments().workers) as workers:
+                        ...
+
+        Args:
+            n_workers: processes; 0 for this executor as it is.
+
+        Raises:
+            SettingsError: there are ranks already, or ``n_workers`` is negative.
+            MissingExtraError: pebble is not installed.
+        """
+        return self._processes(n_workers) if n_workers else nullcontext(self)
+
+    def _processes(self, n_workers: int) -> GenotypeExecutor:
+        raise SettingsError(f"n_workers is for runs without mpirun: give one or the other, found {n_workers}")
 
 
 def available_cores() -> int:

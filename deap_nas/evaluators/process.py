@@ -78,6 +78,9 @@ class ProcessExecutor(GenotypeExecutor):
             initargs=(context.Value("i", 0), self.n_workers, self._memory_bytes),
         )
 
+    def _processes(self, n_workers: int) -> ProcessExecutor:
+        return ProcessExecutor(n_workers, timeout_seconds=self._timeout_seconds, memory_bytes=self._memory_bytes)
+
     def submit(self, fn: Callable[_P, _T], /, *args: _P.args, **kwargs: _P.kwargs) -> Future[_T]:
         """See :meth:`concurrent.futures.Executor.submit`.
 

@@ -8,6 +8,7 @@ from typing import ParamSpec, TypeVar
 
 from deap_nas.errors import ExecutorError
 from deap_nas.evaluators.base import GenotypeExecutor
+from deap_nas.evaluators.process import ProcessExecutor
 from deap_nas.evaluators.run import set_worker
 
 __all__ = ["SerialExecutor"]
@@ -23,6 +24,9 @@ class SerialExecutor(GenotypeExecutor):
         """Make worker 0 of this process."""
         self._open = True
         set_worker(0)
+
+    def _processes(self, n_workers: int) -> ProcessExecutor:
+        return ProcessExecutor(n_workers)
 
     def submit(self, fn: Callable[_P, _T], /, *args: _P.args, **kwargs: _P.kwargs) -> Future[_T]:
         """Run the call now.

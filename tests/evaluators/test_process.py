@@ -95,6 +95,13 @@ def test_a_call_past_its_time_limit_is_ended_and_its_worker_goes_on():
         assert quick.result(timeout=60) == 2
 
 
+def test_processes_in_its_place_have_its_limits():
+    with ProcessExecutor(1, timeout_seconds=1.0) as executor, executor.with_processes(2) as workers:
+        assert workers.n_workers == 2
+        with pytest.raises(TimeoutError):
+            workers.submit(time.sleep, 60).result()
+
+
 def test_a_search_survives_crashes_and_hangs():
     rng = random.Random(1)
     toolbox = make_toolbox(crashes_hangs_or_works, rng=rng)

@@ -1,3 +1,4 @@
+import os
 import random
 from concurrent.futures import Executor
 
@@ -5,8 +6,8 @@ import pytest
 from deap import algorithms, tools
 
 from deap_nas import cxMotif
-from deap_nas.errors import ExecutorError
-from deap_nas.evaluators import GenotypeExecutor, SerialExecutor
+from deap_nas.errors import ExecutorError, SettingsError
+from deap_nas.evaluators import GenotypeExecutor, ProcessExecutor, SerialExecutor
 from tests.toolboxes import SPACE, MaxIndividual, double, gene_sum, kind_of, make_toolbox, raise_value_error
 
 
@@ -15,6 +16,30 @@ def test_it_is_a_standard_executor_with_one_worker():
         assert isinstance(executor, GenotypeExecutor)
         assert isinstance(executor, Executor)
         assert executor.n_workers == 1
+
+
+def test_processes_may_take_its_place():
+    with SerialExecutor() as executor:
+        with executor.with_processes(0) as workers:
+            assert workers is executor
+        with executor.with_processes(2) as workers:
+            assert type(workers) is ProcessExecutor
+            assert workers.n_workers == 2
+            assert workers.submit(os.getpid).result() != os.getpid()
+        assert executor.submit(double, 4).result() == 8
+        with pytest.raises(SettingsError, match="n_workers must be at least 1, found -1"):
+            executor.with_processes(-1)
+
+
+def test_processes_may_not_take_the_place_of_other_workers():
+    class Elsewhere(SerialExecutor):
+        _processes = GenotypeExecutor._processes
+
+    with Elsewhere() as executor:
+        with executor.with_processes(0) as workers:
+            assert workers is executor
+        with pytest.raises(SettingsError, match="n_workers is for runs without mpirun"):
+            executor.with_processes(2)
 
 
 def test_a_call_is_done_when_submit_returns():
