@@ -19,7 +19,7 @@ from deap_nas.errors import DatasetError, SettingsError, UnknownNameError
 from deap_nas.extras import require
 from deap_nas.training.folders import folder_info, imagenet_info, load_folder, n_test_files
 from deap_nas.training.shrinking import shrunk, shrunk_info
-from deap_nas.training.sources import Augmentation, DatasetInfo, Images, Source
+from deap_nas.training.sources import Augmentation, DatasetInfo, Images, Source, subset
 
 __all__ = [
     "check_split",
@@ -30,13 +30,10 @@ __all__ = [
     "load_test_images",
     "n_test_images",
     "split",
-    "subset",
 ]
 
 #: Part of the training set that validates, as in the 40,000 and 10,000 images of Liu 2018, section 4.1.
 VALIDATION_SHARE = 0.2
-#: Of the images that ``Source.n_images`` leaves: the same ones for every search and every training.
-_SUBSET_SEED = 0
 
 
 def split(n_images: int, *, seed: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -68,18 +65,6 @@ def check_split(dataset: str, n_images: int, *, batch_size: int) -> None:
         )
     if n_validation < 1:
         raise DatasetError(f"{dataset} has {n_images} images, too few to keep some for validation; choose a larger one")
-
-
-def subset(n_images: int, n_wanted: int | None) -> NDArray[np.int64]:
-    """Indices of the training images that ``Source.n_images`` leaves, in order.
-
-    Args:
-        n_images: images of the whole training set.
-        n_wanted: how many to use; None for all.
-    """
-    if n_wanted is None:
-        return np.arange(n_images)
-    return np.sort(np.array(random.Random(_SUBSET_SEED).sample(range(n_images), n_wanted)))
 
 
 def dataset_names() -> tuple[str, ...]:
@@ -115,7 +100,7 @@ def load_images(source: Source) -> Images:
         MissingExtraError: the package that reads it is not installed.
     """
     images = _reader(source).load(source, test=False)
-    if source.n_images is not None:
+    if source.n_images is not None and source.n_images < len(images.labels):  # folders read no more than that
         images = images.part(subset(len(images.labels), source.n_images))
     return shrunk(images, source.image_size)
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from deap_nas.errors import DatasetError
 from deap_nas.extras import require
-from deap_nas.training.sources import Augmentation, DatasetInfo, Images, Source
+from deap_nas.training.sources import Augmentation, DatasetInfo, Images, Source, subset
 
 __all__ = ["folder_info", "imagenet_info", "load_folder", "n_test_files", "open_image", "test_files", "training_files"]
 
@@ -47,12 +47,14 @@ def imagenet_info(source: Source) -> DatasetInfo:
 
 
 def load_folder(source: Source, *, test: bool) -> Images:
-    """Load the training or the test images, all of one size, into memory.
+    """Load the test images, or those of the training images that are to be used, all of one size, into memory.
 
     Raises:
         DatasetError: the images are missing, unreadable, or of different sizes.
     """
     files = test_files(source) if test else training_files(source)
+    if not test:
+        files = [files[number] for number in subset(len(files), source.n_images)]
     first = _pixels(files[0][0])
     pixels = np.empty((len(files), *first.shape), dtype=np.uint8)
     for number, (path, _) in enumerate(files):

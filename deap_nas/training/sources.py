@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -9,7 +10,10 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Augmentation", "DatasetInfo", "Images", "Source"]
+__all__ = ["Augmentation", "DatasetInfo", "Images", "Source", "subset"]
+
+#: Of the images that ``Source.n_images`` leaves: the same ones for every search and every training.
+_SUBSET_SEED = 0
 
 
 @dataclass(frozen=True)
@@ -72,3 +76,15 @@ class Images:
     def part(self, indices: NDArray[np.int64]) -> Self:
         """The images with these indices."""
         return type(self)(self.pixels[indices], self.labels[indices])
+
+
+def subset(n_images: int, n_wanted: int | None) -> NDArray[np.int64]:
+    """Indices of the training images that ``Source.n_images`` leaves, in order.
+
+    Args:
+        n_images: images of the whole training set.
+        n_wanted: how many to use; None for all.
+    """
+    if n_wanted is None:
+        return np.arange(n_images)
+    return np.sort(np.array(random.Random(_SUBSET_SEED).sample(range(n_images), n_wanted)))

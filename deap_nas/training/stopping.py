@@ -44,7 +44,7 @@ class SuccessiveHalving:
     """
 
     kind: ClassVar[str] = "successive_halving"
-    #: Share that goes on, in (0, 1); one over the reduction factor of Li 2020.
+    #: Share that goes on, in (0, 1): one over the reduction factor of Li 2020.
     fraction: float = 1 / 3
 
     def __post_init__(self) -> None:

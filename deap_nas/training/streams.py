@@ -20,10 +20,9 @@ from torch.utils.data import DataLoader, Dataset
 from deap_nas.errors import DatasetError
 from deap_nas.evaluators import derive_seed
 from deap_nas.extras import require
-from deap_nas.training.data import subset
 from deap_nas.training.folders import open_image, test_files, training_files
 from deap_nas.training.ranks import Ranks
-from deap_nas.training.sources import Augmentation, Source
+from deap_nas.training.sources import Augmentation, Source, subset
 
 __all__ = ["StreamBatches", "StreamedImages"]
 

@@ -7,7 +7,9 @@ from sklearn.datasets import load_digits
 
 from deap_nas.errors import DatasetError, SettingsError, UnknownNameError
 from deap_nas.training import Augmentation, Source, dataset_info, dataset_names
-from deap_nas.training.data import load_images, load_test_images, n_test_images, split, subset
+from deap_nas.training.data import load_images, load_test_images, n_test_images, split
+from deap_nas.training.folders import training_files
+from deap_nas.training.sources import subset
 
 
 def make_folder(path, *, n_classes=3, n_images=4, size=(6, 6)):
@@ -106,6 +108,17 @@ def test_part_of_the_training_images_is_always_the_same_and_the_test_images_are_
     assert len(set(chosen.tolist())) == 100
     assert chosen.max() > 1300  # drawn from all over
     assert len(load_test_images(few).labels) == 359
+
+
+def test_of_a_folder_only_the_images_in_use_are_read(tmp_path):
+    name = f"imagefolder:{make_folder(tmp_path, n_images=20)}"
+    whole, files = load_images(Source(name)), training_files(Source(name))
+    chosen = subset(60, 7).tolist()
+    for number in set(range(1, 60)) - set(chosen):  # the first tells the size
+        files[number][0].write_bytes(b"no image")
+    few = load_images(Source(name, n_images=7))
+    np.testing.assert_array_equal(few.pixels, whole.pixels[chosen])
+    np.testing.assert_array_equal(few.labels, whole.labels[chosen])
 
 
 @pytest.mark.parametrize("n_images", [0, -1, 1439, 10.0])
