@@ -8,6 +8,7 @@ from typing import cast
 import torch
 from torch import nn
 
+from deap_nas.assembly import pooling
 from deap_nas.graph import AvgPool2d, BatchNorm2d, Conv2d, GlobalAvgPool2d, Layer, Linear, MaxPool2d, ReLU
 
 __all__ = ["build_layer", "copy_layer"]
@@ -54,7 +55,7 @@ def _avg_pool(layer: AvgPool2d) -> nn.Module:
 
 @build_layer.register
 def _global_avg_pool(layer: GlobalAvgPool2d) -> nn.Module:  # noqa: ARG001 - the type chooses the function
-    return nn.AdaptiveAvgPool2d(1)
+    return pooling.GlobalAvgPool2d()
 
 
 @build_layer.register

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import nn
 
-__all__ = ["ConvolvedAvgPool2d", "LeanMaxPool2d"]
+__all__ = ["ConvolvedAvgPool2d", "GlobalAvgPool2d", "LeanMaxPool2d"]
 
 
 def _trains_on_cpu(value: torch.Tensor) -> bool:
@@ -58,43 +58,81 @@ class LeanMaxPool2d(nn.MaxPool2d):
         if not _trains_on_cpu(value):
             pooled: torch.Tensor = super().forward(value)
             return pooled
-        pooled = _Maximum.apply(value, self._size)
+        pooled, _ = _Maximum.apply(value, self._size)
         return pooled
+
+
+class GlobalAvgPool2d(nn.Module):
+    """The mean of each channel, (batch, channels, 1, 1).
+
+    It is ``nn.AdaptiveAvgPool2d(1)`` to the bit; of channels-last values ``torch.vmap`` has no rule for that.
+    """
+
+    def forward(self, value: torch.Tensor) -> torch.Tensor:
+        """Pool a value, (batch, channels, height, width)."""
+        return value.mean(dim=(2, 3), keepdim=True)
 
 
 class _Average(torch.autograd.Function):
     """Sums over windows, then weights; its transpose is the weights, then the same sums, and needs no value kept."""
 
     @staticmethod
-    def forward(ctx: Any, value: torch.Tensor, size: int) -> torch.Tensor:
-        ctx.size = size
+    def forward(value: torch.Tensor, size: int) -> torch.Tensor:
         sums = _sums(value, size)
         return sums.mul_(_weights(*value.shape[2:], size, sums.dtype))
 
     @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[torch.Tensor, int], output: torch.Tensor) -> None:  # noqa: ARG004 - PyTorch
+        ctx.size = inputs[1]
+
+    @staticmethod
     def backward(ctx: Any, gradient: torch.Tensor) -> tuple[torch.Tensor, None]:
         return _sums(gradient * _weights(*gradient.shape[2:], ctx.size, gradient.dtype), ctx.size), None
+
+    @staticmethod
+    def vmap(info: Any, dims: tuple[int, None], values: torch.Tensor, size: int) -> tuple[torch.Tensor, int]:
+        return _apart(_Average.apply(_as_channels(values, dims[0]), size), info.batch_size), 1
 
 
 class _Maximum(torch.autograd.Function):
     """PyTorch's max pooling, whose backward pass needs of the value its shape and its memory format only."""
 
     @staticmethod
-    def forward(ctx: Any, value: torch.Tensor, size: int) -> torch.Tensor:
-        ctx.size = size
+    def forward(value: torch.Tensor, size: int) -> tuple[torch.Tensor, torch.Tensor]:
         window = ([size, size], [1, 1], [size // 2, size // 2])
         pooled, places = torch.ops.aten.max_pool2d_with_indices(value, *window)
-        ctx.save_for_backward(places.int())
-        maxima: torch.Tensor = pooled
-        return maxima
+        return pooled, places.int()
 
     @staticmethod
-    def backward(ctx: Any, gradient: torch.Tensor) -> tuple[torch.Tensor, None]:
+    def setup_context(ctx: Any, inputs: tuple[torch.Tensor, int], output: tuple[torch.Tensor, torch.Tensor]) -> None:
+        ctx.size = inputs[1]
+        ctx.mark_non_differentiable(output[1])
+        ctx.save_for_backward(output[1])
+
+    @staticmethod
+    def backward(ctx: Any, gradient: torch.Tensor, _: torch.Tensor) -> tuple[torch.Tensor, None]:
         (places,) = ctx.saved_tensors
         is_last = places.is_contiguous(memory_format=torch.channels_last)
         like = gradient.contiguous(memory_format=torch.channels_last if is_last else torch.contiguous_format)
         window = ([ctx.size] * 2, [1, 1], [ctx.size // 2] * 2, [1, 1], False)
         return torch.ops.aten.max_pool2d_with_indices_backward(like, like, *window, places.long()), None
+
+    @staticmethod
+    def vmap(
+        info: Any, dims: tuple[int, None], values: torch.Tensor, size: int
+    ) -> tuple[tuple[torch.Tensor, ...], tuple[int, int]]:
+        pooled_and_places = _Maximum.apply(_as_channels(values, dims[0]), size)
+        return tuple(_apart(each, info.batch_size) for each in pooled_and_places), (1, 1)
+
+
+def _as_channels(values: torch.Tensor, dim: int) -> torch.Tensor:
+    """Put the values of several networks side by side: pooling treats each channel alone."""
+    return values.movedim(dim, 1).flatten(1, 2)
+
+
+def _apart(value: torch.Tensor, n_networks: int) -> torch.Tensor:
+    """Undo :func:`_as_channels`, to (batch, networks, channels, height, width)."""
+    return value.view(len(value), n_networks, -1, *value.shape[2:])
 
 
 def _sums(value: torch.Tensor, size: int) -> torch.Tensor:

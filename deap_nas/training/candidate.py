@@ -6,14 +6,17 @@ import math
 from collections.abc import Iterable, Sequence
 from itertools import zip_longest
 
+import torch
 from torch import nn
 
-from deap_nas.training.batches import DeviceBatches, DeviceImages
+from deap_nas.training.batches import Batches, DeviceBatches, DeviceImages
 from deap_nas.training.recipes import Recipe
 from deap_nas.training.sources import Augmentation
-from deap_nas.training.trainer import Trainer, accuracy
+from deap_nas.training.stacking import StackedBatches, StackedNetwork, StackedTrainer, StackedTraining
+from deap_nas.training.switches import PLAIN, Switches
+from deap_nas.training.trainer import Trainer, accuracy, compiled_form
 
-__all__ = ["Candidate", "Repeats"]
+__all__ = ["Candidate", "Repeats", "forget_compiled", "stacked"]
 
 #: Steps between two checks that the loss is still a number; each check waits for the device.
 _STEPS_BETWEEN_CHECKS = 100
@@ -29,6 +32,12 @@ class Candidate:
         augmentation: of each batch.
         recipe: how to train.
         seed: of the order of the images and of their augmentation.
+        switches: by what means; whether it is stacked, only :func:`stacked` decides.
+
+    Attributes:
+        network: as above.
+        batches: those that it is trained with.
+        trainer: what trains it.
     """
 
     def __init__(
@@ -40,11 +49,13 @@ class Candidate:
         recipe: Recipe,
         *,
         seed: int,
+        switches: Switches = PLAIN,
     ) -> None:
         """See the class."""
         self.network = network
         self._validation = validation
-        self._trainer = Trainer(network, DeviceBatches(training, augmentation, recipe.batch_size, seed=seed), recipe)
+        self.batches = DeviceBatches(training, augmentation, recipe.batch_size, seed=seed)
+        self.trainer: Trainer | StackedTrainer = _trainer(network, self.batches, recipe, switches)
 
     def train(self, until: int | None = None) -> None:
         """Train until so many steps are done, counted from the first; by default all those of the recipe.
@@ -52,14 +63,43 @@ class Candidate:
         Raises:
             DivergedError: the loss became infinite or NaN.
         """
-        until = self._trainer.recipe.steps if until is None else until
+        until = self.trainer.recipe.steps if until is None else until
         self.network.train()
-        while self._trainer.step < until:
-            self._trainer.advance(min(_STEPS_BETWEEN_CHECKS, until - self._trainer.step))
+        while self.trainer.step < until:
+            self.trainer.advance(min(_STEPS_BETWEEN_CHECKS, until - self.trainer.step))
 
     def accuracy(self) -> float:
         """Share of the images kept for validation, in [0, 1], that the network classifies right."""
         return accuracy(self.network, self._validation)
+
+
+def stacked(candidates: Iterable[Candidate], switches: Switches) -> list[Candidate]:
+    """Let candidates of one genotype be trained at once, as one network; what each computes stays the same.
+
+    The first that trains to a step takes the others there, so all stop at the same steps, and start from the weights
+    that they have then.
+
+    Args:
+        candidates: at least one, before their first step.
+        switches: by what means.
+    """
+    found = list(candidates)
+    network = StackedNetwork([candidate.network for candidate in found])
+    batches = StackedBatches([candidate.batches for candidate in found])
+    training = StackedTraining(_trainer(network, batches, found[0].trainer.recipe, switches))
+    for number, candidate in enumerate(found):
+        candidate.trainer = StackedTrainer(training, number)
+    return found
+
+
+def _trainer(network: nn.Module, batches: Batches, recipe: Recipe, switches: Switches) -> Trainer:
+    forward = compiled_form(network, mode=switches.compile)
+    return Trainer(network, batches, recipe, forward=forward, precision=switches.precision)
+
+
+def forget_compiled() -> None:
+    """Forget what was compiled for earlier genotypes: after eight of them PyTorch would compile no more."""
+    torch.compiler.reset()
 
 
 class Repeats:

@@ -23,6 +23,7 @@ from deap_nas.training.inheritance import Inheritance, weights_folder
 from deap_nas.training.recipes import SEARCH, Recipe
 from deap_nas.training.sources import Source
 from deap_nas.training.stopping import EarlyStopping
+from deap_nas.training.switches import Switches
 
 if TYPE_CHECKING:
     from deap_nas.training.candidate import Candidate
@@ -59,6 +60,9 @@ class AccuracyFitness:
         objectives: what the values are, in order, out of ``"accuracy"``, ``"n_parameters"`` and ``"flops"``.
         stopping: ends the trainings of candidates that will not be among the best, in :func:`~deap_nas.eaAsync`; by
             default every training takes all its steps, as in the paper.
+        precision: ``"float32"``, or ``"bfloat16"`` or ``"float16"`` for mixed precision. Validations are in float32.
+        compile: whether ``torch.compile`` makes the training step faster, or its mode, such as ``"reduce-overhead"``.
+        stacked: whether the repeats are trained at once, as one network with stacked weights.
 
     Attributes:
         worst_values: fitness of an evaluation that failed.
@@ -69,7 +73,7 @@ class AccuracyFitness:
         DatasetError: the images are missing, or too few for a batch or for a validation.
         SettingsError: ``repeats`` is not positive, ``device`` is no device, there are no objectives, the dataset has
             fewer images than ``n_images`` or smaller ones than ``image_size``, or trainings shall be stopped by an
-            accuracy that is no objective.
+            accuracy that is no objective; a switch has no such position, or ``stacked`` meets ``"float16"``.
         MissingExtraError: torch, or what reads the dataset, is not installed.
     """
 
@@ -92,6 +96,9 @@ class AccuracyFitness:
         weights_dir: str | Path | None = None,
         objectives: Sequence[str] = ("accuracy",),
         stopping: EarlyStopping | None = None,
+        precision: str = "float32",
+        compile: bool | str = False,  # noqa: A002 - named as in Retraining and in torch
+        stacked: bool = False,
     ) -> None:
         """See the class."""
         self.objectives = _check_objectives(objectives)
@@ -106,6 +113,7 @@ class AccuracyFitness:
         self.seed = seed
         self.weights_dir = weights_folder(weights_dir)
         self.stopping = stopping
+        self.switches = Switches(precision=precision, compile=compile, stacked=stacked)
         check_device(device)
         check_installed("torch", extra="torch")
         self._adapt_to_images(template or NetworkTemplate.small_cifar())
@@ -165,7 +173,7 @@ class AccuracyFitness:
         return evaluation
 
     def _evaluate(self, job: Job, candidates: Iterable[Candidate]) -> Evaluation:
-        from deap_nas.training.candidate import Repeats
+        from deap_nas.training.candidate import Repeats, forget_compiled, stacked
 
         try:
             size = cost(self.space, job.genes, self.template)
@@ -173,7 +181,9 @@ class AccuracyFitness:
             return Evaluation(status=Status.NOT_VIABLE, error=str(error))
         done = Evaluation(n_parameters=size.n_parameters, flops=size.flops)
         rungs = [] if self.stopping is None else self.stopping.steps(self.recipe.steps)
-        repeats = Repeats(candidates)
+        if self.switches.compile:
+            forget_compiled()
+        repeats = Repeats(stacked(candidates, self.switches) if self.switches.stacked else candidates)
         try:
             repeats.train([*rungs, self.recipe.steps], cutoffs=job.cutoffs)
         except DivergedError as error:
@@ -197,7 +207,9 @@ class AccuracyFitness:
         device = choose_device(self.device)
         training, validation = search_sets(self.source, self.seed, device)
         network = seeded_network(self.space, genotype, self.template, seed=seed, device=device)
-        return Candidate(network, training, validation, self.augmentation, self.recipe, seed=seed)
+        return Candidate(
+            network, training, validation, self.augmentation, self.recipe, seed=seed, switches=self.switches
+        )
 
     def cheaper(
         self,
@@ -279,6 +291,7 @@ class AccuracyFitness:
                 weights_dir=weights_dir if inherits else None,
                 objectives=fields["objectives"],
                 stopping=EarlyStopping.from_dict(fields["stopping"]) if "stopping" in fields else None,
+                **{name: fields[name] for name in ("precision", "compile", "stacked") if name in fields},
             )
         except (KeyError, TypeError) as error:
             raise SettingsError(f"the fitness is not described as AccuracyFitness.to_dict does it: {error}") from error
@@ -305,6 +318,7 @@ class AccuracyFitness:
             "augmentation": {"crop": self.augmentation.crop, "flip": self.augmentation.flip},
             "seed": self.seed,
             **{name: value for name, value in options.items() if value is not None},
+            **self.switches.to_dict(),
         }
 
 

@@ -22,14 +22,13 @@ from deap_nas.training.recipes import CIFAR_EVALUATION, Recipe
 from deap_nas.training.records import Records
 from deap_nas.training.results import RetrainingProgress, RetrainingResult, RunResult
 from deap_nas.training.sources import Source
+from deap_nas.training.switches import Switches
 
 if TYPE_CHECKING:
     from deap_nas.training.ranks import Ranks
     from deap_nas.training.runs import RetrainingImages
 
 __all__ = ["Retraining"]
-
-_PRECISIONS = ("float32", "bfloat16", "float16")
 
 
 @dataclass(frozen=True)
@@ -59,7 +58,7 @@ class Retraining:
         seed: of everything random; that of each run derives from it.
         device: where to train, as torch names it; ``"auto"`` is a GPU if there is one.
         precision: ``"float32"``, or ``"bfloat16"`` or ``"float16"`` for mixed precision. Tests are in float32.
-        compile: whether ``torch.compile`` makes the training step faster.
+        compile: whether ``torch.compile`` makes the training step faster, or its mode, such as ``"reduce-overhead"``.
         data_dir: folder in which downloaded datasets are kept.
         download: whether a dataset that is not there may be downloaded.
         n_images: train on so many of the training images, always the same ones, drawn at random; by default on all.
@@ -85,7 +84,7 @@ class Retraining:
     seed: int = 0
     device: str = "auto"
     precision: str = "float32"
-    compile: bool = False
+    compile: bool | str = False
     data_dir: str | Path = "data"
     download: bool = False
     n_images: int | None = None
@@ -98,8 +97,7 @@ class Retraining:
         """Check the fields, and take over the dataset's classes and images."""
         if not isinstance(self.runs, int) or self.runs < 1:
             raise SettingsError(f"runs must be an integer of at least 1, found {self.runs!r}")
-        if self.precision not in _PRECISIONS:
-            raise SettingsError(f"precision must be one of {', '.join(_PRECISIONS)}, found {self.precision!r}")
+        Switches(precision=self.precision, compile=self.compile)  # checks them
         check_device(self.device)
         for module in ("torch", "safetensors"):
             check_installed(module, extra="torch")

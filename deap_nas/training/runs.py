@@ -6,7 +6,7 @@ import platform
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, Protocol, cast
+from typing import Any, Protocol
 
 import torch
 from torch import nn
@@ -19,7 +19,7 @@ from deap_nas.training.data import load_images, load_test_images
 from deap_nas.training.files import append_row, cut_rows
 from deap_nas.training.ranks import Ranks
 from deap_nas.training.sources import Augmentation, Source
-from deap_nas.training.trainer import Trainer, top_accuracies
+from deap_nas.training.trainer import Trainer, compiled_form, top_accuracies
 
 __all__ = ["LoadedImages", "RetrainingImages", "Run", "environment_of", "forward_of"]
 
@@ -83,19 +83,23 @@ class LoadedImages:
         return evaluation_batches(to_device(images, device=self._ranks.device, like=self._training))
 
 
-def forward_of(network: nn.Module, *, ranks: Ranks, compiled: bool) -> nn.Module:
-    """Give what computes the logits in training: the network, spread over the ranks, and compiled if wanted."""
+def forward_of(network: nn.Module, *, ranks: Ranks, compiled: bool | str) -> nn.Module:
+    """Give what computes the logits in training: the network, spread over the ranks, and compiled if wanted.
+
+    Args:
+        network: in training.
+        ranks: processes that train it together.
+        compiled: whether it is compiled, or in which mode.
+    """
     forward = network
     if ranks.size > 1:
         # The ranks take the running statistics of batch normalisation from the first one, and normalise each batch by
         # their own share of it.
         forward = DistributedDataParallel(network, device_ids=[ranks.device] if ranks.device.type == "cuda" else None)
-    if compiled:
-        forward = cast(nn.Module, torch.compile(forward))
-    return forward
+    return compiled_form(forward, mode=compiled)
 
 
-def environment_of(ranks: Ranks, *, precision: str, compiled: bool) -> dict[str, Any]:
+def environment_of(ranks: Ranks, *, precision: str, compiled: bool | str) -> dict[str, Any]:
     """Describe where and by what means a run is trained, as JSON can hold it."""
     gpu = {"gpu": torch.cuda.get_device_name(ranks.device)} if ranks.device.type == "cuda" else {}
     means = {"processes": ranks.size, "precision": precision, "compile": compiled, "torch": torch.__version__}

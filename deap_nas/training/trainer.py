@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import nn
@@ -17,7 +17,7 @@ from deap_nas.training.batches import Batches, DeviceImages, evaluation_batches
 from deap_nas.training.ranks import ALONE, Ranks
 from deap_nas.training.recipes import Recipe
 
-__all__ = ["Trainer", "accuracy", "seeded_network", "top_accuracies"]
+__all__ = ["Trainer", "accuracy", "below", "check_finite", "compiled_form", "seeded_network", "top_accuracies"]
 
 #: What each precision computes in; the weights are always float32.
 _AUTOCAST = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
@@ -35,6 +35,18 @@ def seeded_network(
     with torch.random.fork_rng(devices=[]):  # the weights are drawn on the CPU
         torch.default_generator.manual_seed(seed)
         return build_network(space, genes, template).to(device)
+
+
+def compiled_form(network: nn.Module, *, mode: bool | str) -> nn.Module:
+    """Give what computes as the network does, with its weights: the network, or what ``torch.compile`` makes of it.
+
+    Args:
+        network: as it is trained.
+        mode: of the compiler; True is its default, False is not to compile.
+    """
+    if mode is False:
+        return network
+    return cast(nn.Module, torch.compile(network, mode=None if mode is True else mode))
 
 
 class Trainer:
@@ -65,16 +77,11 @@ class Trainer:
         self.recipe = recipe
         #: Steps done so far.
         self.step = 0
-        self._batches = batches
+        self.batches = batches
         self._forward = network if forward is None else forward
         self._precision = precision
         self._ranks = ranks
-        self._optimiser = torch.optim.SGD(
-            network.parameters(),
-            lr=recipe.learning_rate,
-            momentum=recipe.momentum,
-            weight_decay=recipe.weight_decay,
-        )
+        self._optimiser = _optimiser(network, recipe, skips=precision == "float16")
         self._scaler = torch.amp.GradScaler(batches.device.type, enabled=precision == "float16")
         network.train()
 
@@ -87,27 +94,34 @@ class Trainer:
         Raises:
             DivergedError: the loss became infinite or NaN.
         """
-        total = torch.zeros((), device=self._batches.device)
-        for _ in range(n_steps):
-            self.step += 1
-            total += self._step()  # NaN and infinity stay
-        self._ranks.average(total)
-        loss = float(total) / n_steps
-        if not math.isfinite(loss):
-            raise DivergedError(f"the loss is not a finite number after {self.step} of {self.recipe.steps} steps")
+        loss = float(self.total_losses(n_steps)) / n_steps
+        check_finite(loss, self.step, self.recipe)
         return loss
 
+    def total_losses(self, n_steps: int) -> torch.Tensor:
+        """Train for some steps without waiting for the device.
+
+        Returns:
+            The sum of their losses, (), infinite or NaN if one was; of stacked networks that of each, (networks,).
+        """
+        total = torch.zeros((), device=self.batches.device)
+        for _ in range(n_steps):
+            self.step += 1
+            total = total + self._step()  # NaN and infinity stay
+        self._ranks.average(total)
+        return total
+
     def _step(self) -> torch.Tensor:
-        images, labels = self._batches.next()
+        images, labels = self.batches.next()
         for group in self._optimiser.param_groups:
             group["lr"] = self.recipe.learning_rate_at(self.step)
         with torch.autocast(images.device.type, _AUTOCAST[self._precision], enabled=self._precision != "float32"):
-            loss = nn.functional.cross_entropy(self._forward(images), labels)
+            losses = _losses(self._forward(images), labels)
         self._optimiser.zero_grad(set_to_none=True)
-        self._scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
+        self._scaler.scale(losses.sum()).backward()  # type: ignore[no-untyped-call]
         self._scaler.step(self._optimiser)
         self._scaler.update()
-        return loss.detach()
+        return losses.detach()
 
     def tensors(self) -> dict[str, torch.Tensor]:
         """Everything that a later :meth:`restore` needs, but for the step and the numbers."""
@@ -117,7 +131,7 @@ class Trainer:
             for name, parameter in self.network.named_parameters()
             if "momentum_buffer" in self._optimiser.state[parameter]
         }
-        return network | momentum | {f"batches.{name}": value for name, value in self._batches.state().items()}
+        return network | momentum | {f"batches.{name}": value for name, value in self.batches.state().items()}
 
     def numbers(self) -> dict[str, Any]:
         """The step, and how gradients are scaled, as JSON can hold it."""
@@ -127,16 +141,49 @@ class Trainer:
         """Go on where :meth:`tensors` and :meth:`numbers` were taken."""
         self.step = numbers["step"]
         self._scaler.load_state_dict(numbers["scaler"])
-        self.network.load_state_dict(_below("network.", tensors))
-        self._batches.restore(_below("batches.", tensors), self.step)
-        momentum = _below("momentum.", tensors)
+        self.network.load_state_dict(below("network.", tensors))
+        self.batches.restore(below("batches.", tensors), self.step)
+        momentum = below("momentum.", tensors)
         for name, parameter in self.network.named_parameters():
             if name in momentum:
                 buffer = torch.empty_like(parameter, requires_grad=False).copy_(momentum[name])
                 self._optimiser.state[parameter]["momentum_buffer"] = buffer
 
 
-def _below(prefix: str, tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+def _optimiser(network: nn.Module, recipe: Recipe, *, skips: bool) -> torch.optim.SGD:
+    """Make the optimiser; one that skips a step whose gradients overflow is fused, which does not wait to know it."""
+    optimiser = torch.optim.SGD(
+        network.parameters(),
+        lr=recipe.learning_rate,
+        momentum=recipe.momentum,
+        weight_decay=recipe.weight_decay,
+        fused=skips or None,
+    )
+    if skips:  # the fused form does not fill the momentum of a first step that is skipped
+        for parameter in network.parameters():
+            optimiser.state[parameter]["momentum_buffer"] = torch.zeros_like(parameter, requires_grad=False)
+    return optimiser
+
+
+def _losses(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+    """Mean loss of a batch, (); of one batch for each of stacked networks, (networks,)."""
+    if labels.dim() == 1:
+        return nn.functional.cross_entropy(logits, labels)
+    return torch.stack([nn.functional.cross_entropy(*each) for each in zip(logits, labels, strict=True)])
+
+
+def check_finite(loss: float, step: int, recipe: Recipe) -> None:
+    """Check the loss of a training.
+
+    Raises:
+        DivergedError: it is infinite or NaN.
+    """
+    if not math.isfinite(loss):
+        raise DivergedError(f"the loss is not a finite number after {step} of {recipe.steps} steps")
+
+
+def below(prefix: str, tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """Those tensors whose name begins with a prefix, without it."""
     return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
 
 

@@ -334,6 +334,7 @@ def test_retraining_is_frozen():
     [
         ({"runs": 0}, SettingsError, "runs must be an integer of at least 1, found 0"),
         ({"precision": "float8"}, SettingsError, "precision must be one of float32, bfloat16, float16"),
+        ({"compile": "fast"}, SettingsError, "compile must be True, False or one of default, reduce-overhead"),
         ({"device": "gpu"}, SettingsError, "device must be one of auto"),
         ({"n_images": 0}, SettingsError, r"n_images must be an integer in 1\.\.1438, found 0"),
         ({"n_images": 1439}, SettingsError, "found 1439"),
@@ -378,13 +379,13 @@ def test_compiled_training_is_the_same_training(finished, tmp_path, monkeypatch)
     _, folder, result = finished
     compiled, torch_compile = [], torch.compile
 
-    def without_the_compiler_proper(module):  # which takes a minute, and may round otherwise
-        compiled.append(module)
+    def without_the_compiler_proper(module, *, mode):  # which takes a minute, and may round otherwise
+        compiled.append(mode)
         return torch_compile(module, backend="eager")
 
     monkeypatch.setattr(torch, "compile", without_the_compiler_proper)
-    assert make_retraining(compile=True, runs=1).run(tmp_path).accuracies == result.accuracies[:1]
-    assert len(compiled) == 1
+    assert make_retraining(compile="reduce-overhead", runs=1).run(tmp_path).accuracies == result.accuracies[:1]
+    assert compiled == ["reduce-overhead"]
     assert same_weights(folder / "run0.safetensors", tmp_path / "run0.safetensors")
 
 

@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
@@ -6,6 +7,7 @@ from deap_nas import FlatSpace, Genotype, NetworkTemplate
 from deap_nas.training import Augmentation, Recipe
 from deap_nas.training.batches import DeviceBatches, to_device
 from deap_nas.training.sources import Images
+from deap_nas.training.stacking import StackedBatches, StackedNetwork
 from deap_nas.training.trainer import Trainer, seeded_network
 
 #: Operations whose result the host has to wait for: a number out of a tensor, or a shape that depends on its values.
@@ -26,14 +28,56 @@ class Waits(TorchDispatchMode):
         return function(*args, **(kwargs or {}))
 
 
-def test_steps_wait_for_the_device_once_at_their_end():
-    cpu, template = torch.device("cpu"), NetworkTemplate.small_cifar(channels=2, image_size=8)
+SPACE, GENES = FlatSpace(nodes=4), Genotype([1, 4, 5, 3, 2, 6])
+RECIPE = Recipe(steps=10, batch_size=16)
+
+
+def make_network(seed=0):
+    template = NetworkTemplate.small_cifar(channels=2, image_size=8)
+    return seeded_network(SPACE, GENES, template, seed=seed, device=torch.device("cpu"))
+
+
+def make_batches(seed=0):
+    """Two batches an epoch."""
     pixels = np.random.default_rng(0).integers(0, 256, (40, 10, 10, 3), dtype=np.uint8)
-    images = to_device(Images(pixels, np.arange(40) % 10), device=cpu)
-    space = FlatSpace(nodes=4)
-    network = seeded_network(space, Genotype([1, 4, 5, 3, 2, 6]), template, seed=0, device=cpu)
-    batches = DeviceBatches(images, Augmentation(crop=8, flip=True), 16, seed=0)
-    trainer = Trainer(network, batches, Recipe(steps=10, batch_size=16))
+    images = to_device(Images(pixels, np.arange(40) % 10), device=torch.device("cpu"))
+    return DeviceBatches(images, Augmentation(crop=8, flip=True), 16, seed=seed)
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16", "float16"])
+def test_steps_wait_for_the_device_once_at_their_end(precision):
+    trainer = Trainer(make_network(), make_batches(), RECIPE, precision=precision)
     with Waits() as waits:
-        trainer.advance(5)  # over the end of an epoch of two batches
+        trainer.advance(5)  # over the end of an epoch
     assert waits.found == ["_local_scalar_dense"]
+
+
+def test_stacked_steps_do_not_wait_for_the_device():
+    network = StackedNetwork([make_network(seed) for seed in range(3)])
+    trainer = Trainer(network, StackedBatches([make_batches(seed) for seed in range(3)]), RECIPE)
+    with Waits() as waits:
+        losses = trainer.total_losses(5)
+    assert waits.found == []
+    assert losses.shape == (3,)
+
+
+@pytest.mark.parametrize("precision", ["bfloat16", "float16"])
+def test_the_loss_of_the_first_step_in_lower_precision_is_that_of_float32_within_two_percent(precision):
+    losses = {
+        kind: Trainer(make_network(), make_batches(), RECIPE, precision=kind).advance(1)
+        for kind in ("float32", precision)
+    }
+    assert losses[precision] != losses["float32"]
+    assert losses[precision] == pytest.approx(losses["float32"], rel=0.02)
+
+
+def test_a_first_step_that_overflows_in_float16_is_skipped_and_leaves_no_trace():
+    network = make_network()
+    trainer = Trainer(network, make_batches(), RECIPE, precision="float16")
+    trainer._scaler = torch.amp.GradScaler("cpu", init_scale=2.0**40)  # which overflows
+    before = [parameter.clone() for parameter in network.parameters()]
+    trainer.advance(1)
+    assert all(map(torch.equal, network.parameters(), before))
+    momentum = [value for name, value in trainer.tensors().items() if name.startswith("momentum.")]
+    assert len(momentum) == len(before)
+    assert all(not value.any() for value in momentum)
