@@ -116,6 +116,16 @@ def test_a_training_is_stopped_at_the_first_rung_whose_cutoff_it_does_not_reach(
     assert short.evaluate(GENES, seed=4).scores == stopped.scores
 
 
+def test_a_child_inherits_from_a_parent_that_was_stopped(tmp_path):
+    fitness = make_fitness(EarlyStopping((1 / 3, 2 / 3)), weights_dir=tmp_path)
+    stopped = fitness.evaluate_job(Job(0, GENES, seed=4, cutoffs=(math.inf, math.inf)))
+    assert len(stopped.curve) == 1
+    child = Job(1, GENES, seed=5, parent=0)
+    heir, stopped_heir = (fitness.evaluate_job(replace(child, cutoffs=cutoffs)) for cutoffs in ((), (0.0, math.inf)))
+    assert heir.curve != fitness.evaluate(GENES, seed=5).curve
+    assert stopped_heir.curve == heir.curve[:2]
+
+
 def test_a_training_that_diverges_on_the_way_to_a_rung_has_no_curve_there():
     recipe = replace(SEARCH, steps=9, batch_size=32, learning_rate=1e30)
     ended = make_fitness(EarlyStopping((2 / 3,)), recipe=recipe).evaluate(GENES, seed=4)
