@@ -48,12 +48,12 @@ class TrainingMemory:
 def training_memory(
     space: Lowers, genes: Sequence[int], template: NetworkTemplate, *, batch_size: int, device: str = "cpu"
 ) -> TrainingMemory:
-    """Bytes that training a genotype's network takes at least, in float32, by gradient descent with momentum.
+    """Estimate the bytes that training a genotype's network takes, in float32, by gradient descent with momentum.
 
     On a CPU the activations are what PyTorch is seen to keep, to the byte, for operations of the layers that are here;
-    of a layer from outside its input and its output are counted. For other devices it is what PyTorch's own pooling
-    keeps there. The working space of convolutions, gradients of values, and what has been taken but is not in use come
-    on top, so a training of which this is more than the device has cannot succeed.
+    of a layer from outside its input and its output are counted. For other devices PyTorch's own pooling is counted,
+    which keeps more. Left out are gradients of values, the working space of convolutions and whatever an allocator
+    holds, so a training takes more than this.
 
     Args:
         space: the search space.

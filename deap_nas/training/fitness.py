@@ -20,6 +20,7 @@ from deap_nas.template import NetworkTemplate, cost
 from deap_nas.training.data import check_split, dataset_info, fetch
 from deap_nas.training.devices import check_device, choose_device
 from deap_nas.training.inheritance import Inheritance, weights_folder
+from deap_nas.training.memory import check_memory_bytes, lack_of_memory
 from deap_nas.training.recipes import SEARCH, Recipe
 from deap_nas.training.sources import Source
 from deap_nas.training.stopping import EarlyStopping
@@ -63,6 +64,8 @@ class AccuracyFitness:
         precision: ``"float32"``, or ``"bfloat16"`` or ``"float16"`` for mixed precision. Validations are in float32.
         compile: whether ``torch.compile`` makes the training step faster, or its mode, such as ``"reduce-overhead"``.
         stacked: whether the repeats are trained at once, as one network with stacked weights.
+        memory_bytes: no training starts that needs more by :func:`~deap_nas.template.training_memory`; by default all
+            memory of the GPU, and any on a CPU.
 
     Attributes:
         worst_values: fitness of an evaluation that failed.
@@ -71,9 +74,10 @@ class AccuracyFitness:
     Raises:
         UnknownNameError: no dataset or no objective has that name.
         DatasetError: the images are missing, or too few for a batch or for a validation.
-        SettingsError: ``repeats`` is not positive, ``device`` is no device, there are no objectives, the dataset has
-            fewer images than ``n_images`` or smaller ones than ``image_size``, or trainings shall be stopped by an
-            accuracy that is no objective; a switch has no such position, or ``stacked`` meets ``"float16"``.
+        SettingsError: ``repeats`` or ``memory_bytes`` is not positive, ``device`` is no device, there are no
+            objectives, the dataset has fewer images than ``n_images`` or smaller ones than ``image_size``, or trainings
+            shall be stopped by an accuracy that is no objective; a switch has no such position, or ``stacked`` meets
+            ``"float16"``.
         MissingExtraError: torch, or what reads the dataset, is not installed.
     """
 
@@ -99,6 +103,7 @@ class AccuracyFitness:
         precision: str = "float32",
         compile: bool | str = False,  # noqa: A002 - named as in Retraining and in torch
         stacked: bool = False,
+        memory_bytes: int | None = None,
     ) -> None:
         """See the class."""
         self.objectives = _check_objectives(objectives)
@@ -114,6 +119,7 @@ class AccuracyFitness:
         self.weights_dir = weights_folder(weights_dir)
         self.stopping = stopping
         self.switches = Switches(precision=precision, compile=compile, stacked=stacked)
+        self.memory_bytes = check_memory_bytes(memory_bytes)
         check_device(device)
         check_installed("torch", extra="torch")
         self._adapt_to_images(template or NetworkTemplate.small_cifar())
@@ -147,7 +153,8 @@ class AccuracyFitness:
     def evaluate(self, genotype: Genotype, *, seed: int) -> Evaluation:
         """Train and validate ``repeats`` times; the seed of each derives from ``seed`` and its number.
 
-        A genotype that is no network, or whose training diverges, is told by the status.
+        A genotype that is no network, whose training diverges or has no chance to fit into memory, is told by the
+        status.
 
         Raises:
             GenotypeError: the genes do not belong to the space.
@@ -180,6 +187,8 @@ class AccuracyFitness:
         except NotViableError as error:
             return Evaluation(status=Status.NOT_VIABLE, error=str(error))
         done = Evaluation(n_parameters=size.n_parameters, flops=size.flops)
+        if lack := self._lack_of_memory(job.genes):
+            return replace(done, status=Status.OUT_OF_MEMORY, error=lack)
         rungs = [] if self.stopping is None else self.stopping.steps(self.recipe.steps)
         if self.switches.compile:
             forget_compiled()
@@ -192,6 +201,18 @@ class AccuracyFitness:
             found = {"accuracy": repeats.curve[-1], "n_parameters": size.n_parameters, "flops": size.flops}
             done = replace(done, values=tuple(float(found[name]) for name in self.objectives))
         return replace(done, scores=tuple(repeats.scores), curve=tuple(repeats.curve) if rungs else ())
+
+    def _lack_of_memory(self, genotype: Sequence[int]) -> str:
+        return lack_of_memory(
+            self.space,
+            genotype,
+            replace(self.template, image_size=self.augmentation.crop or self.template.image_size),
+            batch_size=self.recipe.batch_size,
+            repeats=self.repeats,
+            device=choose_device(self.device),
+            memory_bytes=self.memory_bytes,
+            switches=self.switches,
+        )
 
     def candidate(self, genotype: Sequence[int], *, seed: int) -> Candidate:
         """The network of a genotype before its first step, with the images of the search.
@@ -291,7 +312,9 @@ class AccuracyFitness:
                 weights_dir=weights_dir if inherits else None,
                 objectives=fields["objectives"],
                 stopping=EarlyStopping.from_dict(fields["stopping"]) if "stopping" in fields else None,
-                **{name: fields[name] for name in ("precision", "compile", "stacked") if name in fields},
+                **{
+                    name: fields[name] for name in ("precision", "compile", "stacked", "memory_bytes") if name in fields
+                },
             )
         except (KeyError, TypeError) as error:
             raise SettingsError(f"the fitness is not described as AccuracyFitness.to_dict does it: {error}") from error
@@ -307,6 +330,7 @@ class AccuracyFitness:
             "image_size": self.source.image_size,
             "inherits_weights": None if self.weights_dir is None else True,
             "stopping": None if self.stopping is None else self.stopping.to_dict(),
+            "memory_bytes": self.memory_bytes,
         }
         return {
             "space": self.space.to_dict(),

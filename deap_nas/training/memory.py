@@ -1,0 +1,76 @@
+"""Whether a training has a chance to fit into memory, told before it starts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from deap_nas.errors import SettingsError
+from deap_nas.graph import Lowers
+from deap_nas.template import NetworkTemplate, training_memory
+from deap_nas.training.switches import PLAIN, Switches
+
+if TYPE_CHECKING:
+    import torch
+
+__all__ = ["check_memory_bytes", "lack_of_memory"]
+
+
+def check_memory_bytes(memory_bytes: int | None) -> int | None:
+    """Check a limit of memory, None for the default.
+
+    Raises:
+        SettingsError: it is not positive.
+    """
+    if memory_bytes is not None and memory_bytes < 1:
+        raise SettingsError(f"memory_bytes must be at least 1, found {memory_bytes}")
+    return memory_bytes
+
+
+def lack_of_memory(
+    space: Lowers,
+    genes: Sequence[int],
+    template: NetworkTemplate,
+    *,
+    batch_size: int,
+    repeats: int,
+    device: torch.device,
+    memory_bytes: int | None = None,
+    switches: Switches = PLAIN,
+) -> str:
+    """Say why a training cannot fit into memory; empty where it may.
+
+    Of a compiled training nothing is said: the compiler chooses what is kept.
+
+    Args:
+        space: the search space.
+        genes: the genes of one individual.
+        template: the network around the cell, with the size of the images in training.
+        batch_size: images in a batch of each network.
+        repeats: trainings of the genotype, at once if they are stacked.
+        device: where they take place.
+        memory_bytes: what there is; by default all memory of a GPU, and no limit elsewhere.
+        switches: by what means they take place.
+
+    Raises:
+        GenotypeError: the genes do not belong to the space.
+        NotViableError: no path leads from the cell's input to its output.
+    """
+    available = _total_memory(device) if memory_bytes is None else memory_bytes
+    if available is None or switches.compile:
+        return ""
+    memory = training_memory(space, genes, template, batch_size=batch_size, device=device.type)
+    shrinking = 1 if switches.precision == "float32" else 2  # half precision keeps half of the activations
+    needed = (repeats if switches.stacked else 1) * (memory.activations // shrinking + memory.parameters)
+    if needed <= available:
+        return ""
+    return (
+        f"the training needs {needed:,} bytes of memory by estimate, and {available:,} are there: choose a smaller "
+        f"batch or fewer channels, or limit the size of networks by CostLimit"
+    )
+
+
+def _total_memory(device: torch.device) -> int | None:
+    import torch
+
+    return torch.cuda.mem_get_info(device)[1] if device.type == "cuda" else None
