@@ -38,6 +38,18 @@ def test_networks_prints_each_ratio_beside_its_bar():
     assert len(re.findall(r"one by one \d+\.\d\d, foreach \d+\.\d\d, fused \d+\.\d\d$", done.stdout, re.MULTILINE)) == 2
 
 
+def test_switches_prints_the_time_of_each_beside_the_plain_step():
+    done = run(
+        BENCHMARKS / "switches.py", "--samples=1", "--rounds=1", "--steps=1", "--batch-size=2", "--channels=2",
+        "--repeats=2",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    for name in ("plain", "bfloat16", "float16", "stacked", "stacked, bfloat16"):
+        found = re.findall(rf"^  {name} +(\d+\.\d{{3}}) +\d+\.\d\d ", done.stdout, re.MULTILINE)
+        assert len(found) == 2
+        assert all(float(seconds) > 0 for seconds in found)
+
+
 @pytest.fixture
 def table(tmp_path):
     """A table in the form of NAS-Bench-201, whose accuracy is the share of 3x3 convolutions."""
