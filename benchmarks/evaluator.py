@@ -9,17 +9,12 @@ are medians over the rounds, with the range. Peers that are not installed are le
 
 import argparse
 import json
-import os
 import random
-import resource
-import shutil
 import statistics
-import subprocess
-import sys
 import time
 from functools import partial
-from pathlib import Path
 
+from jobs import judged, measured, run, spread
 from machine import describe
 
 GENES = bytes(random.Random(0).randrange(7) for _ in range(46))
@@ -189,46 +184,19 @@ def utilisation(args):
     return max(free) / found[0], found[1]
 
 
-def start(args):  # noqa: ARG001 - one signature for all
-    """Seconds of CPU and megabytes of a rank before its first job: ours."""
-    from deap_nas.evaluators import mpi_executor
-
-    with mpi_executor() as executor:
-        return tuple(executor.submit(usage).result()) if executor is not None else None
-
-
-def bare_start(args):  # noqa: ARG001 - one signature for all
-    """The same of a rank that has imported numpy and mpi4py and nothing else."""
-    import numpy  # noqa: F401
-    from mpi4py import MPI
-
-    found = MPI.COMM_WORLD.bcast(usage(), root=1)
-    return found if MPI.COMM_WORLD.rank == 0 else None
-
-
-def usage():
-    used = resource.getrusage(resource.RUSAGE_SELF)
-    return used.ru_utime + used.ru_stime, used.ru_maxrss / 1024
-
-
 UNDER_MPI = {"ours": ours, "futures": futures, "plain": plain, "utilisation": utilisation}
-UNDER_MPI |= {"start": start, "bare start": bare_start}
 ALONE = {"dask": dask, "ray": ray}
 
 
-def run(name, n_workers, args):
-    """Run a contender in a job of its own; gives its two figures, or None if it is not installed."""
-    options = [f"--evaluations={args.evaluations}", "--child", name, str(n_workers)]
-    command = [sys.executable, str(Path(__file__)), *options]
-    environment = os.environ | {"PRTE_MCA_rmaps_default_mapping_policy": ":oversubscribe", "OMP_NUM_THREADS": "1"}
-    if name in UNDER_MPI:
-        command = [shutil.which("mpirun"), "-n", str(n_workers + 1), *command]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=1200, check=False)
-    if "ModuleNotFoundError" in done.stderr:
-        return None
-    if done.returncode:
-        sys.exit(f"{name} with {n_workers} workers failed:\n{done.stderr}")
-    return json.loads(done.stdout.splitlines()[-1])
+def run_child(name, n_workers, args):
+    """Run a contender; gives its two figures, or None if it is not installed."""
+    options = (f"--evaluations={args.evaluations}", "--child", name, n_workers)
+    return run(__file__, *options, n_ranks=n_workers + 1 if name in UNDER_MPI else None)
+
+
+def in_turn(names, n_workers, args):
+    """Figures of each contender over the rounds."""
+    return measured(names, lambda name: run_child(name, n_workers, args), args.rounds)
 
 
 def child(args):
@@ -238,33 +206,13 @@ def child(args):
         print(json.dumps(found), flush=True)
 
 
-def measured(names, n_workers, args):
-    """Figures of each contender over the rounds, in which they take turns."""
-    rounds = {name: [] for name in names}
-    for _ in range(args.rounds):
-        for name in names:
-            found = run(name, n_workers, args) if rounds[name] is not None else None
-            rounds[name] = None if found is None else [*rounds[name], found]
-    return {name: found for name, found in rounds.items() if found}
-
-
-def spread(values, digits=1):
-    return f"{statistics.median(values):,.{digits}f} ({min(values):,.{digits}f} to {max(values):,.{digits}f})"
-
-
-def judged(text, value, bar, *, least=True):
-    """A line with a bar beside it."""
-    met = value >= bar if least else value <= bar
-    return f"  {text:66}{value:8.2f}   bar {'>=' if least else '<='} {bar:g}   {'met' if met else 'NOT MET'}"
-
-
 def throughput(args):
     """Bars 1 to 3: evaluations a second and CPU of the controller."""
     print("throughput: evaluations a second, and CPU microseconds of the controller for each, median (range)\n")
     medians, lines = {}, []
     for n_workers in args.workers:
         names = ["plain", "ours", "futures", *(ALONE if n_workers <= 16 else ())]
-        for name, found in measured(names, n_workers, args).items():
+        for name, found in in_turn(names, n_workers, args).items():
             rates = [args.evaluations / wall for wall, _ in found]
             spent = [cpu / args.evaluations * 1e6 for _, cpu in found]
             medians[name, n_workers] = statistics.median(rates), statistics.median(spent)
@@ -344,7 +292,7 @@ def busy(args):
     print("utilisation: share of ideal list scheduling, sleeping evaluations of about half a second\n")
     for n_workers in args.workers:
         if n_workers > 2:
-            shares = [found[0] for found in measured(["utilisation"], n_workers, args)["utilisation"]]
+            shares = [found[0] for found in in_turn(["utilisation"], n_workers, args)["utilisation"]]
             print(
                 judged(
                     f"{n_workers} workers, {spread(shares, 3)}",
@@ -355,18 +303,7 @@ def busy(args):
     print()
 
 
-def startup(args):
-    """Bar 6: a rank before its first training."""
-    found = measured(["start", "bare start"], 2, args)
-    print("a rank before its first job: CPU seconds and MB, beside one with numpy and mpi4py only\n")
-    for place, what in enumerate(("CPU seconds", "MB")):
-        ours, bare = ([figures[place] for figures in found[name]] for name in ("start", "bare start"))
-        text = f"{what}: {spread(ours, 2)} / {spread(bare, 2)}"
-        print(judged(text, statistics.median(ours) / statistics.median(bare), 1.2, least=False))
-    print()
-
-
-PARTS = {"throughput": throughput, "loop": loop, "utilisation": busy, "startup": startup}
+PARTS = {"throughput": throughput, "loop": loop, "utilisation": busy}
 
 
 def main():

@@ -26,6 +26,15 @@ def test_store_prints_each_bar_beside_what_it_measured():
     assert re.search(r"^in the file, at most 1 KB a row +\d+ B  met$", done.stdout, re.MULTILINE)
 
 
+def test_waiting_prints_what_waiting_ranks_take_from_those_that_compute():
+    done = run(BENCHMARKS / "waiting.py", "--waiting=2", "--computing=1", "--seconds=0.2", "--rounds=1")
+    assert done.returncode == 0, done.stderr
+    assert len(re.findall(r"   (?:met|NOT MET)$", done.stdout, re.MULTILINE)) == 8
+    rows = re.findall(r"^  (nobody waits|ours|blocking receive) +(\d+\.\d+) \(", done.stdout, re.MULTILINE)
+    assert [name for name, _ in rows] == ["nobody waits", "ours", "blocking receive"] * 2
+    assert all(float(seconds) > 0.01 for _, seconds in rows)
+
+
 def test_networks_prints_each_ratio_beside_its_bar():
     done = run(BENCHMARKS / "networks.py", "--samples=1", "--rounds=1", "--batch-size=2", "--channels=2")
     assert done.returncode == 0, done.stderr
