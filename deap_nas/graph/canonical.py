@@ -15,6 +15,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from functools import cache
 from hashlib import blake2b
+from operator import itemgetter
 
 from deap_nas.graph.graph import MERGES, Graph, Lowers, Node, simplify
 from deap_nas.graph.operations import is_identity, is_shareable, layers_of
@@ -64,7 +65,7 @@ def _digest(content: bytes) -> str:
 
 def _kinds_of_merges(graph: Graph) -> int:
     """How many kinds of merges there are; with two, channels may be added in different orders, so the order counts."""
-    return len({node[0] for node in graph.nodes}.intersection(MERGES))
+    return len(set(map(itemgetter(0), graph.nodes)).intersection(MERGES))
 
 
 @cache
@@ -117,7 +118,7 @@ class _Cell:
         known: dict[tuple[str, tuple[int, ...]], int] = {}
         for operation, inputs, width_of, _ in nodes[1:]:
             if operation in MERGES:
-                place.append(self._merge(operation, [place[i] for i in inputs], known))
+                place.append(self._merge(operation, inputs, place, known))
                 continue
             number, is_nothing, is_shared = _traits(operation)
             source = place[inputs[0]]
@@ -129,34 +130,40 @@ class _Cell:
             index = known.setdefault((operation, sources), new) if is_shared else new
             place.append(index)
             if index == new:
-                width = channels[place[width_of]]
-                values.append((operation, sources, width, place[width_of]))
+                wide = place[width_of]
+                width = channels[wide]
+                values.append((operation, sources, width, wide))
                 channels.append(_output_channels(operation, channels[source], width))
                 below.append(hash((number, width, below[source])))
         return place
 
-    def _merge(self, merge: str, sources: Sequence[int], known: dict[tuple[str, tuple[int, ...]], int]) -> int:
-        values = self._values
+    def _merge(
+        self, merge: str, inputs: Sequence[int], place: list[int], known: dict[tuple[str, tuple[int, ...]], int]
+    ) -> int:
+        """Add the value of a merge; gives its index."""
+        values, channels = self._values, self._channels
         flat: list[int] = []
-        for index in sources:
-            value = values[index]
+        n_channels = 0
+        for i in inputs:
+            source = place[i]
+            n_channels += channels[source]
+            value = values[source]
             if value[0] == merge:
-                flat.extend(value[1])
+                flat += value[1]
             else:
-                flat.append(index)
+                flat.append(source)
         if len(flat) == 1:
             return flat[0]
-        colours = [self._below[i] for i in flat]
         if self._any_order:
             flat.sort()
-            colours.sort()
-        inputs = tuple(flat)
-        new = len(values)
-        index = known.setdefault((merge, inputs), new)
-        if index == new:
-            values.append((merge, inputs, 8, 0))
-            channels = [self._channels[i] for i in flat]
-            self._channels.append(sum(channels) if merge == "concat" else channels[0])
+        sources = tuple(flat)
+        index = known.setdefault((merge, sources), len(values))
+        if index == len(values):
+            values.append((merge, sources, 8, 0))
+            channels.append(n_channels if merge == "concat" else channels[flat[0]])
+            colours = [self._below[i] for i in flat]
+            if self._any_order:
+                colours.sort()
             self._below.append(hash((_number(merge), 8, *colours)))
         return index
 
@@ -174,15 +181,16 @@ class _Cell:
             above = seen_from[index]
             if above is None:
                 continue
-            above.sort()
-            colours[index] = colour = hash((below[index], *above))
+            if len(above) == 1:
+                colour = hash((below[index], above[0]))
+            else:
+                colour = hash((below[index], *sorted(above)))
+            colours[index] = colour
             _, inputs, _, width_of = values[index]
             if width_of and seen_from[width_of] is None:
                 seen_from[width_of] = []
-            seen = colour
             for position, source in enumerate(inputs):
-                if not any_order:
-                    seen = hash((colour, position))
+                seen = colour if any_order else hash((colour, position))
                 others = seen_from[source]
                 if others is None:
                     seen_from[source] = [seen]

@@ -157,7 +157,7 @@ class HierarchicalSpace(SearchSpace):
         self.validate(genes)
         lowering = _Lowering(self, genes)
         output = lowering.motif(self.n_levels, 1, 0, ())
-        return Graph(tuple(lowering.nodes), output)
+        return Graph(lowering.nodes(), output)
 
     def motifs_of(self, genes: Sequence[int]) -> tuple[Motif, ...]:
         """See :meth:`SearchSpace.motifs_of`."""
@@ -257,22 +257,22 @@ def _plain_tuple(name: str, values: Any) -> tuple[Any, ...]:
     return tuple(map(_plain, values))
 
 
-_INPUT = Node("input")
-#: A node from a tuple of its fields, in half the time of ``Node(...)``.
-_node = partial(tuple.__new__, Node)
-
-
 class _Lowering:
-    """Writes the nodes of a genotype's graph, motif inside motif."""
+    """Writes the nodes of a genotype's graph, motif inside motif, as tuples of their fields."""
 
     def __init__(self, space: HierarchicalSpace, genes: Sequence[int]) -> None:
         self._space = space
         self._genes = list(genes)
-        self.nodes = [_INPUT]
+        self._rows: list[tuple[str, tuple[int, ...], int, tuple[int, ...]]] = [("input", (), 0, ())]
+
+    def nodes(self) -> tuple[Node, ...]:
+        """Give what has been written."""
+        return tuple(map(_node, self._rows))
 
     def motif(self, level: int, motif: int, source: int, path: tuple[int, ...]) -> int | None:
         """Value at the motif's sink for the value ``source`` at its source; None when no path leads there."""
-        space, genes, nodes = self._space, self._genes, self.nodes
+        space, genes, rows = self._space, self._genes, self._rows
+        operations = space.operations
         gene = space._offsets[level, motif]
         values: list[int | None] = [source]
         for _ in range(1, space.nodes[level - 2]):
@@ -281,12 +281,15 @@ class _Lowering:
                 label = genes[gene]
                 if label and value is not None:
                     if level == 2:  # most edges of most genotypes
-                        incoming.append(len(nodes))
-                        nodes.append(_node((space.operations[label - 1], (value,), 0, (*path, gene))))
+                        incoming.append(len(rows))
+                        rows.append((operations[label - 1], (value,), 0, (*path, gene)))
                     elif (passed := self._motif_edge(level - 1, label, value, (*path, gene))) is not None:
                         incoming.append(passed)
                 gene += 1
-            values.append(self._merge(incoming) if len(incoming) != 1 else incoming[0])
+            if len(incoming) > 1:
+                rows.append((space.merge, tuple(incoming), 0, ()))
+                incoming = [len(rows) - 1]
+            values.append(incoming[0] if incoming else None)
         return values[-1]
 
     def _motif_edge(self, level: int, motif: int, source: int, path: tuple[int, ...]) -> int | None:
@@ -294,13 +297,9 @@ class _Lowering:
         value = self.motif(level, motif, source, path)
         if value is None or level not in self._space.projected_levels:
             return value
-        return self._add(Node("conv_1x1", (value,), source, path))
+        self._rows.append(("conv_1x1", (value,), source, path))
+        return len(self._rows) - 1
 
-    def _merge(self, values: list[int]) -> int | None:
-        if len(values) < 2:
-            return values[0] if values else None
-        return self._add(Node(self._space.merge, tuple(values)))
 
-    def _add(self, node: Node) -> int:
-        self.nodes.append(node)
-        return len(self.nodes) - 1
+#: A node from a tuple of its fields, in half the time of ``Node(...)``.
+_node = partial(tuple.__new__, Node)
