@@ -1,3 +1,6 @@
+import os
+import shutil
+
 import numpy as np
 import pytest
 import torch
@@ -5,10 +8,10 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from deap_nas import FlatSpace, Genotype, NetworkTemplate
 from deap_nas.training import Augmentation, Recipe
-from deap_nas.training.batches import DeviceBatches, to_device
+from deap_nas.training.batches import DeviceBatches, DeviceImages, to_device
 from deap_nas.training.sources import Images
 from deap_nas.training.stacking import StackedBatches, StackedNetwork
-from deap_nas.training.trainer import Trainer, seeded_network
+from deap_nas.training.trainer import Trainer, compiled_form, seeded_network
 
 #: Operations whose result the host has to wait for: a number out of a tensor, or a shape that depends on its values.
 WAITING = {"_local_scalar_dense", "nonzero", "masked_select", "equal", "unique_dim", "_unique2"}
@@ -81,3 +84,22 @@ def test_a_first_step_that_overflows_in_float16_is_skipped_and_leaves_no_trace()
     momentum = [value for name, value in trainer.tensors().items() if name.startswith("momentum.")]
     assert len(momentum) == len(before)
     assert all(not value.any() for value in momentum)
+
+
+@pytest.mark.skipif(shutil.which(os.environ.get("CXX", "g++")) is None, reason="torch.compile needs a C++ compiler")
+def test_compiled_steps_have_the_losses_and_the_weights_of_plain_ones(tmp_path, monkeypatch):
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path))
+    pixels = torch.from_numpy(np.random.default_rng(0).integers(0, 256, (20, 8, 8, 3), dtype=np.uint8))
+    mean, scale = torch.full((3,), 127.5, dtype=torch.float64), torch.full((3,), 1 / 74, dtype=torch.float64)
+    images = DeviceImages(pixels, torch.arange(20) % 10, mean, scale)
+    trainers = []
+    for mode in (False, True):
+        template = NetworkTemplate.small_cifar(channels=2, image_size=8)
+        network = seeded_network(FlatSpace(nodes=2), Genotype([1]), template, seed=0, device=torch.device("cpu"))
+        forward = compiled_form(network.double(), mode=mode)
+        trainers.append(Trainer(network, DeviceBatches(images, Augmentation(), 8, seed=0), RECIPE, forward=forward))
+    plain, compiled = trainers
+    assert compiled.advance(3) == pytest.approx(plain.advance(3), rel=0, abs=1e-9)
+    weights = plain.network.state_dict()
+    for name, value in compiled.network.state_dict().items():
+        torch.testing.assert_close(value, weights[name], rtol=1e-9, atol=1e-9)
