@@ -181,10 +181,7 @@ class _Cell:
             above = seen_from[index]
             if above is None:
                 continue
-            if len(above) == 1:
-                colour = hash((below[index], above[0]))
-            else:
-                colour = hash((below[index], *sorted(above)))
+            colour = hash((below[index], above[0])) if len(above) == 1 else hash((below[index], *sorted(above)))
             colours[index] = colour
             _, inputs, _, width_of = values[index]
             if width_of and seen_from[width_of] is None:
