@@ -11,16 +11,18 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from deap_nas.errors import DatasetError, DivergedError, NotViableError, SettingsError, UnknownNameError
+from deap_nas.errors import DatasetError, DivergedError, NotViableError, SettingsError
 from deap_nas.evaluators import Evaluation, Job, Status, derive_seed
 from deap_nas.extras import check_installed
 from deap_nas.genotype import Genotype
-from deap_nas.search_space import SearchSpace, space_from_dict
+from deap_nas.search_space import SearchSpace
 from deap_nas.template import NetworkTemplate, cost
 from deap_nas.training.data import check_split, dataset_info, fetch
+from deap_nas.training.description import arguments_of
 from deap_nas.training.devices import check_device, choose_device
 from deap_nas.training.inheritance import Inheritance, weights_folder
 from deap_nas.training.memory import check_memory_bytes, lack_of_memory
+from deap_nas.training.objectives import WORST, check_objectives
 from deap_nas.training.recipes import SEARCH, Recipe
 from deap_nas.training.sources import Source
 from deap_nas.training.stopping import EarlyStopping
@@ -30,9 +32,6 @@ if TYPE_CHECKING:
     from deap_nas.training.candidate import Candidate
 
 __all__ = ["AccuracyFitness"]
-
-#: Name of each objective, and its worst value: sizes that no network reaches, finite as a fitness must be.
-_WORST = {"accuracy": 0.0, "n_parameters": 1e15, "flops": 1e18}
 
 
 class AccuracyFitness:
@@ -77,7 +76,7 @@ class AccuracyFitness:
         SettingsError: ``repeats`` or ``memory_bytes`` is not positive, ``device`` is no device, there are no
             objectives, the dataset has fewer images than ``n_images`` or smaller ones than ``image_size``, or trainings
             shall be stopped by an accuracy that is no objective; a switch has no such position, or ``stacked`` meets
-            ``"float16"``.
+            a lower one than float32.
         MissingExtraError: torch, or what reads the dataset, is not installed.
     """
 
@@ -106,10 +105,10 @@ class AccuracyFitness:
         memory_bytes: int | None = None,
     ) -> None:
         """See the class."""
-        self.objectives = _check_objectives(objectives)
+        self.objectives = check_objectives(objectives)
         if stopping is not None and "accuracy" not in self.objectives:
             raise SettingsError(f"stopping is by the accuracy, which is not among the objectives {self.objectives}")
-        self.worst_values = tuple(_WORST[name] for name in self.objectives)
+        self.worst_values = tuple(WORST[name] for name in self.objectives)
         self.space = space
         self.source = Source(dataset, Path(data_dir), download, n_images, image_size)
         self.recipe = recipe
@@ -298,23 +297,11 @@ class AccuracyFitness:
             raise SettingsError("the fitness inherits weights: give weights_dir, the folder that they are in")
         try:
             fitness = cls(
-                space_from_dict(fields["space"]),
-                dataset=fields["dataset"],
-                template=NetworkTemplate.from_dict(fields["template"]),
-                recipe=Recipe(**{**fields["recipe"], "drops": tuple(fields["recipe"]["drops"])}),
-                repeats=fields["repeats"],
+                **arguments_of(fields),
                 device=device,
-                seed=fields["seed"],
                 data_dir=data_dir,
                 download=download,
-                n_images=fields.get("n_images"),
-                image_size=fields.get("image_size"),
                 weights_dir=weights_dir if inherits else None,
-                objectives=fields["objectives"],
-                stopping=EarlyStopping.from_dict(fields["stopping"]) if "stopping" in fields else None,
-                **{
-                    name: fields[name] for name in ("precision", "compile", "stacked", "memory_bytes") if name in fields
-                },
             )
         except (KeyError, TypeError) as error:
             raise SettingsError(f"the fitness is not described as AccuracyFitness.to_dict does it: {error}") from error
@@ -350,12 +337,3 @@ def _check_repeats(repeats: int) -> int:
     if not isinstance(repeats, int) or repeats < 1:
         raise SettingsError(f"repeats must be an integer of at least 1, found {repeats!r}")
     return repeats
-
-
-def _check_objectives(objectives: Sequence[str]) -> tuple[str, ...]:
-    if not objectives or isinstance(objectives, str):
-        raise SettingsError(f"objectives must be a sequence of at least one name, found {objectives!r}")
-    for name in objectives:
-        if name not in _WORST:
-            raise UnknownNameError("objective", name, _WORST)
-    return tuple(objectives)
