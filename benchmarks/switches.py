@@ -40,7 +40,6 @@ def means_of_training(modes):
         "bfloat16": Switches(precision="bfloat16"),
         "float16": Switches(precision="float16"),
         "stacked": Switches(stacked=True),
-        "stacked, bfloat16": Switches(precision="bfloat16", stacked=True),
         **compiled,
         **both,
     }

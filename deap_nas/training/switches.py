@@ -36,10 +36,9 @@ class Switches:
             raise SettingsError(
                 f"compile must be True, False or one of {', '.join(_COMPILER_MODES)}, found {self.compile!r}"
             )
-        if self.stacked and self.precision == "float16":
+        if self.stacked and self.precision != "float32":  # autocast does not reach convolutions under torch.vmap
             raise SettingsError(
-                "stacked repeats cannot be trained in float16, where each network scales its own gradients: "
-                "choose bfloat16, or stacked=False"
+                f"stacked repeats train in float32, found precision {self.precision!r}: leave out one of them"
             )
 
     def to_dict(self) -> dict[str, Any]:

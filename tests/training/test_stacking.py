@@ -27,25 +27,25 @@ def random_genotype(space, seed):
             return genes
 
 
-def make_networks(space, genes, dtype=torch.float64):
+def make_networks(space, genes):
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        return [build_network(space, genes, TEMPLATE).to(dtype) for _ in range(N_NETWORKS)]
+        return [build_network(space, genes, TEMPLATE).double() for _ in range(N_NETWORKS)]
 
 
-def make_batches(seed, dtype=torch.float64):
+def make_batches(seed):
     """Batches of an order and an augmentation of their own, over more than one epoch in four steps."""
     rng = np.random.default_rng(0)
     pixels = torch.from_numpy(rng.integers(0, 256, (20, 10, 10, 3), dtype=np.uint8))
-    mean, scale = torch.full((3,), 127.5, dtype=dtype), torch.full((3,), 1 / 74, dtype=dtype)
+    mean, scale = torch.full((3,), 127.5, dtype=torch.float64), torch.full((3,), 1 / 74, dtype=torch.float64)
     images = DeviceImages(pixels, torch.arange(20) % 10, mean, scale)
     return DeviceBatches(images, Augmentation(crop=8, flip=True), RECIPE.batch_size, seed=seed)
 
 
-def make_stacked(networks, dtype=torch.float64, recipe=RECIPE, **changes):
+def make_stacked(networks):
     """Trainers of the networks, which train them at once."""
-    batches = StackedBatches([make_batches(seed, dtype) for seed in range(N_NETWORKS)])
-    training = StackedTraining(Trainer(StackedNetwork(networks), batches, recipe, **changes))
+    batches = StackedBatches([make_batches(seed) for seed in range(N_NETWORKS)])
+    training = StackedTraining(Trainer(StackedNetwork(networks), batches, RECIPE))
     return [StackedTrainer(training, number) for number in range(N_NETWORKS)]
 
 
@@ -141,17 +141,6 @@ def test_compiled_stacked_networks_compute_the_same(monkeypatch):
     assert losses == pytest.approx(expected, rel=0, abs=1e-9)
     assert len(traced) == 1
     assert_same(compiled, plain, tolerance=1e-9)
-
-
-def test_bfloat16_is_as_near_to_float32_stacked_as_alone():
-    space = HierarchicalSpace()
-    genes = random_genotype(space, 0)
-    losses = {}
-    for precision in ("float32", "bfloat16"):
-        stacked = make_stacked(make_networks(space, genes, torch.float32), torch.float32, precision=precision)
-        losses[precision] = [trainer.advance(1) for trainer in stacked]
-    assert losses["bfloat16"] != losses["float32"]
-    assert losses["bfloat16"] == pytest.approx(losses["float32"], rel=0.05)
 
 
 def test_the_compiled_form_of_a_network_has_its_weights_and_none_is_the_network():
