@@ -76,7 +76,7 @@ class AccuracyFitness:
         SettingsError: ``repeats`` or ``memory_bytes`` is not positive, ``device`` is no device, there are no
             objectives, the dataset has fewer images than ``n_images`` or smaller ones than ``image_size``, or trainings
             shall be stopped by an accuracy that is no objective; a switch has no such position, or ``stacked`` meets
-            a lower one than float32.
+            a lower ``precision``.
         MissingExtraError: torch, or what reads the dataset, is not installed.
     """
 
