@@ -6,8 +6,9 @@ Every figure is of random genotypes in the small CIFAR model, on crops of 24 pix
 of each ratio are run in turns; of each side the least time of the rounds counts, so that what else the machine does
 weighs less. Printed are the median over the genotypes and the range.
 
-The naive network has a module for each edge and concatenates at each node; here it stands in PyTorch's default memory
-format and in channels-last. The floor is the network's convolutions alone, each forward and backward.
+Freed memory stays with the process, as when a search trains. The naive network has a module for each edge and
+concatenates at each node; here it stands in PyTorch's default memory format and in channels-last. The floor is the
+network's convolutions alone, each forward and backward.
 """
 
 import argparse
@@ -29,6 +30,7 @@ from deap_nas import FlatSpace, Genotype, HierarchicalSpace, NetworkTemplate, ca
 from deap_nas.assembly import build_network
 from deap_nas.template import training_memory
 from deap_nas.training import Augmentation
+from deap_nas.training.allocation import keep_freed_memory
 from deap_nas.training.batches import augmented_batch, to_device
 from deap_nas.training.sources import Images
 
@@ -102,10 +104,11 @@ def floor_seconds(network, images, rounds):
     for convolution, shape in convolutions(network, images):
         value = torch.randn(shape).contiguous(memory_format=torch.channels_last)
         value.requires_grad_(shape[1] != images.shape[1])  # the images need no gradient
+        wanted = [tensor for tensor in (value, convolution.weight) if tensor.requires_grad]
         gradient = torch.ones_like(convolution(value))
 
-        def both(convolution=convolution, value=value, gradient=gradient):
-            convolution(value).backward(gradient)
+        def both(convolution=convolution, value=value, wanted=wanted, gradient=gradient):
+            torch.autograd.grad(convolution(value), wanted, gradient)
 
         total += least_seconds([both], rounds)[0]
     return total
@@ -170,6 +173,27 @@ def compare_networks(args):
         print(flush=True)
 
 
+def compare_allocation(args):
+    """Print the time of a step before and after the process keeps what it frees; it does so from then on."""
+    template = NetworkTemplate.small_cifar(channels=args.channels)
+    images = torch.randn(args.batch_size, template.image_channels, CROP, CROP)
+    images = images.contiguous(memory_format=torch.channels_last)
+    labels = torch.randint(template.n_classes, (args.batch_size,))
+    steps = {}
+    for name, space in SPACES.items():
+        genotypes = random_genotypes(space, min(args.samples, 4), random.Random(args.seed + 1))
+        networks = [build_network(space, genes, template) for genes in genotypes]
+        steps[name] = [training_step(network, images, labels) for network in networks]
+    given_back = {name: [least_seconds([step], args.rounds)[0] for step in found] for name, found in steps.items()}
+    keep_freed_memory()
+    print("step, memory given back to the kernel / kept by the process, as it is in everything below")
+    for name, found in steps.items():
+        kept = [least_seconds([step], args.rounds)[0] for step in found]
+        ratios = sorted(before / after for before, after in zip(given_back[name], kept, strict=True))
+        print(f"  {name:40}{statistics.median(ratios):9.2f}{ratios[0]:9.2f}{ratios[-1]:9.2f}")
+    print(flush=True)
+
+
 def compare_augmentation(args):
     """Print the time of cropping and mirroring a batch on tensors, against images one by one in a DataLoader."""
     pixels = np.random.default_rng(args.seed).integers(0, 256, (1024, 32, 32, 3), dtype=np.uint8)
@@ -230,6 +254,7 @@ def main():
     torch.manual_seed(args.seed)
     describe("deap-nas", "torch", "torchvision", "pillow")
     print("load    ", ", ".join(f"{load:.1f}" for load in os.getloadavg()), "over 1, 5 and 15 minutes\n")
+    compare_allocation(args)
     compare_networks(args)
     compare_augmentation(args)
     compare_optimisers(args)

@@ -9,7 +9,7 @@ from torch import nn
 
 from deap_nas.assembly.modules import build_layer, copy_layer
 from deap_nas.assembly.naive import NaiveNetwork
-from deap_nas.assembly.pooling import ConvolvedAvgPool2d, LeanMaxPool2d
+from deap_nas.assembly.pooling import ConvolvedAvgPool2d
 from deap_nas.graph import AvgPool2d, BatchNorm2d, Conv2d, Layer, Lowers, MaxPool2d, ReLU, split_pools, viable_graph
 from deap_nas.template import NetworkTemplate, Step, expand
 
@@ -108,8 +108,8 @@ class _Builder:
             return self._relu_in_place if isinstance(previous, BatchNorm2d) else nn.ReLU()
         if isinstance(layer, MaxPool2d | AvgPool2d):
             if layer not in self._shared:
-                pool = ConvolvedAvgPool2d if isinstance(layer, AvgPool2d) else LeanMaxPool2d
-                self._shared[layer] = pool(layer.kernel_size)
+                is_average = isinstance(layer, AvgPool2d)
+                self._shared[layer] = ConvolvedAvgPool2d(layer.kernel_size) if is_average else build_layer(layer)
             return self._shared[layer]
         if not isinstance(layer, BatchNorm2d | Conv2d):
             return build_layer(layer).to(memory_format=torch.channels_last)

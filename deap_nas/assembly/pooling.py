@@ -1,4 +1,4 @@
-"""Pooling that is quick to train on a CPU, and keeps little for the backward pass."""
+"""Average pooling that is quick to train on a CPU, and keeps nothing for the backward pass."""
 
 from __future__ import annotations
 
@@ -8,11 +8,7 @@ from typing import Any
 import torch
 from torch import nn
 
-__all__ = ["ConvolvedAvgPool2d", "GlobalAvgPool2d", "LeanMaxPool2d"]
-
-
-def _trains_on_cpu(value: torch.Tensor) -> bool:
-    return torch.is_grad_enabled() and value.device.type == "cpu" and not torch.compiler.is_compiling()
+__all__ = ["ConvolvedAvgPool2d", "GlobalAvgPool2d"]
 
 
 class ConvolvedAvgPool2d(nn.AvgPool2d):
@@ -32,33 +28,10 @@ class ConvolvedAvgPool2d(nn.AvgPool2d):
 
     def forward(self, value: torch.Tensor) -> torch.Tensor:
         """Pool a value, (batch, channels, height, width)."""
-        if not _trains_on_cpu(value):
+        trains_on_cpu = torch.is_grad_enabled() and value.device.type == "cpu"
+        if not trains_on_cpu or torch.compiler.is_compiling():
             return super().forward(value)
         pooled: torch.Tensor = _Average.apply(value, self._size)
-        return pooled
-
-
-class LeanMaxPool2d(nn.MaxPool2d):
-    """Max pooling with stride 1 that keeps the size.
-
-    While it trains on a CPU it keeps where each maximum was in 32 bits, half of what PyTorch's pooling takes, and not
-    the value. Otherwise it is that pooling.
-
-    Args:
-        kernel_size: height and width of the window, odd.
-    """
-
-    def __init__(self, kernel_size: int) -> None:
-        """See the class."""
-        super().__init__(kernel_size, stride=1, padding=kernel_size // 2)
-        self._size = kernel_size
-
-    def forward(self, value: torch.Tensor) -> torch.Tensor:
-        """Pool a value, (batch, channels, height, width)."""
-        if not _trains_on_cpu(value):
-            pooled: torch.Tensor = super().forward(value)
-            return pooled
-        pooled, _ = _Maximum.apply(value, self._size)
         return pooled
 
 
@@ -92,37 +65,6 @@ class _Average(torch.autograd.Function):
     @staticmethod
     def vmap(info: Any, dims: tuple[int, None], values: torch.Tensor, size: int) -> tuple[torch.Tensor, int]:
         return _apart(_Average.apply(_as_channels(values, dims[0]), size), info.batch_size), 1
-
-
-class _Maximum(torch.autograd.Function):
-    """PyTorch's max pooling, whose backward pass needs of the value its shape and its memory format only."""
-
-    @staticmethod
-    def forward(value: torch.Tensor, size: int) -> tuple[torch.Tensor, torch.Tensor]:
-        window = ([size, size], [1, 1], [size // 2, size // 2])
-        pooled, places = torch.ops.aten.max_pool2d_with_indices(value, *window)
-        return pooled, places.int()
-
-    @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[torch.Tensor, int], output: tuple[torch.Tensor, torch.Tensor]) -> None:
-        ctx.size = inputs[1]
-        ctx.mark_non_differentiable(output[1])
-        ctx.save_for_backward(output[1])
-
-    @staticmethod
-    def backward(ctx: Any, gradient: torch.Tensor, _: torch.Tensor) -> tuple[torch.Tensor, None]:
-        (places,) = ctx.saved_tensors
-        is_last = places.is_contiguous(memory_format=torch.channels_last)
-        like = gradient.contiguous(memory_format=torch.channels_last if is_last else torch.contiguous_format)
-        window = ([ctx.size] * 2, [1, 1], [ctx.size // 2] * 2, [1, 1], False)
-        return torch.ops.aten.max_pool2d_with_indices_backward(like, like, *window, places.long()), None
-
-    @staticmethod
-    def vmap(
-        info: Any, dims: tuple[int, None], values: torch.Tensor, size: int
-    ) -> tuple[tuple[torch.Tensor, ...], tuple[int, int]]:
-        pooled_and_places = _Maximum.apply(_as_channels(values, dims[0]), size)
-        return tuple(_apart(each, info.batch_size) for each in pooled_and_places), (1, 1)
 
 
 def _as_channels(values: torch.Tensor, dim: int) -> torch.Tensor:

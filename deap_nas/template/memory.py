@@ -51,9 +51,9 @@ def training_memory(
     """Estimate the bytes that training a genotype's network takes, in float32, by gradient descent with momentum.
 
     On a CPU the activations are what PyTorch is seen to keep, to the byte, for operations of the layers that are here;
-    of a layer from outside its input and its output are counted. For other devices PyTorch's own pooling is counted,
-    which keeps more. Left out are gradients of values, the working space of convolutions and whatever an allocator
-    holds, so a training takes more than this.
+    of a layer from outside its input and its output are counted. For other devices PyTorch's own average pooling is
+    counted, which keeps more. Left out are gradients of values, the working space of convolutions and whatever an
+    allocator holds, so a training takes more than this.
 
     Args:
         space: the search space.
@@ -97,16 +97,13 @@ _NEEDS: dict[type[Layer], _Needs] = {
     Conv2d: _Needs(output=False),
     BatchNorm2d: _Needs(output=False),
     ReLU: _Needs(input=False),
-    MaxPool2d: _Needs(input=False, output=False, places=4),
+    MaxPool2d: _Needs(output=False, places=8),
     AvgPool2d: _Needs(input=False, output=False),
     GlobalAvgPool2d: _Needs(input=False, output=False),
     Linear: _Needs(output=False),
 }
-#: Where PyTorch's own pooling is used.
-_NEEDS_OF_PYTORCH: dict[type[Layer], _Needs] = {
-    MaxPool2d: _Needs(output=False, places=8),
-    AvgPool2d: _Needs(output=False),
-}
+#: Where PyTorch's own average pooling is used.
+_NEEDS_OF_PYTORCH: dict[type[Layer], _Needs] = {AvgPool2d: _Needs(output=False)}
 
 
 def _kept(number: int, step: Step, needs: Mapping[type[Layer], _Needs]) -> Iterator[tuple[tuple[int | str, ...], int]]:

@@ -17,6 +17,7 @@ from deap_nas.extras import check_installed
 from deap_nas.genotype import Genotype
 from deap_nas.search_space import SearchSpace
 from deap_nas.template import NetworkTemplate, cost
+from deap_nas.training.allocation import release_freed_memory
 from deap_nas.training.data import check_split, dataset_info, fetch
 from deap_nas.training.description import arguments_of
 from deap_nas.training.devices import check_device, choose_device
@@ -168,6 +169,12 @@ class AccuracyFitness:
             SettingsError: ``weights_dir`` is not there, or another run has left its weights in it.
             StoreError: weights cannot be read.
         """
+        try:
+            return self._inherit(job)
+        finally:
+            release_freed_memory()
+
+    def _inherit(self, job: Job) -> Evaluation:
         seeds = (derive_seed(job.seed, repeat) for repeat in range(self.repeats))
         candidates = (self.candidate(job.genes, seed=seed) for seed in seeds)
         if self.weights_dir is None or job.id < 0:

@@ -13,6 +13,7 @@ from deap_nas.assembly import build_network
 from deap_nas.errors import DivergedError
 from deap_nas.graph import Lowers
 from deap_nas.template import NetworkTemplate
+from deap_nas.training.allocation import keep_freed_memory
 from deap_nas.training.batches import Batches, DeviceImages, evaluation_batches
 from deap_nas.training.ranks import ALONE, Ranks
 from deap_nas.training.recipes import Recipe
@@ -83,6 +84,8 @@ class Trainer:
         self._ranks = ranks
         self._optimiser = _optimiser(network, recipe, skips=precision == "float16")
         self._scaler = torch.amp.GradScaler(batches.device.type, enabled=precision == "float16")
+        if batches.device.type == "cpu":
+            keep_freed_memory()
         network.train()
 
     def advance(self, n_steps: int) -> float:
