@@ -4,66 +4,20 @@ The core, importable without torch, mpi4py and h5py: search spaces say which gen
 select them in DEAP's form, the loops run the search, and the graph tells what a genotype costs. The parts that need
 more are packages of their own: :mod:`deap_nas.assembly` and :mod:`deap_nas.training` (torch),
 :mod:`deap_nas.evaluators` (executors), :mod:`deap_nas.store` (population files) and :mod:`deap_nas.report` (pictures).
+
+Each name is imported when it is first asked for, so that a rank that waits for work has loaded little; the names are in
+``__init__.pyi``.
 """
 
-from deap_nas.algorithms import eaAsync
-from deap_nas.errors import NASError
-from deap_nas.evaluators import Evaluation, Status, mpi_executor
-from deap_nas.genotype import Genotype
-from deap_nas.genotype_file import load_genotype, save_genotype
-from deap_nas.graph import PAPER_OPERATIONS, Graph, canonical_key, register_operation
-from deap_nas.operators import (
-    CostLimit,
-    cxMotif,
-    initDiversified,
-    initTrivial,
-    killLoser,
-    killOldest,
-    killUnselected,
-    median_cost,
-    mutEdge,
-    selTournamentCrowded,
-    selTournamentFraction,
-)
-from deap_nas.search_space import FlatSpace, HierarchicalSpace
-from deap_nas.template import Cost, NetworkTemplate, cost
+import lazy_loader
 
-__all__ = [
-    "PAPER_OPERATIONS",
-    "Cost",
-    "CostLimit",
-    "Evaluation",
-    "FlatSpace",
-    "Genotype",
-    "Graph",
-    "HierarchicalSpace",
-    "NASError",
-    "NetworkTemplate",
-    "Status",
-    "canonical_key",
-    "cost",
-    "cxMotif",
-    "eaAsync",
-    "initDiversified",
-    "initTrivial",
-    "killLoser",
-    "killOldest",
-    "killUnselected",
-    "load_genotype",
-    "median_cost",
-    "mpi_executor",
-    "mutEdge",
-    "register_operation",
-    "save_genotype",
-    "selTournamentCrowded",
-    "selTournamentFraction",
-]
+_named, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
 
 
-def __getattr__(name: str) -> str:
-    """Look the version up when it is asked for, since that takes longer than importing the package."""
+def __getattr__(name: str) -> object:
+    """Import what is asked for, or look the version up."""
     if name != "__version__":
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        return _named(name)
     from importlib.metadata import PackageNotFoundError, version
 
     try:

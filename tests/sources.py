@@ -30,8 +30,10 @@ def part_of(module):
 
 @cache
 def tree_of(module):
-    """Parsed source of a module."""
-    return ast.parse(FILES[module].read_text(encoding="utf-8"))
+    """Parsed source of a module, with what its stub says where it has one."""
+    stub = FILES[module].with_suffix(".pyi")
+    files = (FILES[module], stub) if stub.exists() else (FILES[module],)
+    return ast.parse("\n".join(file.read_text(encoding="utf-8") for file in files))
 
 
 @cache
@@ -60,7 +62,8 @@ def _imported_by(node):
     if isinstance(node, ast.Import):
         yield from ((alias.name, "") for alias in node.names)
     elif isinstance(node, ast.ImportFrom):
-        yield from ((node.module, alias.name) for alias in node.names)
+        module = f"deap_nas.{node.module}" if node.level else node.module  # only the stub of the package is relative
+        yield from ((module, alias.name) for alias in node.names)
     elif isinstance(node, ast.Call) and node.args and isinstance(node.args[0], ast.Constant):
         called = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
         if called in _IMPORTING and isinstance(node.args[0].value, str):
