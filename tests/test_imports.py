@@ -91,7 +91,7 @@ def test_a_module_imports_from_its_neighbours_and_not_from_their_package(module)
 
 
 @pytest.mark.parametrize(
-    ("name", "users"), [("mpi4py", {"deap_nas.evaluators.mpi"}), ("h5py", {"deap_nas.store.hdf5"})]
+    ("name", "users"), [("mpi4py", {"deap_nas.evaluators.mpi"}), ("h5py", {"deap_nas.store.file"})]
 )
 def test_one_file_alone_uses(name, users):
     assert {module for module in FILES if name in uses_of(module)} == users & set(FILES)

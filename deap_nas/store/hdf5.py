@@ -1,4 +1,4 @@
-"""Population files in HDF5, as docs/store-format.md describes them. The only file that uses h5py.
+"""Population files in HDF5, as docs/store-format.md describes them.
 
 One process writes in HDF5's single-writer-multiple-reader mode, so others may read at the same time. Every call of the
 writer ends with a flush: what it has acknowledged is in the file, whatever happens to the process.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -19,21 +19,19 @@ from numpy.typing import NDArray
 
 from deap_nas.errors import SettingsError, StoreError, StoreExistsError
 from deap_nas.evaluators import Evaluation, Job, Status, derive_seed
-from deap_nas.extras import require
 from deap_nas.genotype import Genotype
 from deap_nas.search_space import SearchSpace, space_from_dict
 from deap_nas.store.base import Record, Store
-from deap_nas.store.layout import check_layout, column_names, json_attribute, lay_out
+from deap_nas.store.file import new_file, open_for_reading
+from deap_nas.store.layout import column_names, json_attribute, lay_out
 from deap_nas.store.lock import WriterLock
 from deap_nas.store.provenance import provenance
 from deap_nas.store.random_state import RandomSlots
 from deap_nas.store.rows import find_genes, to_error, to_records, to_row
 from deap_nas.store.settings import check_same
-from deap_nas.store.superblock import is_cut_short, is_marked
 from deap_nas.store.table import Table
-from deap_nas.store.writing import begin_file
 
-__all__ = ["HDF5Store", "new_file"]
+__all__ = ["HDF5Store"]
 
 
 class HDF5Store(Store):
@@ -139,7 +137,7 @@ class HDF5Store(Store):
                 check_same(str(path), stored.settings, json.loads(json.dumps(dict(settings))), free=free)
 
         def prepare(file: Any) -> None:
-            with _open_for_reading(path) as old:
+            with open_for_reading(path) as old:
                 file.attrs.update(old.attrs)
                 for name in old:
                     old.copy(name, file)
@@ -160,7 +158,7 @@ class HDF5Store(Store):
             StoreError: it is not there, is no population file, is damaged, or its format is newer than this package.
             MissingExtraError: h5py is not installed.
         """
-        return cls(_open_for_reading(Path(path)), None, Path(path))
+        return cls(open_for_reading(Path(path)), None, Path(path))
 
     def close(self) -> None:
         """Close the file."""
@@ -283,46 +281,3 @@ class HDF5Store(Store):
     def n_evaluated(self) -> int:
         """See :attr:`Store.n_evaluated`."""
         return self._individuals.n_rows
-
-
-def new_file(path: Path, prepare: Callable[[Any], None]) -> tuple[Any, WriterLock]:
-    """Open a file for writing that :func:`~deap_nas.store.writing.begin_file` puts in its place."""
-    return begin_file(path, partial(_open, mode="w"), prepare)
-
-
-def _open(path: Path, **options: Any) -> Any:
-    """Open a file, without HDF5's own locks where the file system has none: :class:`WriterLock` keeps writers apart."""
-    h5py = require("h5py", extra="hdf5")
-    try:
-        return h5py.File(path, libver="latest", **options)
-    except OSError as error:
-        if "SWMR read access flag" in str(error):  # this process has it open in the other way
-            return h5py.File(path, libver="latest", **options | {"swmr": not options["swmr"]})
-        if "unable to lock file" not in str(error) or isinstance(error, BlockingIOError):
-            raise
-        return h5py.File(path, libver="latest", locking=False, **options)
-
-
-def _open_for_reading(path: Path) -> Any:
-    """Open a file that may be written at the same time, and check that it is a population file."""
-    h5py = require("h5py", extra="hdf5")
-    if not path.is_file():
-        raise StoreError(f"{path} is not there" if not path.exists() else f"{path} is not a file")
-    if is_cut_short(path):
-        raise StoreError(f"{path} is damaged: its end is missing")
-    try:
-        # a file that nobody writes is opened without SWMR, in which HDF5 tries damaged bytes again and again for hours
-        file = _open(path, mode="r", swmr=is_marked(path))
-    except OSError as error:
-        kind = "is damaged" if h5py.is_hdf5(path) else "is no population file"
-        raise StoreError(f"{path} {kind}: {error}") from error
-    try:
-        check_layout(file)
-    except (OSError, RuntimeError, TypeError, ValueError, KeyError) as error:
-        file.close()
-        words = str(error) if type(error) is ValueError else f"is damaged: {error}"
-        raise StoreError(f"{path} {' '.join(words.split())}") from error
-    except BaseException:
-        file.close()
-        raise
-    return file

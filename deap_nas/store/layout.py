@@ -1,7 +1,7 @@
 """The layout of a population file: how a new one is laid out, and what is checked before one is read.
 
 Works on files that it is given, and follows no link out of them; opening them is the business of
-:mod:`deap_nas.store.hdf5`.
+:mod:`deap_nas.store.file`.
 """
 
 from __future__ import annotations

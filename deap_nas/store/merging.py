@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deap_nas.errors import SettingsError, StoreExistsError
-from deap_nas.store.hdf5 import HDF5Store, new_file
+from deap_nas.store.file import new_file
+from deap_nas.store.hdf5 import HDF5Store
 from deap_nas.store.layout import column_names, lay_out
 from deap_nas.store.provenance import provenance
 from deap_nas.store.settings import check_same

@@ -1,6 +1,6 @@
 """A table of a population file: datasets of one group that grow together, row by row.
 
-Works on datasets that it is given; opening files is the business of :mod:`deap_nas.store.hdf5`.
+Works on datasets that it is given; opening files is the business of :mod:`deap_nas.store.file`.
 """
 
 from __future__ import annotations
