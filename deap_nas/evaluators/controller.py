@@ -204,8 +204,7 @@ class Controller:
             return
         if call is not None and is_awaited:
             del self._running[rank]
-            if call.beats:
-                del self._heard[rank]
+            self._heard.pop(rank, None)
             call.answer = message[_HEAD_BYTES:]
             ended.append(call)
         elif rank in self._silent:  # late: another rank has the call now

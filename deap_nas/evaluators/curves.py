@@ -78,12 +78,13 @@ class Stopping(Protocol):
     """How evaluations are ended early; a fitness that wants it has one as its attribute ``stopping``."""
 
     def cutoffs(self, curves: Curves) -> tuple[float, ...]:
-        """Give the mean score that an evaluation must reach at each rung to go on.
+        """Give the mean score that an evaluation must reach at each rung to go on; minus infinity if all do.
 
-        The search loop asks when it hands a :class:`Job` out, and puts the answer into it.
+        The search loop asks when it hands a :class:`Job` out, and puts the answer into it. It also asks once before the
+        first job, to see how many rungs there are.
 
         Args:
-            curves: of the evaluations that have ended by then.
+            curves: of the evaluations that have ended by then; there may be none.
         """
         ...
 

@@ -33,7 +33,10 @@ class Status(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One evaluation to be done; all that crosses a process border on the way out."""
+    """One evaluation to be done; all that crosses a process border on the way out.
+
+    A pickle holds the fields in their order: a new one goes to the end, or old pickles are read wrongly.
+    """
 
     #: Number of the evaluation in its run, from 0, in the order of submission.
     id: int
@@ -59,7 +62,10 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """One evaluation that has ended; all that crosses a process border on the way back."""
+    """One evaluation that has ended; all that crosses a process border on the way back.
+
+    A pickle holds the fields in their order: a new one goes to the end, or old pickles are read wrongly.
+    """
 
     #: Fitness values, one for each objective; empty from a worker when the status is not OK.
     values: tuple[float, ...] = ()
@@ -101,10 +107,11 @@ class Evaluation:
         return self.finished - self.started
 
     def checked(self) -> Evaluation:
-        """The same evaluation, or a diverged one when a value is not finite."""
-        if self.status is not Status.OK or (self.values and all(map(math.isfinite, self.values))):
+        """The same evaluation, or a diverged one when a value, or a score of its curve, is not finite."""
+        if self.status is not Status.OK or (self.values and all(map(math.isfinite, (*self.values, *self.curve)))):
             return self
-        error = f"the fitness values are not finite numbers: {self.values}"
+        numbers = f"{self.values} and the curve {self.curve}" if self.curve else self.values
+        error = f"the fitness values are not finite numbers: {numbers}"
         return Evaluation((), Status.DIVERGED, self.scores, error, self.n_parameters, self.flops)
 
 

@@ -74,8 +74,8 @@ def make(n_ranks, *, lease_seconds=3.0, **options):
     return ranks, Controller(ranks, ranks.ranks, lease_seconds=lease_seconds, clock=lambda: ranks.now)
 
 
-def calls(number, **options):
-    return [Call(b"1function", b"%d" % n, n, beats=True, **options) for n in range(number)]
+def calls(number, *, beats=True, **options):
+    return [Call(b"1function", b"%d" % n, n, beats=beats, **options) for n in range(number)]
 
 
 def run(ranks, controller, pending, *, trouble=lambda: None, seconds=400):
@@ -99,6 +99,16 @@ def test_each_call_is_done_once_and_its_result_comes_back():
     assert {call.worker for call in ended} == {1, 2, 3, 4}
     controller.stop()
     assert ranks.stopped == {1, 2, 3, 4}
+
+
+def test_a_rank_that_beats_unasked_stays_in_service():
+    ranks, controller = make(1)
+    assert len(run(ranks, controller, calls(3, beats=False))) == 3
+    for _ in range(100):
+        controller.step()
+        ranks.now += 1
+    assert controller.silent == frozenset()
+    assert controller.n_free == 1
 
 
 @settings(max_examples=60, deadline=None)

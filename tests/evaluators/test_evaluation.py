@@ -41,6 +41,14 @@ def test_an_evaluation_without_finite_values_is_checked_as_diverged(values):
     assert "not finite" in evaluation.error
 
 
+@pytest.mark.parametrize("end", [float("nan"), float("inf")])
+def test_an_evaluation_whose_curve_is_not_finite_is_checked_as_diverged(end):
+    assert Evaluation((0.5,), curve=(0.25, 0.5)).checked().status is Status.OK
+    evaluation = Evaluation((0.5,), curve=(0.25, end)).checked()
+    assert (evaluation.status, evaluation.values, evaluation.curve) == (Status.DIVERGED, (), ())
+    assert str(end) in evaluation.error
+
+
 @pytest.mark.parametrize("status", [status for status in Status if status is not Status.OK])
 def test_a_failed_evaluation_is_checked_unchanged(status):
     evaluation = Evaluation(status=status, error="text")
