@@ -2,6 +2,7 @@
 
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
+from dataclasses import replace
 from multiprocessing import get_context
 
 import pytest
@@ -101,13 +102,16 @@ def test_a_space_that_breaks_the_contract_is_found_out():
 
 
 class Careless(MemoryStore):
-    """Forgets the dead, gives pending jobs in the wrong order, and takes the random state of the first submission."""
+    """Forgets curves and the dead, turns pending jobs round, and keeps the random state of the first submission."""
 
     def submit(self, jobs, rng_state):
         super().submit(jobs, self.rng_state() or rng_state)
 
     def pending(self):
         return super().pending()[::-1]
+
+    def append(self, genes, evaluation):
+        super().append(genes, replace(evaluation, curve=()))
 
     def kill(self, ids):
         pass
@@ -117,6 +121,7 @@ class Careless(MemoryStore):
     "name",
     [
         "test_submitted_jobs_are_pending_with_their_seeds",
+        "test_evaluations_come_back_in_the_order_in_which_they_were_appended",
         "test_the_random_state_is_that_of_the_last_submission",
         "test_killed_individuals_stay_recorded_as_dead",
         "test_a_resumed_population_is_the_living_then_the_pending",
@@ -125,7 +130,7 @@ class Careless(MemoryStore):
 )
 def test_a_store_that_breaks_the_contract_is_found_out(name):
     class Contract(StoreContract):
-        def make_store(self, space, *, seed, n_repeats):
+        def make_store(self, space, *, seed, n_repeats, n_rungs):
             return nullcontext(Careless(seed=seed))
 
     with pytest.raises(AssertionError):

@@ -24,13 +24,16 @@ class StoreContract(ABC):
     """What :func:`deap_nas.eaAsync` and :func:`deap_nas.store.resume_population` need of a store."""
 
     @abstractmethod
-    def make_store(self, space: SearchSpace, *, seed: int, n_repeats: int) -> AbstractContextManager[Store]:
+    def make_store(
+        self, space: SearchSpace, *, seed: int, n_repeats: int, n_rungs: int
+    ) -> AbstractContextManager[Store]:
         """Make the store of a new run, used in a ``with`` block.
 
         Args:
             space: of the genotypes.
             seed: of the run.
             n_repeats: scores that an evaluation may have.
+            n_rungs: rungs at which an evaluation may end early; its curve has one more score.
         """
 
     def reopen(self, store: Store) -> AbstractContextManager[Store]:
@@ -54,19 +57,21 @@ class StoreContract(ABC):
     def test_evaluations_come_back_in_the_order_in_which_they_were_appended(self) -> None:
         """With all that they hold; their jobs are pending no more."""
         with self._new_store() as store:
-            jobs = _submitted(store, 3)
+            first, waits, second, third = _submitted(store, 4)
             told = {"n_parameters": 10, "flops": 20, "worker": 3, "host": "here"}
+            jobs = (third, first, second)
             evaluations = [
-                _end(jobs[2], 0.5, scores=(0.4, 0.6), **told),
-                _end(jobs[0], 0.0, status=Status.FAILED, error="Traceback ...\nValueError: three", scores=(0.4,)),
+                _end(third, 0.5, scores=(0.4, 0.6), curve=(0.2, 0.5), **told),
+                _end(first, 0.0, status=Status.FAILED, error="Traceback ...\nValueError: three", scores=(0.4,)),
+                _end(second, 0.3, scores=(0.3, 0.3), curve=(0.3,), reused=third.id),
             ]
-            for job, evaluation in zip((jobs[2], jobs[0]), evaluations, strict=True):
+            for job, evaluation in zip(jobs, evaluations, strict=True):
                 store.append(job.genes, evaluation)
             assert [asdict(record.evaluation) for record in store] == list(map(asdict, evaluations))
-            assert [record.genes for record in store] == [tuple(jobs[2].genes), tuple(jobs[0].genes)]
+            assert [record.genes for record in store] == [tuple(job.genes) for job in jobs]
             assert store.records() == list(store)
-            assert store.pending() == [jobs[1]]
-            assert store.n_evaluated == 2
+            assert store.pending() == [waits]
+            assert store.n_evaluated == 3
 
     def test_genes_are_found_by_id(self) -> None:
         """Of evaluated individuals only."""
@@ -134,7 +139,7 @@ class StoreContract(ABC):
         assert found == whole.records()
 
     def _new_store(self) -> AbstractContextManager[Store]:
-        return self.make_store(SPACE, seed=_SEED, n_repeats=2)
+        return self.make_store(SPACE, seed=_SEED, n_repeats=2, n_rungs=1)
 
 
 def _submitted(store: Store, n_jobs: int, rng: random.Random | None = None) -> list[Job]:

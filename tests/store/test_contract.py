@@ -9,7 +9,7 @@ from deap_nas.testing import StoreContract
 
 
 class TestMemoryStore(StoreContract):
-    def make_store(self, space, *, seed, n_repeats):
+    def make_store(self, space, *, seed, n_repeats, n_rungs):
         return nullcontext(MemoryStore(seed=seed))
 
 
@@ -18,8 +18,8 @@ class TestHDF5Store(StoreContract):
     def _file(self, tmp_path):
         self.path = tmp_path / "run.h5"
 
-    def make_store(self, space, *, seed, n_repeats):
-        return HDF5Store.create(self.path, space=space, settings={}, seed=seed, n_repeats=n_repeats)
+    def make_store(self, space, **sizes):
+        return HDF5Store.create(self.path, space=space, settings={}, **sizes)
 
     def reopen(self, store):
         return HDF5Store.resume(store.path)
