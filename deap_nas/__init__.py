@@ -11,6 +11,8 @@ Each name is imported when it is first asked for, so that a rank that waits for 
 
 import lazy_loader
 
+from deap_nas import errors as errors  # so that "except deap_nas.errors.NASError" needs no other import
+
 _named, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
 
 

@@ -51,6 +51,14 @@ def imported_parts(module):
     return {part_of(name) for name in names if name.partition(".")[0] == "deap_nas"} - {part_of(module)}
 
 
+def loaded_by(script):
+    """Names of the modules that are there after a script has run in a process of its own."""
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    script = f"import sys; {script}; print(*sys.modules)"
+    output = subprocess.run([sys.executable, "-c", script], capture_output=True, check=True, env=environment).stdout
+    return set(output.decode().split())
+
+
 @pytest.mark.parametrize("module", MODULES)
 def test_a_module_belongs_to_a_floor_and_imports_from_lower_floors_only(module):
     part = part_of(module)
@@ -118,10 +126,13 @@ def test_matplotlib_is_used_in_report_only():
     ],
 )
 def test_importing_loads_no_optional_package(module):
-    script = f"import sys, {module}; print(*(name for name in {OPTIONAL} if name in sys.modules))"
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-    output = subprocess.run([sys.executable, "-c", script], capture_output=True, check=True, env=environment).stdout
-    assert output.decode().split() == []
+    assert loaded_by(f"import {module}").isdisjoint(OPTIONAL)
+
+
+def test_the_package_loads_a_name_when_it_is_asked_for_and_its_exceptions_at_once():
+    loaded = loaded_by("import deap_nas; deap_nas.errors.NASError")
+    assert {part_of(name) for name in loaded & set(FILES)} == {"", "errors"}
+    assert "deap_nas.algorithms" in loaded_by("import deap_nas; deap_nas.eaAsync")
 
 
 @pytest.mark.parametrize("module", FILES)
