@@ -60,8 +60,9 @@ def eaAsync(
             they joined; those evaluated here have an ``evaluation``, an :class:`~deap_nas.evaluators.Evaluation`.
             An exception, such as Ctrl-C, leaves it with those still to be evaluated at its end.
         toolbox: with ``select(individuals, k)``, ``mutate``, ``clone`` and ``evaluate``. ``evaluate`` receives a plain
-            genotype, in a worker; a :class:`~deap_nas.evaluators.DetailedFitness` also receives a seed. If it has
-            an attribute ``stopping``, evaluations end early: :class:`~deap_nas.evaluators.Stopping`.
+            genotype, in a worker; a :class:`~deap_nas.evaluators.DetailedFitness` also receives a seed, a
+            :class:`~deap_nas.evaluators.JobFitness` the whole job. If it has an attribute ``stopping``, evaluations
+            end early: :class:`~deap_nas.evaluators.Stopping`.
         executor: any :class:`concurrent.futures.Executor`.
         n_evaluations: evaluations in the whole run, those of the initial population and of a resumed run included.
         store: journal of the run, which :func:`deap_nas.store.resume_population` can go on from.
@@ -167,7 +168,7 @@ def _check_store(store: Store, individual: Any, evaluate: Any, seed: int | None)
     stopping = stopping_of(evaluate)
     n_rungs = 0 if stopping is None else len(stopping.cutoffs(Curves()))
     if store.n_rungs is not None and store.n_rungs < n_rungs:
-        raise SettingsError(f"the fitness stops at {n_rungs} rungs: make the store with n_rungs={n_rungs}")
+        raise SettingsError(f"the store has n_rungs={store.n_rungs}: the fitness needs one with n_rungs={n_rungs}")
 
 
 def _n_first(population: Sequence[Any]) -> int:

@@ -112,7 +112,7 @@ def test_a_store_without_room_for_the_curves_is_refused_before_anything_is_evalu
     fitness = CurveFitness(HALVING)
     with (
         HDF5Store.create(tmp_path / "run.h5", space=SPACE, settings={}, seed=3, n_rungs=1) as store,
-        pytest.raises(SettingsError, match="stops at 2 rungs: make the store with n_rungs=2"),
+        pytest.raises(SettingsError, match="has n_rungs=1: the fitness needs one with n_rungs=2"),
     ):
         search(fitness, store)
     assert fitness.calls == 0

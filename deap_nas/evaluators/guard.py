@@ -34,8 +34,9 @@ class Guard:
         toolbox.decorate("evaluate", partial(Guard, worst_values=(0.0,)))
 
     Args:
-        evaluate: a DEAP evaluate (``individual -> tuple of floats``) or a
-            :class:`~deap_nas.evaluators.DetailedFitness`, which keeps its details in :func:`~deap_nas.eaAsync`.
+        evaluate: a DEAP evaluate (``individual -> tuple of floats``), or a
+            :class:`~deap_nas.evaluators.DetailedFitness` or :class:`~deap_nas.evaluators.JobFitness`, which remains
+            one in :func:`~deap_nas.eaAsync`.
         worst_values: fitness of a failed evaluation, one finite number for each objective.
 
     Raises:
