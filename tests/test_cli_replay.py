@@ -156,6 +156,7 @@ def test_a_fitness_is_made_again_from_its_description():
         ({"recipe": {}}, SettingsError, "'drops'"),
         ({"recipe": {"drops": [], "tempo": 3}}, SettingsError, "tempo"),
         ({"repeats": 0}, SettingsError, "repeats must be"),
+        ({"stopping": {"rungs": [0.5], "rule": "median"}}, SettingsError, "not described as"),
         ({"dataset": "letters"}, UnknownNameError, "letters"),
         ({"augmentation": {"crop": 3, "flip": True}}, DatasetError, "digits has other images"),
     ],

@@ -1,31 +1,84 @@
-"""What a fitness is, as a dictionary that JSON can hold: back to the arguments that it is made with."""
+"""What a fitness is, as a dictionary that JSON can hold, and back to the fitness."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
 
+from deap_nas.errors import DatasetError, NASError, SettingsError
 from deap_nas.search_space import space_from_dict
 from deap_nas.template import NetworkTemplate
 from deap_nas.training.recipes import Recipe
 from deap_nas.training.stopping import EarlyStopping
 
-__all__ = ["arguments_of"]
+if TYPE_CHECKING:
+    from deap_nas.training.fitness import AccuracyFitness
+
+__all__ = ["describe", "made_from"]
+
+Fitness = TypeVar("Fitness", bound="AccuracyFitness")
 
 #: Fields that are arguments as they are: those of every description, and those of some.
 _PLAIN = ("dataset", "repeats", "seed", "objectives")
 _OPTIONAL = ("n_images", "image_size", "precision", "compile", "stacked", "memory_bytes")
 
 
-def arguments_of(fields: Mapping[str, Any]) -> dict[str, Any]:
-    """Give the arguments of :class:`AccuracyFitness` that its ``to_dict`` described.
+def describe(fitness: AccuracyFitness) -> dict[str, Any]:
+    """See :meth:`AccuracyFitness.to_dict <deap_nas.training.AccuracyFitness>`."""
+    options = {
+        "n_images": fitness.source.n_images,
+        "image_size": fitness.source.image_size,
+        "inherits_weights": None if fitness.weights_dir is None else True,
+        "stopping": None if fitness.stopping is None else fitness.stopping.to_dict(),
+        "memory_bytes": fitness.memory_bytes,
+    }
+    return {
+        "space": fitness.space.to_dict(),
+        "dataset": fitness.source.name,
+        "template": fitness.template.to_dict(),
+        "recipe": fitness.recipe.to_dict(),
+        "repeats": fitness.repeats,
+        "objectives": list(fitness.objectives),
+        "augmentation": {"crop": fitness.augmentation.crop, "flip": fitness.augmentation.flip},
+        "seed": fitness.seed,
+        **{name: value for name, value in options.items() if value is not None},
+        **fitness.switches.to_dict(),
+    }
 
-    Raises:
-        KeyError: a field is missing.
-        TypeError: one of its parts has a field that does not belong there.
-        SettingsError: a field is out of its range.
-        UnknownNameError: there is no such operation, search space or stopping rule.
-    """
+
+def made_from(
+    kind: type[Fitness],
+    fields: Mapping[str, Any],
+    *,
+    device: str,
+    data_dir: str | Path,
+    download: bool,
+    weights_dir: str | Path | None,
+) -> Fitness:
+    """See :meth:`AccuracyFitness.from_dict <deap_nas.training.AccuracyFitness>`."""
+    inherits = fields.get("inherits_weights", False)
+    if inherits and weights_dir is None:
+        raise SettingsError("the fitness inherits weights: give weights_dir, the folder that they are in")
+    try:
+        fitness = kind(
+            **_arguments(fields),
+            device=device,
+            data_dir=data_dir,
+            download=download,
+            weights_dir=weights_dir if inherits else None,
+        )
+    except NASError:
+        raise
+    except (KeyError, TypeError, ValueError) as error:
+        raise SettingsError(f"the fitness is not described as AccuracyFitness.to_dict does it: {error}") from error
+    for name in ("template", "augmentation"):
+        if fitness.to_dict()[name] != fields.get(name):
+            raise DatasetError(f"{fields['dataset']} has other images than those that the fitness was made for")
+    return fitness
+
+
+def _arguments(fields: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "space": space_from_dict(fields["space"]),
         "template": NetworkTemplate.from_dict(fields["template"]),

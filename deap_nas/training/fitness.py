@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from deap_nas.errors import DatasetError, DivergedError, NotViableError, SettingsError
+from deap_nas.errors import DatasetError, DivergedError, NotViableError
 from deap_nas.evaluators import Evaluation, Job, Status, derive_seed
 from deap_nas.extras import check_installed
 from deap_nas.genotype import Genotype
@@ -19,11 +19,11 @@ from deap_nas.search_space import SearchSpace
 from deap_nas.template import NetworkTemplate, cost
 from deap_nas.training.allocation import release_freed_memory
 from deap_nas.training.data import check_split, dataset_info, fetch
-from deap_nas.training.description import arguments_of
+from deap_nas.training.description import describe, made_from
 from deap_nas.training.devices import check_device, choose_device
 from deap_nas.training.inheritance import Inheritance, weights_folder
 from deap_nas.training.memory import check_memory_bytes, lack_of_memory
-from deap_nas.training.objectives import WORST, check_objectives
+from deap_nas.training.objectives import WORST, check_objectives, check_repeats, values_of
 from deap_nas.training.recipes import SEARCH, Recipe
 from deap_nas.training.sources import Source
 from deap_nas.training.stopping import EarlyStopping
@@ -41,8 +41,6 @@ class AccuracyFitness:
     A DEAP evaluate: called with an individual it returns ``(accuracy,)``. It is also a
     :class:`~deap_nas.evaluators.DetailedFitness`, so the search loop gives it seeds and records its scores. It
     pickles to a few hundred bytes; each process loads the images once.
-
-    With more ``objectives`` the values also hold the size of the network, for searches with several objectives.
 
     Args:
         space: search space of the genotypes.
@@ -75,9 +73,8 @@ class AccuracyFitness:
         UnknownNameError: no dataset or no objective has that name.
         DatasetError: the images are missing, or too few for a batch or for a validation.
         SettingsError: ``repeats`` or ``memory_bytes`` is not positive, ``device`` is no device, there are no
-            objectives, the dataset has fewer images than ``n_images`` or smaller ones than ``image_size``, or trainings
-            shall be stopped by an accuracy that is no objective; a switch has no such position, or ``stacked`` meets
-            a lower ``precision``.
+            objectives, or ``stopping`` and no accuracy among them; the dataset has fewer images than ``n_images``, or
+            smaller ones than ``image_size``; a switch has no such position, or ``stacked`` meets ``precision``.
         MissingExtraError: torch, or what reads the dataset, is not installed.
     """
 
@@ -106,14 +103,12 @@ class AccuracyFitness:
         memory_bytes: int | None = None,
     ) -> None:
         """See the class."""
-        self.objectives = check_objectives(objectives)
-        if stopping is not None and "accuracy" not in self.objectives:
-            raise SettingsError(f"stopping is by the accuracy, which is not among the objectives {self.objectives}")
+        self.objectives = check_objectives(objectives, stops=stopping is not None)
         self.worst_values = tuple(WORST[name] for name in self.objectives)
         self.space = space
         self.source = Source(dataset, Path(data_dir), download, n_images, image_size)
         self.recipe = recipe
-        self.repeats = _check_repeats(repeats)
+        self.repeats = check_repeats(repeats)
         self.device = device
         self.seed = seed
         self.weights_dir = weights_folder(weights_dir)
@@ -130,8 +125,8 @@ class AccuracyFitness:
         info = dataset_info(self.source)
         if info.size is None:
             raise DatasetError(
-                f"{self.source.name} is read file by file, and a search wants its images in memory: resize them to one "
-                f"small size, and give their folder as imagefolder:PATH"
+                f"{self.source.name} is read file by file, and a search wants its images in memory: "
+                f"resize them to one small size, and give their folder as imagefolder:PATH"
             )
         check_split(self.source.name, info.n_images, batch_size=self.recipe.batch_size)
         self.augmentation = info.augmentation
@@ -175,8 +170,7 @@ class AccuracyFitness:
             release_freed_memory()
 
     def _inherit(self, job: Job) -> Evaluation:
-        seeds = (derive_seed(job.seed, repeat) for repeat in range(self.repeats))
-        candidates = (self.candidate(job.genes, seed=seed) for seed in seeds)
+        candidates = (self.candidate(job.genes, seed=derive_seed(job.seed, repeat)) for repeat in range(self.repeats))
         if self.weights_dir is None or job.id < 0:
             return self._evaluate(job, candidates)
         inheritance = Inheritance(self.weights_dir, job, self.to_dict())
@@ -193,9 +187,9 @@ class AccuracyFitness:
         except NotViableError as error:
             return Evaluation(status=Status.NOT_VIABLE, error=str(error))
         done = Evaluation(n_parameters=size.n_parameters, flops=size.flops)
-        if lack := self._lack_of_memory(job.genes):
-            return replace(done, status=Status.OUT_OF_MEMORY, error=lack)
         rungs = [] if self.stopping is None else self.stopping.steps(self.recipe.steps)
+        if lack := self._lack_of_memory(job.genes, together=bool(rungs)):
+            return replace(done, status=Status.OUT_OF_MEMORY, error=lack)
         if self.switches.compile:
             forget_compiled()
         repeats = Repeats(stacked(candidates, self.switches) if self.switches.stacked else candidates)
@@ -204,17 +198,17 @@ class AccuracyFitness:
         except DivergedError as error:
             done = replace(done, status=Status.DIVERGED, error=str(error))
         else:
-            found = {"accuracy": repeats.curve[-1], "n_parameters": size.n_parameters, "flops": size.flops}
-            done = replace(done, values=tuple(float(found[name]) for name in self.objectives))
+            done = replace(done, values=values_of(self.objectives, repeats.curve[-1], size))
         return replace(done, scores=tuple(repeats.scores), curve=tuple(repeats.curve) if rungs else ())
 
-    def _lack_of_memory(self, genotype: Sequence[int]) -> str:
+    def _lack_of_memory(self, genotype: Sequence[int], *, together: bool) -> str:
         return lack_of_memory(
             self.space,
             genotype,
             replace(self.template, image_size=self.augmentation.crop or self.template.image_size),
             batch_size=self.recipe.batch_size,
             repeats=self.repeats,
+            together=together,
             device=choose_device(self.device),
             memory_bytes=self.memory_bytes,
             switches=self.switches,
@@ -268,7 +262,7 @@ class AccuracyFitness:
             image_size=source.image_size if image_size is None else image_size,
         )
         other.recipe = self.recipe if steps is None else replace(self.recipe, steps=steps)
-        other.repeats = self.repeats if repeats is None else _check_repeats(repeats)
+        other.repeats = self.repeats if repeats is None else check_repeats(repeats)
         stem = self.template.stem
         stem = stem if channels is None else (*stem[:-1], (channels, stem[-1][1]))
         other._adapt_to_images(replace(self.template, stem=stem))
@@ -299,48 +293,8 @@ class AccuracyFitness:
             DatasetError: the images are missing, or not those that were described.
             MissingExtraError: torch, or what reads the dataset, is not installed.
         """
-        inherits = fields.get("inherits_weights", False)
-        if inherits and weights_dir is None:
-            raise SettingsError("the fitness inherits weights: give weights_dir, the folder that they are in")
-        try:
-            fitness = cls(
-                **arguments_of(fields),
-                device=device,
-                data_dir=data_dir,
-                download=download,
-                weights_dir=weights_dir if inherits else None,
-            )
-        except (KeyError, TypeError) as error:
-            raise SettingsError(f"the fitness is not described as AccuracyFitness.to_dict does it: {error}") from error
-        for name in ("template", "augmentation"):
-            if fitness.to_dict()[name] != fields.get(name):
-                raise DatasetError(f"{fields['dataset']} has other images than those that the fitness was made for")
-        return fitness
+        return made_from(cls, fields, device=device, data_dir=data_dir, download=download, weights_dir=weights_dir)
 
     def to_dict(self) -> dict[str, Any]:
         """Everything that decides what a fitness means, as JSON can hold it."""
-        options = {
-            "n_images": self.source.n_images,
-            "image_size": self.source.image_size,
-            "inherits_weights": None if self.weights_dir is None else True,
-            "stopping": None if self.stopping is None else self.stopping.to_dict(),
-            "memory_bytes": self.memory_bytes,
-        }
-        return {
-            "space": self.space.to_dict(),
-            "dataset": self.source.name,
-            "template": self.template.to_dict(),
-            "recipe": self.recipe.to_dict(),
-            "repeats": self.repeats,
-            "objectives": list(self.objectives),
-            "augmentation": {"crop": self.augmentation.crop, "flip": self.augmentation.flip},
-            "seed": self.seed,
-            **{name: value for name, value in options.items() if value is not None},
-            **self.switches.to_dict(),
-        }
-
-
-def _check_repeats(repeats: int) -> int:
-    if not isinstance(repeats, int) or repeats < 1:
-        raise SettingsError(f"repeats must be an integer of at least 1, found {repeats!r}")
-    return repeats
+        return describe(self)

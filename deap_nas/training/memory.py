@@ -34,6 +34,7 @@ def lack_of_memory(
     *,
     batch_size: int,
     repeats: int,
+    together: bool,
     device: torch.device,
     memory_bytes: int | None = None,
     switches: Switches = PLAIN,
@@ -48,6 +49,7 @@ def lack_of_memory(
         template: the network around the cell, with the size of the images in training.
         batch_size: images in a batch of each network.
         repeats: trainings of the genotype, at once if they are stacked.
+        together: whether the networks of all repeats are in memory while one of them trains.
         device: where they take place.
         memory_bytes: what there is; by default all memory of a GPU, and no limit elsewhere.
         switches: by what means they take place.
@@ -61,7 +63,9 @@ def lack_of_memory(
         return ""
     memory = training_memory(space, genes, template, batch_size=batch_size, device=device.type)
     shrinking = 1 if switches.precision == "float32" else 2  # half precision keeps half of the activations
-    needed = (repeats if switches.stacked else 1) * (memory.activations // shrinking + memory.parameters)
+    n_trained = repeats if switches.stacked else 1
+    n_present = repeats if together else n_trained
+    needed = n_trained * (memory.activations // shrinking) + n_present * memory.parameters
     if needed <= available:
         return ""
     return (

@@ -1,22 +1,27 @@
-"""What the values of a fitness can be."""
+"""What the values of a fitness can be, and of how many trainings they are the mean."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from deap_nas.errors import SettingsError, UnknownNameError
+from deap_nas.template import Cost
 
-__all__ = ["WORST", "check_objectives"]
+__all__ = ["WORST", "check_objectives", "check_repeats", "values_of"]
 
 #: Name of each objective, and its worst value: sizes that no network reaches, finite as a fitness must be.
 WORST = {"accuracy": 0.0, "n_parameters": 1e15, "flops": 1e18}
 
 
-def check_objectives(objectives: Sequence[str]) -> tuple[str, ...]:
+def check_objectives(objectives: Sequence[str], *, stops: bool = False) -> tuple[str, ...]:
     """Check the names of objectives.
 
+    Args:
+        objectives: the names.
+        stops: whether trainings end early, by their accuracy.
+
     Raises:
-        SettingsError: there are none.
+        SettingsError: there are none, or trainings end by an accuracy that is not among them.
         UnknownNameError: there is no such objective.
     """
     if not objectives or isinstance(objectives, str):
@@ -24,4 +29,23 @@ def check_objectives(objectives: Sequence[str]) -> tuple[str, ...]:
     for name in objectives:
         if name not in WORST:
             raise UnknownNameError("objective", name, WORST)
+    if stops and "accuracy" not in objectives:
+        raise SettingsError(f"stopping is by the accuracy, which is not among the objectives {tuple(objectives)}")
     return tuple(objectives)
+
+
+def values_of(objectives: Sequence[str], accuracy: float, size: Cost) -> tuple[float, ...]:
+    """Give the values of a network, in the order of the objectives."""
+    found = {"accuracy": accuracy, "n_parameters": size.n_parameters, "flops": size.flops}
+    return tuple(float(found[name]) for name in objectives)
+
+
+def check_repeats(repeats: int) -> int:
+    """Check the number of trainings.
+
+    Raises:
+        SettingsError: it is no positive integer.
+    """
+    if not isinstance(repeats, int) or repeats < 1:
+        raise SettingsError(f"repeats must be an integer of at least 1, found {repeats!r}")
+    return repeats

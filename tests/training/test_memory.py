@@ -8,7 +8,7 @@ from deap_nas.errors import SettingsError
 from deap_nas.evaluators import Job, Status
 from deap_nas.evaluators.run import Runner
 from deap_nas.template import training_memory
-from deap_nas.training import SEARCH, AccuracyFitness
+from deap_nas.training import SEARCH, AccuracyFitness, EarlyStopping
 from deap_nas.training.memory import check_memory_bytes, lack_of_memory
 from deap_nas.training.switches import PLAIN
 
@@ -18,13 +18,14 @@ NEEDED = training_memory(SPACE, GENES, TEMPLATE, batch_size=32)
 CPU = torch.device("cpu")
 
 
-def lack(memory_bytes, *, device=CPU, repeats=2, **switches):
+def lack(memory_bytes, *, device=CPU, repeats=2, together=False, **switches):
     return lack_of_memory(
         SPACE,
         GENES,
         TEMPLATE,
         batch_size=32,
         repeats=repeats,
+        together=together,
         device=device,
         memory_bytes=memory_bytes,
         switches=replace(PLAIN, **switches),
@@ -56,6 +57,20 @@ def test_stacked_repeats_need_their_memory_at_once_and_half_precision_keeps_half
     half = NEEDED.activations // 2 + NEEDED.parameters
     assert lack(half, precision="bfloat16") == ""
     assert lack(half - 1, precision="bfloat16")
+
+
+def test_repeats_that_wait_at_a_rung_need_their_parameters_while_another_trains():
+    needed = NEEDED.activations + 3 * NEEDED.parameters
+    assert lack(needed, repeats=3, together=True) == ""
+    assert lack(needed - 1, repeats=3, together=True)
+    assert lack(3 * NEEDED.total, repeats=3, together=True, stacked=True) == ""
+    assert lack(3 * NEEDED.total - 1, repeats=3, together=True, stacked=True)
+
+
+@pytest.mark.parametrize(("stopping", "status"), [(None, Status.OK), (EarlyStopping(), Status.OUT_OF_MEMORY)])
+def test_with_rungs_all_repeats_count(stopping, status):
+    fitness = make_fitness(memory_bytes=NEEDED.total, repeats=2, stopping=stopping)
+    assert fitness.evaluate(GENES, seed=1).status is status
 
 
 def test_nothing_is_said_of_a_compiled_training():
