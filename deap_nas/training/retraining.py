@@ -16,6 +16,7 @@ from deap_nas.evaluators import Status, derive_seed
 from deap_nas.extras import check_installed
 from deap_nas.search_space import SearchSpace
 from deap_nas.template import NetworkTemplate, cost
+from deap_nas.training.allocation import release_freed_memory
 from deap_nas.training.data import dataset_info, fetch, n_test_images
 from deap_nas.training.devices import check_device, choose_device
 from deap_nas.training.recipes import CIFAR_EVALUATION, Recipe
@@ -171,6 +172,7 @@ class Retraining:
             images = self._images(ranks)
             for number in range(len(done.runs), self.runs):
                 run = self._run(number, folder, images, ranks, observer)
+                release_freed_memory()
                 done = replace(done, runs=(*done.runs, run))
                 if ranks.is_first:
                     records.save(done)

@@ -4,7 +4,9 @@ import sys
 
 import pytest
 
-from deap_nas.training import allocation
+from deap_nas import FlatSpace, Genotype, NetworkTemplate
+from deap_nas.errors import GenotypeError
+from deap_nas.training import AccuracyFitness, Recipe, Retraining, allocation
 from tests.launch import environment
 
 #: Page faults of a process that takes and leaves 64 MB twenty times; how many pages these are; whether it gives back.
@@ -49,3 +51,23 @@ def test_other_libraries_are_left_alone(monkeypatch):
         assert allocation._library() is None
     finally:
         allocation._library.cache_clear()
+
+
+SETTINGS = {"template": NetworkTemplate.small_cifar(channels=2), "recipe": Recipe(steps=1, batch_size=32)}
+
+
+def test_an_evaluation_gives_back_what_it_kept_however_it_ends(monkeypatch):
+    released = []
+    monkeypatch.setattr("deap_nas.training.fitness.release_freed_memory", lambda: released.append(True))
+    fitness = AccuracyFitness(FlatSpace(nodes=3), repeats=1, device="cpu", **SETTINGS)
+    fitness.evaluate(Genotype([1, 0, 1]), seed=1)
+    with pytest.raises(GenotypeError):
+        fitness.evaluate(Genotype([99, 0, 1]), seed=1)
+    assert len(released) == 2
+
+
+def test_a_retraining_gives_back_what_each_run_kept(monkeypatch, tmp_path):
+    released = []
+    monkeypatch.setattr("deap_nas.training.retraining.release_freed_memory", lambda: released.append(True))
+    Retraining(FlatSpace(nodes=3), [1, 0, 1], dataset="digits", runs=2, device="cpu", **SETTINGS).run(tmp_path)
+    assert len(released) == 2
