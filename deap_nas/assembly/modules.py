@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from deap_nas.assembly import pooling
+from deap_nas.assembly.pointwise import PointwiseConv2d
 from deap_nas.graph import AvgPool2d, BatchNorm2d, Conv2d, GlobalAvgPool2d, Layer, Linear, MaxPool2d, ReLU
 
 __all__ = ["build_layer", "copy_layer"]
@@ -85,4 +86,6 @@ def copy_layer(layer: Conv2d | BatchNorm2d) -> nn.Conv2d | nn.BatchNorm2d:
 @lru_cache(maxsize=4096)
 def _prototype(layer: Conv2d | BatchNorm2d) -> nn.Conv2d | nn.BatchNorm2d:
     with torch.device("meta"):
+        if isinstance(layer, Conv2d) and layer.kernel_size == layer.stride == layer.groups == 1:
+            return PointwiseConv2d(layer.in_channels, layer.out_channels)
         return cast("nn.Conv2d | nn.BatchNorm2d", build_layer(layer))

