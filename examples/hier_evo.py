@@ -29,7 +29,7 @@ SETTINGS = (  # name, default or choices, what it is; all are recorded in the po
     ("dataset", "digits", "digits, cifar10, cifar100 or imagefolder:PATH"),
     ("images", None, "training images to use, the same ones throughout; all if not given"),
     ("representation", ("hierarchical", "flat"), "of the genotypes"),
-    ("max-parameters", None, "parameters that a network may have; no limit if not given"),
+    ("max_parameters", None, "parameters that a network may have; no limit if not given"),
     ("population", 200, "random genotypes to start from, and members that stay unless all do"),
     ("evaluations", 7000, "in the whole run"),
     ("tournament", 0.05, "share of the population in a tournament"),
@@ -38,12 +38,12 @@ SETTINGS = (  # name, default or choices, what it is; all are recorded in the po
     ("reuse", ("never", "canonical"), "train the same network once, whatever its genotype"),
     ("weights", ("fresh", "inherited"), "a training starts from: drawn anew, or the parent's where they fit"),
     ("steps", SEARCH.steps, "of a training"),
-    ("batch-size", SEARCH.batch_size, "images a step"),
+    ("batch_size", SEARCH.batch_size, "images a step"),
     ("repeats", 4, "trainings of a genotype, whose accuracies are averaged"),
     ("channels", 16, "of the first convolution"),
     ("seed", 0, "of everything random"),
     ("device", "auto", "cpu, cuda, cuda:1, ...; auto is a GPU if there is one"),
-    ("data-dir", "data", "folder of cifar10 and cifar100"),
+    ("data_dir", "data", "folder of cifar10 and cifar100"),
 )
 MAY_CHANGE = ("evaluations", "device", "data_dir")  # when a run is resumed
 
@@ -54,7 +54,8 @@ def arguments():
         choices = value if isinstance(value, tuple) else None
         default = choices[0] if choices else value
         kind, ending = (int, "") if value is None else (type(default), f" (default: {default})")
-        parser.add_argument(f"--{name}", type=kind, choices=choices, default=default, help=text + ending)
+        flag = f"--{name.replace('_', '-')}"
+        parser.add_argument(flag, type=kind, choices=choices, default=default, help=text + ending)
     parser.add_argument("--download", action="store_true", help="fetch cifar10 or cifar100 if it is not there")
     parser.add_argument("--workers", type=int, default=0, help="processes on this machine, without mpirun")
     parser.add_argument("--output", type=Path, help="population file (default: runs/hier_evo.h5)")
@@ -65,6 +66,12 @@ def arguments():
         with HDF5Store.read(args.resume) as store:
             parser.set_defaults(**{key: value for key, value in store.settings.items() if key != "fitness"})
         args = parser.parse_args()
+    check(args)
+    args.output = args.resume or args.output or Path("runs/hier_evo.h5")
+    return args
+
+
+def check(args):
     for name, least in (("population", 1), ("evaluations", 1), ("mutations", 0)):
         if getattr(args, name) < least:
             raise SettingsError(f"--{name} must be at least {least}, found {getattr(args, name)}")
@@ -72,19 +79,18 @@ def arguments():
         raise SettingsError(f"--tournament must lie in (0, 1], found {args.tournament}")
     if args.resume and (args.output or args.overwrite):
         raise SettingsError(f"--resume goes on writing {args.resume}: leave out --output and --overwrite")
-    args.output = args.resume or args.output or Path("runs/hier_evo.h5")
-    if args.output.suffix in (".png", ".svg"):
-        raise SettingsError(f"--output is the population file, pictures go beside it; found {args.output}")
-    return args
+    file = args.resume or args.output
+    if file and file.suffix in (".png", ".svg"):
+        raise SettingsError(f"--output is the population file, pictures go beside it; found {file}")
 
 
-def make_fitness(args, space):
+def make_fitness(args):
+    space = deap_nas.HierarchicalSpace() if args.representation == "hierarchical" else deap_nas.FlatSpace()
     same = {name: getattr(args, name) for name in ("dataset", "repeats", "device", "seed", "data_dir", "download")}
     template = deap_nas.NetworkTemplate.small_cifar(channels=args.channels)
     recipe = replace(SEARCH, steps=args.steps, batch_size=args.batch_size)
-    if args.weights == "inherited":
-        same["weights_dir"] = args.output.with_name(f"{args.output.stem}-weights")
-    return AccuracyFitness(space, template=template, recipe=recipe, n_images=args.images, **same)
+    folder = args.output.with_name(f"{args.output.stem}-weights") if args.weights == "inherited" else None
+    return AccuracyFitness(space, template=template, recipe=recipe, n_images=args.images, weights_dir=folder, **same)
 
 
 def make_toolbox(args, fitness, rng):
@@ -102,25 +108,21 @@ def make_toolbox(args, fitness, rng):
 
 
 def open_store(args, fitness):
-    names = [name.replace("-", "_") for name, *_ in SETTINGS]
-    run = {"space": fitness.space, "settings": {name: getattr(args, name) for name in names}}
-    run["settings"]["fitness"] = fitness.to_dict()
+    settings = {name: getattr(args, name) for name, *_ in SETTINGS}
+    run = {"space": fitness.space, "settings": {**settings, "fitness": fitness.to_dict()}}
     if args.resume:
         return HDF5Store.resume(args.resume, **run, free=MAY_CHANGE)
     return HDF5Store.create(args.output, **run, seed=args.seed, n_repeats=args.repeats, overwrite=args.overwrite)
 
 
 def survival_rule(args):
-    if args.survival == "oldest":
-        return partial(deap_nas.killOldest, size=args.population)
-    if args.survival == "loser":
-        return partial(deap_nas.killLoser, size=args.population, seed=args.seed)
-    return None
+    oldest = partial(deap_nas.killOldest, size=args.population)
+    loser = partial(deap_nas.killLoser, size=args.population, seed=args.seed)
+    return {"all": None, "oldest": oldest, "loser": loser}[args.survival]
 
 
 def search(args, executor):
-    space = deap_nas.HierarchicalSpace() if args.representation == "hierarchical" else deap_nas.FlatSpace()
-    fitness = make_fitness(args, space)
+    fitness = make_fitness(args)
     rng = random.Random(args.seed)
     toolbox = make_toolbox(args, fitness, rng)
     with open_store(args, fitness) as store:
@@ -138,7 +140,7 @@ def search(args, executor):
                     store=store,
                     rng=rng,
                     survival=survival_rule(args),
-                    reuse=partial(deap_nas.canonical_key, space) if args.reuse == "canonical" else None,
+                    reuse=partial(deap_nas.canonical_key, fitness.space) if args.reuse == "canonical" else None,
                     observer=progress,
                 )
         except KeyboardInterrupt:
