@@ -5,6 +5,7 @@ Nothing here imports torch before weights are read or written.
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import socket
@@ -61,7 +62,7 @@ def remove_dead_weights(store: Store, weights_dir: str | os.PathLike[str]) -> No
     needed = {record.evaluation.id for record in store.records() if record.alive}
     needed |= {job.id for job in pending} | {job.parent for job in pending}
     for path in Path(weights_dir).glob("[0-9]*.safetensors"):
-        if int(path.stem) not in needed:
+        if path.stem.isdecimal() and int(path.stem) not in needed:
             path.unlink()
 
 
@@ -99,7 +100,8 @@ class Inheritance:
         """See the class."""
         if not folder.is_dir():
             raise SettingsError(f"weights_dir {folder} is not there: it must be a folder that all workers see")
-        self._labels = {"fitness": fitness, "genes": list(job.genes), "seed": job.seed, "parent": job.parent}
+        labels = {"fitness": fitness, "genes": list(job.genes), "seed": job.seed, "parent": job.parent}
+        self._labels = json.loads(json.dumps(labels))  # as a file gives them back, with lists for tuples
         self._path = weights_file(folder, job.id)
         self._parent = weights_file(folder, job.parent)
         self._networks: list[nn.Module] = []

@@ -197,6 +197,16 @@ def test_files_of_another_run_or_fitness_are_refused(tmp_path):
             fitness.evaluate_job(job)
 
 
+def test_a_description_with_tuples_is_known_again_from_the_file(tmp_path):
+    parent, child = (Job(number, family()[0].genes, seed=1, parent=number - 1) for number in (0, 1))
+    fitness = {"stopping": {"levels": (0.1, 0.2)}}
+    Inheritance(tmp_path, parent, fitness).save()
+    Inheritance(tmp_path, parent, fitness)  # another try of the same evaluation
+    assert list(Inheritance(tmp_path, child, fitness).given([])) == []
+    with pytest.raises(SettingsError, match="is of another run"):
+        list(Inheritance(tmp_path, child, {"stopping": {"levels": (0.1, 0.3)}}).given([]))
+
+
 def test_a_damaged_file_and_a_folder_that_is_gone_are_clear_errors(tmp_path):
     parent, child = family()
     fitness = make_fitness(tmp_path / "weights")
@@ -302,14 +312,15 @@ def test_the_weights_of_a_dead_parent_stay_until_its_children_are_evaluated(tmp_
     store.submit([Job(0, genes, 1), Job(1, genes, 2), Job(2, genes, 3, parent=0)], None)
     for number in (0, 1, 2):
         weights_file(tmp_path, number).touch()
+    (tmp_path / "1 (copy).safetensors").touch()  # not ours
     store.append(genes, Evaluation((0.5,), id=0))
     store.append(genes, Evaluation((0.5,), id=1))
     store.kill([0, 1])
     remove_dead_weights(store, tmp_path)
-    assert {path.stem for path in tmp_path.iterdir()} == {"0", "2"}
+    assert {path.stem for path in tmp_path.iterdir()} == {"0", "1 (copy)", "2"}
     store.append(genes, Evaluation((0.5,), id=2, parent=0))
     remove_dead_weights(store, tmp_path)
-    assert {path.stem for path in tmp_path.iterdir()} == {"2"}
+    assert {path.stem for path in tmp_path.iterdir()} == {"1 (copy)", "2"}
 
 
 KILLED_WHILE_WRITING = """
