@@ -384,9 +384,11 @@ def test_compiled_training_is_the_same_training(finished, tmp_path, monkeypatch)
         return torch_compile(module, backend="eager")
 
     monkeypatch.setattr(torch, "compile", without_the_compiler_proper)
-    assert make_retraining(compile="reduce-overhead", runs=1).run(tmp_path).accuracies == result.accuracies[:1]
+    again = make_retraining(compile="reduce-overhead", runs=1).run(tmp_path)
     assert compiled == ["reduce-overhead"]
-    assert same_weights(folder / "run0.safetensors", tmp_path / "run0.safetensors")
+    assert again.accuracies == pytest.approx(result.accuracies[:1], abs=0.01)
+    left, right = (weights(path / "run0.safetensors") for path in (folder, tmp_path))
+    torch.testing.assert_close(left, right, rtol=0, atol=0.005)  # the plain step has layers that round otherwise
 
 
 def test_import_loads_no_torch():
