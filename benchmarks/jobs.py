@@ -25,15 +25,9 @@ def run(script, *options, n_ranks=None, environment=None):
     python = sys.executable if folder is None else str(folder / "python")
     launcher = [] if n_ranks is None else [shutil.which("mpirun", path=folder), "-n", str(n_ranks)]
     variables = os.environ | {"PRTE_MCA_rmaps_default_mapping_policy": ":oversubscribe", "OMP_NUM_THREADS": "1"}
+    variables["PYTHONPATH"] = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
     command = [*launcher, python, str(script), *map(str, options)]
-    done = subprocess.run(
-        command,
-        env=variables | {"PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        timeout=TIMEOUT_SECONDS,
-        check=False,
-    )
+    done = subprocess.run(command, env=variables, capture_output=True, text=True, timeout=TIMEOUT_SECONDS, check=False)
     if "ModuleNotFoundError" in done.stderr:
         return None
     if done.returncode:

@@ -6,7 +6,7 @@ Some ranks compute, in Python and without a pause, while the others wait for wor
 time of those that compute is compared with that of as many ranks without neighbours; what the waiting ones take of the
 cores is read from /proc (Linux). Beside them runs what plain MPI does, where a waiting rank blocks in a receive. Last
 come the start of a rank and its memory. ``--environment`` is a virtual environment with another MPI, for instance one
-with MPICH: python -m venv FOLDER && FOLDER/bin/pip install mpich mpi4py numpy deap
+with MPICH: python -m venv FOLDER && FOLDER/bin/pip install mpich mpi4py numpy deap lazy_loader
 """
 
 import argparse
