@@ -13,8 +13,8 @@ __all__ = ["PointwiseConv2d"]
 class PointwiseConv2d(nn.Conv2d):
     """A 1x1 convolution without bias, with stride 1.
 
-    While it trains on a CPU its backward pass is two products of matrices, which takes three quarters of the time that
-    PyTorch's convolution does. Otherwise it is that convolution.
+    While it trains on a CPU its backward pass is two products of matrices, which is quicker where the values
+    are large. Otherwise it is PyTorch's convolution.
 
     Args:
         in_channels: of what it takes.

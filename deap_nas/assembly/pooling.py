@@ -15,7 +15,7 @@ class ConvolvedAvgPool2d(nn.AvgPool2d):
     """Average pooling with stride 1 that keeps the size and does not count the padding.
 
     While it trains on a CPU it is a depthwise convolution by ones, whose sums are divided by how many values each has;
-    forward and backward this takes about half the time of PyTorch's pooling. Otherwise it is that pooling.
+    forward and backward this takes less time than PyTorch's pooling. Otherwise it is that pooling.
 
     Args:
         kernel_size: height and width of the window, odd.
