@@ -1,8 +1,8 @@
 """Memory of tensors on a CPU, kept between training steps.
 
 A step allocates and frees the same large tensors as the one before. The C library of Linux gives each of them back to
-the kernel at once, which clears every page of it before the next step has it again; the larger the activations, the more
-this is of a step. ``benchmarks/networks.py`` measures it.
+the kernel at once, which clears every page of it before the next step has it again; the larger the activations, the
+more this is of a step. ``benchmarks/networks.py`` measures it.
 """
 
 from __future__ import annotations
