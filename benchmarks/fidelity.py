@@ -1,6 +1,6 @@
 """How well cheaper estimates of the fitness rank architectures, and what they cost.
 
-    python benchmarks/fidelity.py [--dataset digits] [--images N] [--samples 16] [--steps 200] [--repeats 1] ...
+    python benchmarks/fidelity.py [--dataset digits] [--images N] [--samples 16] [--steps 200] [--processes 1] ...
 
 Random hierarchical genotypes are trained by the full fitness, by the same with other seeds, which tells how well any
 estimate can do, and by each of the cheaper ones. Printed are the rank correlations with the full fitness, Kendall's
@@ -12,14 +12,18 @@ genotypes come one after another, in random orders, and nothing is trained again
 """
 
 import argparse
+import multiprocessing
 import random
 import time
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
 from machine import describe
 from scipy.stats import kendalltau, spearmanr
+from tqdm import tqdm
 
 from deap_nas import Genotype, HierarchicalSpace, NetworkTemplate, initDiversified
 from deap_nas.evaluators import Curves, Evaluation, derive_seed
@@ -49,13 +53,20 @@ def random_genotypes(n_genotypes, rng):
     return found
 
 
-def measure(fitness, genotypes, seed):
-    """Evaluate all genotypes; one whose training diverges has an accuracy of 0."""
-    fitness.candidate(genotypes[0], seed=0)  # loads the images
+def evaluate(fitness, genes, seed):
+    """Evaluate a genotype; gives its evaluation and the CPU seconds that it took."""
+    fitness.candidate(genes, seed=0)  # loads the images
     begun = time.process_time()
-    ended = [fitness.evaluate(genes, seed=derive_seed(seed, number)) for number, genes in enumerate(genotypes)]
-    seconds = (time.process_time() - begun) / len(genotypes)
-    return Measured(np.array([(*each.values, 0.0)[0] for each in ended]), [each.curve for each in ended], seconds)
+    return fitness.evaluate(genes, seed=seed), time.process_time() - begun
+
+
+def measure(name, fitness, genotypes, seed, pool):
+    """Evaluate all genotypes; one whose training diverges has an accuracy of 0."""
+    seeds = [derive_seed(seed, number) for number in range(len(genotypes))]
+    ends = pool.map(partial(evaluate, fitness), genotypes, seeds)
+    ended, seconds = zip(*tqdm(ends, name, len(genotypes), leave=False, disable=None), strict=True)
+    scores = np.array([(*each.values, 0.0)[0] for each in ended])
+    return Measured(scores, [each.curve for each in ended], np.mean(seconds))
 
 
 def correlations(full, other, rng):
@@ -103,7 +114,7 @@ def arguments():
     parser.add_argument("--data-dir", default="data", help="folder of cifar10 and cifar100")
     parser.add_argument("--images", type=int, help="training images of the full fitness (default: all)")
     parser.add_argument("--image-size", type=int, help="pixels that they are shrunk to (default: their own)")
-    numbers = {"samples": 16, "steps": 200, "batch-size": 64, "repeats": 1, "channels": 8, "seed": 0}
+    numbers = {"samples": 16, "steps": 200, "batch-size": 64, "repeats": 1, "channels": 8, "seed": 0, "processes": 1}
     for name, number in numbers.items():
         parser.add_argument(f"--{name}", type=int, default=number, help=f"(default: {number})")
     return parser.parse_args()
@@ -126,8 +137,14 @@ def estimates(fitness, args):
 def main():
     """Print the tables."""
     args = arguments()
-    torch.set_num_threads(1)
     describe("deap-nas", "torch", "numpy", "scipy")
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(args.processes, context, torch.set_num_threads, (1,)) as pool:
+        compare(args, pool)
+
+
+def compare(args, pool):
+    """Train and print."""
     halving = EarlyStopping((1 / 9, 1 / 3), SuccessiveHalving())
     bound = EarlyStopping((1 / 9, 1 / 3), CurveBound(n_whole=min(5, args.samples)))
     fitness = AccuracyFitness(
@@ -145,13 +162,13 @@ def main():
     )
     rng = np.random.default_rng(args.seed)
     genotypes = random_genotypes(args.samples, random.Random(args.seed))
-    full = measure(fitness, genotypes, derive_seed(args.seed, 0))
+    full = measure("full", fitness, genotypes, derive_seed(args.seed, 0), pool)
     print(f"{args.samples} random genotypes, {full.seconds:.1f} CPU seconds for a full evaluation, whose accuracy is")
     print(f"{full.scores.min():.4f} at least, {full.scores.mean():.4f} in the mean, {full.scores.max():.4f} at most\n")
     print(f"{'estimate':36} {'Kendall tau':>14} {'Spearman rho':>14} {'CPU time':>10} {'accuracy':>9}")
-    report("the same with other seeds", full, measure(fitness, genotypes, derive_seed(args.seed, 1)), rng)
-    for number, (name, cheaper) in enumerate(estimates(fitness, args).items(), start=2):
-        report(name, full, measure(cheaper, genotypes, derive_seed(args.seed, number)), rng)
+    others = {"the same with other seeds": fitness, **estimates(fitness, args)}
+    for number, (name, other) in enumerate(others.items(), start=1):
+        report(name, full, measure(name, other, genotypes, derive_seed(args.seed, number), pool), rng)
     print(f"\n{'stopped early, at 1/9 and 1/3':36} {'of all steps':>12} {'best is whole':>14} {'best 3 are whole':>17}")
     report_stopping("successive halving, best third", halving, full, rng)
     report_stopping("bound on the curve, median", bound, full, rng)
