@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from functools import lru_cache, singledispatch
-from typing import cast
+from typing import Any, NamedTuple, cast
 
 import torch
 from torch import nn
@@ -70,22 +71,46 @@ def copy_layer(layer: Conv2d | BatchNorm2d) -> nn.Conv2d | nn.BatchNorm2d:
     Its parameters are new ones, drawn as the constructor draws them.
     """
     prototype = _prototype(layer)
-    module = type(prototype).__new__(type(prototype))
-    fields = vars(prototype).items()
-    vars(module).update({name: value.copy() if isinstance(value, dict | set) else value for name, value in fields})
-    for name, parameter in prototype._parameters.items():
-        module._parameters[name] = None if parameter is None else nn.Parameter(torch.empty(parameter.shape))
-    for name, buffer in prototype._buffers.items():
-        if buffer is not None:
-            dtype = None if buffer.is_floating_point() else buffer.dtype
-            module._buffers[name] = torch.empty(buffer.shape, dtype=dtype)
-    module.reset_parameters()
+    module = prototype.kind.__new__(prototype.kind)
+    vars(module).update(prototype.values)
+    vars(module).update({name: container.copy() for name, container in prototype.containers})
+    if isinstance(module, nn.BatchNorm2d):
+        _begin(module, prototype.shape)
+    else:
+        weight = torch.empty(prototype.shape).uniform_(-prototype.bound, prototype.bound)
+        module._parameters["weight"] = nn.Parameter(weight)
     return module
 
 
+def _begin(module: nn.BatchNorm2d, shape: torch.Size) -> None:
+    module._parameters.update(weight=nn.Parameter(torch.ones(shape)), bias=nn.Parameter(torch.zeros(shape)))
+    module._buffers.update(running_mean=torch.zeros(shape), running_var=torch.ones(shape))
+    module._buffers["num_batches_tracked"] = torch.zeros((), dtype=torch.long)
+
+
+class _Prototype(NamedTuple):
+    """What the modules of equal layers have in common."""
+
+    kind: type[nn.Conv2d | nn.BatchNorm2d]
+    #: Shape of the weight.
+    shape: torch.Size
+    #: Most that a weight of a convolution is at first, as PyTorch has it.
+    bound: float
+    #: Attributes that they share.
+    values: dict[str, Any]
+    #: Attributes of which each has its own.
+    containers: list[tuple[str, Any]]
+
+
 @lru_cache(maxsize=4096)
-def _prototype(layer: Conv2d | BatchNorm2d) -> nn.Conv2d | nn.BatchNorm2d:
+def _prototype(layer: Conv2d | BatchNorm2d) -> _Prototype:
     with torch.device("meta"):
         if isinstance(layer, Conv2d) and layer.kernel_size == layer.stride == layer.groups == 1:
-            return PointwiseConv2d(layer.in_channels, layer.out_channels)
-        return cast("nn.Conv2d | nn.BatchNorm2d", build_layer(layer))
+            module: nn.Conv2d | nn.BatchNorm2d = PointwiseConv2d(layer.in_channels, layer.out_channels)
+        else:
+            module = cast("nn.Conv2d | nn.BatchNorm2d", build_layer(layer))
+    values = {name: value for name, value in vars(module).items() if not isinstance(value, dict | set)}
+    containers = [(name, value) for name, value in vars(module).items() if isinstance(value, dict | set)]
+    shape = module.weight.shape
+    deviation = nn.init.calculate_gain("leaky_relu", math.sqrt(5)) / math.sqrt(shape[1:].numel())
+    return _Prototype(type(module), shape, math.sqrt(3) * deviation, values, containers)

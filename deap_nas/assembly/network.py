@@ -119,12 +119,12 @@ class _Builder:
         return module
 
 
-def _last_uses(steps: Sequence[Step]) -> list[list[int]]:
+def _last_uses(steps: Sequence[Step]) -> list[tuple[int, ...]]:
     """For each step the values that no later step takes, so that an evaluation can free them."""
     last: dict[int, int] = {}
     for number, step in enumerate(steps):
         last.update(dict.fromkeys(step.inputs, number))
-    unneeded: list[list[int]] = [[] for _ in steps]
+    unneeded: list[tuple[int, ...]] = [()] * len(steps)
     for index, number in last.items():
-        unneeded[number].append(index)
+        unneeded[number] += (index,)
     return unneeded
