@@ -6,7 +6,14 @@ import torch
 from deap_nas.assembly.modules import build_layer, copy_layer
 from deap_nas.graph import BatchNorm2d, Conv2d
 
-LAYERS = [Conv2d(6, 4, 1), Conv2d(6, 6, 3, stride=2, groups=6), Conv2d(3, 8, 5), BatchNorm2d(7)]
+LAYERS = [
+    Conv2d(6, 4, 1),
+    Conv2d(6, 4, 1, stride=2),
+    Conv2d(6, 4, 1, groups=2),
+    Conv2d(6, 6, 3, stride=2, groups=6),
+    Conv2d(3, 8, 5),
+    BatchNorm2d(7),
+]
 
 
 @pytest.mark.parametrize("layer", LAYERS, ids=str)

@@ -111,6 +111,14 @@ def test_simplify_shares_equal_pools_but_not_equal_convolutions():
     assert simplify(convs) == convs
 
 
+@pytest.mark.parametrize("merge", MERGES)
+def test_simplify_computes_equal_merges_once(merge):
+    start = (Node("input"), Node("conv_1x1", (0,)), Node(merge, (0, 1)))
+    convs = [Node("conv_3x3", (2,), path=(5,)), Node("conv_3x3", (2,), path=(6,)), Node("concat", (3, 4))]
+    twice = (*start, Node(merge, (0, 1)), convs[0], convs[1]._replace(inputs=(3,)), Node("concat", (4, 5)))
+    assert simplify(Graph(twice, 6)) == Graph((*start, *convs), 5)
+
+
 def test_simplify_keeps_both_inputs_of_a_merge_of_a_value_with_itself():
     graph = Graph((Node("input"), Node("identity", (0,)), Node("concat", (0, 1))), 2)
     assert simplify(graph) == Graph((Node("input"), Node("concat", (0, 0))), 1)
@@ -184,6 +192,14 @@ def test_split_pools_leaves_the_pool_of_a_concatenation_that_a_convolution_takes
     start = (Node("input"), Node("conv_1x1", (0,)), Node("concat", (0, 1)))
     both = Graph((*start, Node("max_pool_3x3", (2,)), Node("conv_3x3", (2,)), Node("concat", (3, 4))), 5)
     assert split_pools(both) == both
+
+
+def test_split_pools_keeps_the_value_that_sets_a_width():
+    graph = Graph(
+        (Node("input"), Node("concat", (0, 0)), Node("max_pool_3x3", (1,)), Node("conv_1x1", (0,), width_of=2)), 3
+    )
+    pooled = (Node("max_pool_3x3", (0,)), Node("concat", (1, 1)))
+    assert split_pools(graph) == Graph((Node("input"), *pooled, Node("conv_1x1", (0,), width_of=2)), 3)
 
 
 def test_split_pools_pools_a_part_of_two_concatenations_once():
