@@ -155,8 +155,8 @@ def split_pools(graph: Graph) -> Graph:
 
 
 def _taken_whole(graph: Graph) -> list[bool]:
-    """For each node, whether its value is wanted in one piece: as the output, or by others than pools and concats."""
-    is_whole = [index == graph.output for index in range(len(graph.nodes))]
+    """For each node, whether its value is wanted in one piece: others than pools and concatenations take it."""
+    is_whole = [False] * len(graph.nodes)
     for operation, inputs, _, _ in graph.nodes[1:]:
         if operation == "add" or (operation != "concat" and not is_by_channel(operation)):
             for i in inputs:
