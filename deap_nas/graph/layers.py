@@ -1,14 +1,16 @@
 """Layers: what an operation is made of, as plain values that know their shapes, parameters and FLOPs.
 
 Nothing here may import torch; :mod:`deap_nas.assembly` turns layers into modules. A layer of your own is a subclass
-of :class:`Layer` whose ``build`` method returns its ``torch.nn.Module``.
+of :class:`Layer` itself whose ``build`` method returns its ``torch.nn.Module``.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, is_dataclass
 from typing import TYPE_CHECKING, ClassVar
+
+from deap_nas.errors import SettingsError
 
 if TYPE_CHECKING:
     import torch
@@ -34,6 +36,19 @@ class Layer(ABC):
 
     #: Whether each channel of the output is the same function, without weights, of that channel of the input.
     by_channel: ClassVar[bool] = False
+
+    def __init_subclass__(cls) -> None:
+        """Check that a layer from outside derives from none of the package, as which it would be built.
+
+        Raises:
+            SettingsError: it does.
+        """
+        super().__init_subclass__()
+        for base in cls.__bases__:
+            if base.__module__ == __name__ and is_dataclass(base):
+                raise SettingsError(
+                    f"{cls.__name__} derives from {base.__name__}, as which it would be built: derive it from Layer"
+                )
 
     @property
     @abstractmethod

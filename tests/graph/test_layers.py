@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from deap_nas.errors import SettingsError
 from deap_nas.graph import AvgPool2d, BatchNorm2d, Conv2d, GlobalAvgPool2d, Layer, Linear, MaxPool2d, ReLU
 
 SHAPE = (6, 7, 8)
@@ -53,3 +54,13 @@ def test_a_layer_without_a_module_says_that_it_needs_build():
 def test_the_contract_cannot_be_instantiated():
     with pytest.raises(TypeError, match="abstract"):
         Layer()
+
+
+def test_a_layer_derived_from_one_of_the_package_is_refused_since_it_would_be_built_as_that():
+    with pytest.raises(SettingsError, match="Dilated derives from Conv2d, as which it would be built: derive it from"):
+        type("Dilated", (Conv2d,), {})
+
+
+def test_a_layer_may_derive_from_another_one_from_outside():
+    outside = type("Outside", (Layer,), {})
+    assert issubclass(type("Derived", (outside,), {}), Layer)
