@@ -13,12 +13,13 @@ from deap_nas.errors import StoreError
 from deap_nas.extras import require
 from deap_nas.store.layout import check_layout
 from deap_nas.store.lock import WriterLock
+from deap_nas.store.room import reserve
 from deap_nas.store.superblock import is_cut_short, is_marked
 
 __all__ = ["new_file", "open_for_reading"]
 
 
-def new_file(path: Path, prepare: Callable[[Any], None]) -> tuple[Any, WriterLock]:
+def new_file(path: Path, prepare: Callable[[Any], None], *, n_bytes: int = 2**16) -> tuple[Any, WriterLock]:
     """Prepare a file beside ``path``, begin to write it, and only then put it in its place.
 
     So a kill at any instant leaves the file that was there, or the new one, and each can be read. From here on
@@ -27,6 +28,7 @@ def new_file(path: Path, prepare: Callable[[Any], None]) -> tuple[Any, WriterLoc
     Args:
         path: where the file is to be; its folder is made if need be.
         prepare: writes what is to be in the file.
+        n_bytes: that this takes at most, as far as is known.
 
     Returns:
         The open file, which others may read, and the lock of its writer.
@@ -39,6 +41,7 @@ def new_file(path: Path, prepare: Callable[[Any], None]) -> tuple[Any, WriterLoc
     beside = path.with_name(f".{path.name}.new")
     try:
         file = _open(beside, mode="w")
+        reserve(file, n_bytes=n_bytes)
         prepare(file)
         file.swmr_mode = True
         file.flush()

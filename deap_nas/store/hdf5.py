@@ -27,6 +27,7 @@ from deap_nas.store.layout import column_names, json_attribute, lay_out
 from deap_nas.store.lock import WriterLock
 from deap_nas.store.provenance import provenance
 from deap_nas.store.random_state import RandomSlots
+from deap_nas.store.room import Room
 from deap_nas.store.rows import find_genes, to_error, to_records, to_row
 from deap_nas.store.settings import check_same
 from deap_nas.store.table import Table
@@ -63,6 +64,7 @@ class HDF5Store(Store):
         self._tables = {name: Table(file[name], names) for name, names in column_names(file).items()}
         self._individuals, self._submissions, self._errors = self._tables.values()
         self._random = RandomSlots(file["rng"], n_submitted=self._submissions.n_rows)
+        self._room = Room(file, path, n_bytes=sum(table.chunk_bytes for table in self._tables.values()))
 
     @classmethod
     def create(
@@ -148,7 +150,7 @@ class HDF5Store(Store):
             sessions = [*json_attribute(file, "provenance"), provenance()]
             file.attrs["provenance"] = json.dumps(sessions)
 
-        return cls(*new_file(path, prepare), path)
+        return cls(*new_file(path, prepare, n_bytes=2**16 + path.stat().st_size), path)
 
     @classmethod
     def read(cls, path: str | os.PathLike[str]) -> Self:
@@ -162,6 +164,8 @@ class HDF5Store(Store):
 
     def close(self) -> None:
         """Close the file."""
+        if self._lock is not None and self._file:
+            self._room.give_back()
         self._file.close()
         if self._lock is not None:
             self._lock.release()
@@ -218,6 +222,7 @@ class HDF5Store(Store):
 
     def submit(self, jobs: Sequence[Job], rng_state: Any) -> None:
         """See :meth:`Store.submit`."""
+        self._room.take(len(jobs))
         self._random.save(rng_state, n_submitted=self.n_submitted + len(jobs))
         self._file.flush()
         self._submissions.append(
@@ -234,6 +239,7 @@ class HDF5Store(Store):
                 raise StoreError(
                     f"{self.path} has room for {room} {noun}, found {found}: create it with n_{noun}={found}"
                 )
+        self._room.take()
         if evaluation.error:
             self._errors.append(**to_error(evaluation))
         self._individuals.append(**to_row(genes, evaluation, n_repeats=self.n_repeats, n_rungs=self.n_rungs))

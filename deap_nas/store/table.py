@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -68,6 +69,11 @@ class Table:
         self.n_rows = min(lengths)
         #: Rows that some columns have and others do not: a kill has left them half done.
         self.n_torn = max(lengths) - self.n_rows
+
+    @property
+    def chunk_bytes(self) -> int:
+        """Bytes in the file that a new row takes at most: a chunk of each column."""
+        return sum(prod(dataset.chunks or ()) * dataset.dtype.itemsize for dataset in self._datasets.values())
 
     def drop_torn_rows(self) -> None:
         """Cut every column to the rows that all columns have."""

@@ -338,3 +338,64 @@ def test_search_with_other_fitness_weights_than_the_stores_is_refused(tmp_path):
         with pytest.raises(SettingsError, match="seed 3, found seed 4"):
             eaAsync(toolbox.population(n=2), toolbox, executor, n_evaluations=2, store=store, rng=rng, seed=4)
         assert store.n_submitted == 0
+
+
+FILLS = """
+import resource, sys
+from deap_nas.errors import StoreError
+from deap_nas.evaluators import SerialExecutor
+from tests.store import search
+# stands for a full disk: files may not grow beyond it
+resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]), resource.RLIM_INFINITY))
+try:
+    search.run(sys.argv[1], 1500, SerialExecutor(), search.acknowledge)
+except StoreError as error:
+    print(error, file=sys.stderr)
+"""
+
+
+@pytest.mark.parametrize("n_bytes", [1_000_000, 1_300_000])
+def test_full_disk_ends_the_search_and_its_file_goes_on(tmp_path, n_bytes):
+    path = tmp_path / "run.h5"
+    done = subprocess.run(
+        [sys.executable, "-c", FILLS, str(path), str(n_bytes)],
+        cwd=ROOT, capture_output=True, text=True, check=False, timeout=100,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.startswith(f"{path} cannot grow ([Errno 27] File too large): it holds all")
+    acknowledged = [int(line) for line in done.stdout.split()[1:]]
+    assert 100 < len(acknowledged) < 1500
+    with HDF5Store.read(path) as store:
+        assert store.column("id").tolist() == acknowledged
+    with SerialExecutor() as executor:
+        search.run(path, 1500, executor)
+    assert rows(path) == uninterrupted(tmp_path / "b.h5", 1500)
+
+
+FAILS = """
+import resource, sys
+from pathlib import Path
+from deap_nas.errors import StoreError
+from deap_nas.store import HDF5Store
+from tests.store.test_hdf5 import create
+resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[1]), resource.RLIM_INFINITY))
+for start in (HDF5Store.resume, lambda path: create(path, overwrite=True)):
+    try:
+        start(Path("run.h5"))
+    except StoreError as error:
+        print(error)
+"""
+
+
+def test_full_disk_refuses_to_begin_and_leaves_the_old_file_alone(tmp_path):
+    with create(tmp_path / "run.h5") as store:
+        append(store, 0)
+    before = (tmp_path / "run.h5").read_bytes()
+    done = subprocess.run(
+        [sys.executable, "-c", FAILS, "8000"],
+        cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(ROOT)}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == "run.h5 cannot be written: [Errno 27] File too large\n" * 2
+    assert [path.name for path in tmp_path.iterdir()] == ["run.h5"]
+    assert (tmp_path / "run.h5").read_bytes() == before
