@@ -10,7 +10,7 @@ from deap_nas import FlatSpace, Genotype, HierarchicalSpace, NetworkTemplate, in
 from deap_nas.assembly import build_network
 from deap_nas.assembly.naive import NaiveNetwork
 from deap_nas.errors import NotViableError
-from deap_nas.graph import operation_names, viable_graph
+from deap_nas.graph import BatchNorm2d, Conv2d, ReLU, operation_names, operations, register_operation, viable_graph
 from deap_nas.template import expand
 
 SPACES = {
@@ -103,6 +103,18 @@ def test_initial_weights_of_a_seed_are_drawn_module_by_module_in_the_order_of_th
         states.append(build().state_dict())
     assert list(states[0]) == list(states[1])
     assert all(torch.equal(value, states[1][name]) for name, value in states[0].items())
+
+
+def test_a_relu_of_a_value_that_others_take_too_leaves_it_as_it_is(monkeypatch):
+    monkeypatch.setattr(operations, "_OPERATIONS", dict(operations._OPERATIONS))
+    register_operation("relu_for_this_test")(lambda in_channels, channels: (ReLU(),))
+    register_operation("linear_for_this_test")(lambda i, channels: (Conv2d(i, channels, 1), BatchNorm2d(channels)))
+    space = FlatSpace(nodes=4, operations=("linear_for_this_test", "relu_for_this_test", "conv_1x1"))
+    template = TEMPLATES["small"]
+    network, naive = pair(space, [1, 0, 2, 0, 3, 3], template)  # 2 -> 3 is the ReLU, 2 -> 4 a convolution
+    naive.load_state_dict(network.state_dict())
+    for found, expected in zip(step(network, template), step(naive, template), strict=True):
+        assert_close(found, expected)
 
 
 def saved_bytes(network, template):

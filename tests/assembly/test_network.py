@@ -1,5 +1,6 @@
 import pickle
 import random
+import weakref
 
 import pytest
 import torch
@@ -18,6 +19,8 @@ from deap_nas import (
     initTrivial,
 )
 from deap_nas.assembly import build_layer, build_network
+from deap_nas.assembly.pointwise import PointwiseConv2d
+from deap_nas.assembly.pooling import ConvolvedAvgPool2d
 from deap_nas.errors import NotViableError, SettingsError
 from deap_nas.graph import Graph, Layer, Node, layers_of
 from deap_nas.template import expand
@@ -166,3 +169,26 @@ def test_network_is_channels_last_and_survives_pickle():
     assert weight.is_contiguous(memory_format=torch.channels_last)
     batch = images(TEMPLATES[0])
     torch.testing.assert_close(pickle.loads(pickle.dumps(network))(batch), network(batch))
+
+
+def test_network_has_the_quick_1x1_convolutions_and_one_quick_pool_of_a_size():
+    space = FlatSpace(nodes=3)
+    kinds = [type(module) for module in build_network(space, [1, 5, 5], TEMPLATES[0]).modules()]
+    assert kinds.count(PointwiseConv2d) == 3 + 3  # in each cell, and after it
+    assert kinds.count(ConvolvedAvgPool2d) == 1
+
+
+def test_an_evaluation_frees_what_no_later_step_takes():
+    space = FlatSpace(nodes=4)
+    network = build_network(space, [1, 0, 1, 0, 0, 1], TEMPLATES[0]).eval()  # one operation after the other
+    outputs, n_alive = [], []
+
+    def watch(module, inputs, output):
+        n_alive.append(sum(value() is not None for value in outputs))
+        outputs.append(weakref.ref(output))
+
+    for layer in network.layers.values():
+        layer.register_forward_hook(watch)
+    with torch.no_grad():
+        network(images(TEMPLATES[0]))
+    assert n_alive == [0] + [1] * (len(network.layers) - 1)  # what it takes

@@ -44,6 +44,17 @@ def test_without_gradients_and_in_mixed_precision_it_is_pytorchs_convolution():
     assert ours.weight.grad.dtype == torch.float32
 
 
+def test_the_compiler_sees_pytorchs_convolution():
+    functions = []
+
+    def backend(module, inputs):
+        functions.extend(node.target for node in module.graph.nodes if node.op == "call_function")
+        return module.forward
+
+    torch.compile(PointwiseConv2d(3, 5), backend=backend)(torch.randn(2, 3, 4, 4))
+    assert functions == [torch.conv2d]
+
+
 def test_several_at_once_are_each_as_alone():
     modules = [PointwiseConv2d(3, 5).double() for _ in range(3)]
     values = torch.randn(3, 2, 3, 4, 4, dtype=torch.float64)
