@@ -13,7 +13,7 @@ from typing import Any
 from deap_nas.errors import ExecutorError, LostWorkerError, NASError, NoWorkerError
 from deap_nas.evaluators.channel import Ended
 from deap_nas.evaluators.evaluation import Evaluation, Job, Status
-from deap_nas.evaluators.process import is_out_of_memory_exit
+from deap_nas.evaluators.process import death_in_words, is_out_of_memory_exit
 
 __all__ = ["outcome", "worst_values"]
 
@@ -53,7 +53,7 @@ def outcome(end: Ended, job: Job, *, is_first: bool) -> Evaluation:
         if is_out_of_memory_exit(error):
             status, text = Status.OUT_OF_MEMORY, "ended at its memory limit"
         else:
-            status, text = Status.LOST, f"{type(error).__name__}: {error}"
+            status, text = Status.LOST, death_in_words(error)
         if _cannot_be_sent(error) and is_first:
             raise ExecutorError(f"an evaluation cannot be sent to a worker: {error}") from error
     ended = Evaluation(status=status, error=text, id=job.id, parent=job.parent, worker=getattr(end, "worker", -1))

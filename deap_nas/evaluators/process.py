@@ -16,10 +16,10 @@ from weakref import WeakSet
 
 from deap_nas.errors import ExecutorError, SettingsError
 from deap_nas.evaluators.base import GenotypeExecutor, available_cores, divide_threads
-from deap_nas.evaluators.run import set_worker
+from deap_nas.evaluators.run import SPOILT_EXIT, set_replaceable, set_worker
 from deap_nas.extras import require
 
-__all__ = ["ProcessExecutor", "is_out_of_memory_exit"]
+__all__ = ["ProcessExecutor", "death_in_words", "is_out_of_memory_exit"]
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
@@ -122,9 +122,23 @@ def is_out_of_memory_exit(error: BaseException) -> bool:
     return getattr(error, "exitcode", None) == _OUT_OF_MEMORY_EXIT
 
 
+def death_in_words(error: BaseException) -> str:
+    """Say how the process of a call died, where that is known; else what the exception says."""
+    code = getattr(error, "exitcode", None)
+    if not isinstance(code, int):
+        return f"{type(error).__name__}: {error}"
+    if code == SPOILT_EXIT:
+        return "the process of the evaluation ended itself after a CUDA error, which its log tells"
+    if code < 0:
+        names = {int(number): number.name for number in signal.Signals}
+        return f"the process of the evaluation was killed by {names.get(-code, f'signal {-code}')}"
+    return f"the process of the evaluation ended with exit status {code}"
+
+
 def _start_worker(counter: Any, n_workers: int, memory_bytes: int | None) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
     _die_with_parent()
+    set_replaceable()
     divide_threads(n_workers)
     if memory_bytes is not None:
         threading.Thread(target=_watch_memory, args=(memory_bytes,), daemon=True).start()

@@ -22,18 +22,31 @@ from deap_nas.errors import (
 )
 from deap_nas.evaluators.evaluation import DetailedFitness, Evaluation, Job, JobFitness, Status
 
-__all__ = ["Runner", "WorkerFilter", "is_isolated", "set_worker"]
+__all__ = ["SPOILT_EXIT", "Runner", "WorkerFilter", "is_isolated", "set_replaceable", "set_worker"]
 
 #: Errors that every evaluation of the run would meet; the search loop decides what becomes of them.
 _WRONG_SETTINGS = (DatasetError, MissingExtraError, SettingsError, UnknownNameError)
 
+#: What torch says where host or device memory runs out, and it has no exception of its own for it.
+_OUT_OF_MEMORY_WORDS = ("can't allocate memory", "CUDA error: out of memory", "STATUS_ALLOC_FAILED")
+#: Exit status of a process that ends itself since an evaluation has spoilt it.
+SPOILT_EXIT = 67
+
+_log = logging.getLogger(__name__)
 _worker = -1
+_is_replaceable = False
 
 
 def set_worker(number: int) -> None:
     """Tell this process which worker it is; evaluations carry the number."""
     global _worker  # noqa: PLW0603 - one process is one worker
     _worker = number
+
+
+def set_replaceable() -> None:
+    """Tell this process that another takes its place when it ends."""
+    global _is_replaceable  # noqa: PLW0603 - as above
+    _is_replaceable = True
 
 
 class WorkerFilter(logging.Filter):
@@ -98,6 +111,9 @@ def _evaluate(evaluate: Callable[..., Any], job: Job) -> Evaluation:
     except _WRONG_SETTINGS:
         raise
     except (Exception, SystemExit) as error:
+        if _is_replaceable and _spoils_the_process(error):
+            _log.exception("a CUDA error has left this process without a GPU: it ends, another takes its place")
+            os._exit(SPOILT_EXIT)
         status = Status.OUT_OF_MEMORY if _is_out_of_memory(error) else Status.FAILED
         return Evaluation(status=status, error=traceback.format_exc())
 
@@ -133,4 +149,9 @@ def _is_out_of_memory(error: BaseException) -> bool:
     """Host or device memory; torch's errors are told by name and text, since torch may not be installed."""
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
         return True
-    return isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
+    return isinstance(error, RuntimeError) and any(words in str(error) for words in _OUT_OF_MEMORY_WORDS)
+
+
+def _spoils_the_process(error: BaseException) -> bool:
+    """Whether every later call of CUDA in this process would fail as this one did."""
+    return isinstance(error, RuntimeError) and "CUDA error" in str(error) and not _is_out_of_memory(error)

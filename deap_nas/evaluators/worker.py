@@ -18,7 +18,7 @@ from typing import Any, Protocol
 
 from deap_nas.errors import ExecutorError, LostWorkerError, NASError
 from deap_nas.evaluators.controller import BEAT, CALL, FUNCTION, NUMBER, RESULT, STOP
-from deap_nas.evaluators.process import ProcessExecutor, is_out_of_memory_exit
+from deap_nas.evaluators.process import ProcessExecutor, death_in_words, is_out_of_memory_exit
 from deap_nas.evaluators.run import is_isolated, set_worker
 
 __all__ = ["Backoff", "Link", "WorkerSettings", "pickled", "pickled_function", "serve"]
@@ -190,7 +190,7 @@ def _death(failure: Exception, settings: WorkerSettings) -> Exception:
     """What the end of a child process means."""
     if is_out_of_memory_exit(failure):
         return MemoryError(f"ended at its limit of {settings.memory_bytes:,} bytes of memory")
-    return LostWorkerError(f"the process of the evaluation died: {failure}")
+    return LostWorkerError(death_in_words(failure))
 
 
 def _answer_as(number: int, function: bytes, arguments: bytes) -> bytes:

@@ -14,7 +14,7 @@ from deap_nas import Status, eaAsync
 from deap_nas.errors import ExecutorError, SettingsError
 from deap_nas.evaluators import ProcessExecutor
 from deap_nas.evaluators.base import available_cores
-from deap_nas.evaluators.process import is_out_of_memory_exit
+from deap_nas.evaluators.process import death_in_words, is_out_of_memory_exit
 from tests.launch import HEED_INTERRUPTS
 from tests.toolboxes import (
     MaxIndividual,
@@ -237,6 +237,46 @@ def test_memory_and_time_that_ran_out_become_statuses(tmp_path):
     with ProcessExecutor(1, memory_bytes=200 * 2**20) as executor:
         population, _ = eaAsync(toolbox.population(2), toolbox, executor, n_evaluations=2, retries=0)
     assert {individual.evaluation.status.name for individual in population} == {"OUT_OF_MEMORY", "OK"}
+
+
+def signal_itself(number):
+    os.kill(os.getpid(), number)
+    time.sleep(10)
+
+
+class SpoiltByThree:
+    """A fitness that no longer works in a process where it has met a 3, as after an illegal access of CUDA."""
+
+    is_spoilt = False
+
+    def __call__(self, genotype):
+        if self.is_spoilt or genotype[0] == 3:
+            SpoiltByThree.is_spoilt = True
+            raise RuntimeError("CUDA error: an illegal memory access was encountered")
+        return (1.0,)
+
+
+def test_an_evaluation_that_spoils_its_process_fails_alone():
+    population = [MaxIndividual([first, 1, 1, 1, 1, 1]) for first in (0, 3, 1, 2, 4)]
+    with ProcessExecutor(1) as executor:
+        eaAsync(population, make_toolbox(SpoiltByThree()), executor, n_evaluations=5)
+    ended = {individual[0]: individual.evaluation for individual in population}
+    assert {first for first, evaluation in ended.items() if evaluation.status is Status.OK} == {0, 1, 2, 4}
+    assert ended[3].status is Status.LOST
+    assert ended[3].error == "the process of the evaluation ended itself after a CUDA error, which its log tells"
+
+
+@pytest.mark.parametrize(
+    ("function", "number", "words"),
+    [
+        (signal_itself, signal.SIGKILL, "was killed by SIGKILL"),
+        (signal_itself, signal.SIGRTMIN + 1, f"was killed by signal {signal.SIGRTMIN + 1}"),
+        (os._exit, 3, "ended with exit status 3"),
+    ],
+)
+def test_how_a_process_died_is_told(executor, function, number, words):
+    error = executor.submit(function, number).exception()
+    assert death_in_words(error) == f"the process of the evaluation {words}"
 
 
 def hold_and_count(genotype, *, path):

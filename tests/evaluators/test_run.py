@@ -60,6 +60,21 @@ def test_a_devices_out_of_memory_error_is_told_by_its_name():
     assert Runner(evaluate)(JOB).status is Status.OUT_OF_MEMORY
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        "CUDA error: out of memory\nCUDA kernel errors might be asynchronously reported",
+        "CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`",
+        "cuDNN error: CUDNN_STATUS_ALLOC_FAILED",
+    ],
+)
+def test_memory_that_ran_out_inside_cuda_is_told_by_its_words(words):
+    def evaluate(genotype):
+        raise RuntimeError(words)
+
+    assert Runner(evaluate)(JOB).status is Status.OUT_OF_MEMORY
+
+
 def test_the_error_of_a_failure_holds_its_traceback():
     evaluation = Runner(toolboxes.raises_error)(JOB)
     assert "Traceback (most recent call last)" in evaluation.error
