@@ -12,7 +12,7 @@ from typing import Any, ParamSpec, TypeVar
 from deap_nas.errors import SettingsError
 from deap_nas.genotype import Genotype
 
-__all__ = ["GenotypeExecutor", "available_cores", "divide_threads", "plain"]
+__all__ = ["GenotypeExecutor", "available_cores", "cores", "divide_threads", "plain"]
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
@@ -63,11 +63,16 @@ class GenotypeExecutor(Executor):
         raise SettingsError(f"n_workers is for runs without mpirun: give one or the other, found {n_workers}")
 
 
+def cores() -> frozenset[int]:
+    """Numbers of the processor cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return frozenset(os.sched_getaffinity(0))
+    return frozenset(range(os.cpu_count() or 1))
+
+
 def available_cores() -> int:
     """Processor cores this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    return len(cores())
 
 
 def divide_threads(n_neighbours: int) -> None:
@@ -76,7 +81,6 @@ def divide_threads(n_neighbours: int) -> None:
     A thread count that the user has set (``OMP_NUM_THREADS``) is left alone.
 
     Args:
-        n_neighbours: workers on this machine, this one included.
+        n_neighbours: workers that share the cores of this one, itself included.
     """
-    share = max(1, min(available_cores(), (os.cpu_count() or 1) // n_neighbours))
-    os.environ.setdefault("OMP_NUM_THREADS", str(share))
+    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, available_cores() // n_neighbours)))

@@ -15,10 +15,10 @@ from contextlib import contextmanager
 from typing import Any, ParamSpec, TypeVar
 
 from deap_nas.errors import ExecutorError, MissingExtraError, SettingsError
-from deap_nas.evaluators.base import GenotypeExecutor, divide_threads
+from deap_nas.evaluators.base import GenotypeExecutor, cores, divide_threads
 from deap_nas.evaluators.interrupts import interrupted_by_signals, report
 from deap_nas.evaluators.links import RankLink, is_survivable
-from deap_nas.evaluators.placement import Seat, gpu_of, visible_gpus
+from deap_nas.evaluators.placement import Seat, gpu_of, n_neighbours, visible_gpus
 from deap_nas.evaluators.process import ProcessExecutor
 from deap_nas.evaluators.ranks import MPIExecutor
 from deap_nas.evaluators.run import set_worker
@@ -90,7 +90,7 @@ def mpi_executor(
     if mpi.Query_thread() < mpi.THREAD_SERIALIZED:
         raise ExecutorError("MPI was initialised without threads; set mpi4py.rc.thread_level = 'serialized' or more")
     comm = (comm or mpi.COMM_WORLD).Dup()
-    seats = comm.allgather(Seat(socket.gethostname(), os.getpid(), visible_gpus(os.environ)))
+    seats = comm.allgather(Seat(socket.gethostname(), os.getpid(), visible_gpus(os.environ), cores()))
     if comm.Get_rank() == 0:
         with (
             interrupted_by_signals(),
@@ -108,7 +108,7 @@ def _take_seat(rank: int, seats: list[Seat]) -> None:
     """Settle a worker rank on its share of the cores and its GPU, before anything imports torch."""
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGUSR1, signal.SIG_IGN)  # a scheduler that warns rank 0 warns all
-    divide_threads(sum(seat.host == seats[rank].host for seat in seats[1:]))
+    divide_threads(n_neighbours(rank, seats))
     gpu = gpu_of(rank, seats)
     if gpu is not None:
         os.environ["CUDA_VISIBLE_DEVICES"] = gpu

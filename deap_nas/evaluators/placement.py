@@ -1,4 +1,4 @@
-"""Which GPU each rank uses: decided from what every rank sees, before anything imports torch.
+"""Which GPU each rank uses, and who shares its cores: by what every rank sees, before anything imports torch.
 
 Ranks that see the same GPUs of a host take turns at them. So one mask for all ranks of a host, a mask for each rank,
 more ranks than GPUs, fewer, and none at all come out right. The logic is tested with made-up hosts; nothing of it has
@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["Seat", "gpu_of", "in_words", "visible_gpus"]
+__all__ = ["Seat", "gpu_of", "in_words", "n_neighbours", "visible_gpus"]
 
 
 @dataclass(frozen=True)
@@ -24,6 +24,8 @@ class Seat:
     process: int
     #: Names of the GPUs that the rank may use.
     gpus: tuple[str, ...] = ()
+    #: Numbers of the cores that it may use; a launcher may have bound it to some of them.
+    cores: frozenset[int] = frozenset()
 
 
 def visible_gpus(environment: Mapping[str, str], *, devices: Path = Path("/dev")) -> tuple[str, ...]:
@@ -53,6 +55,17 @@ def gpu_of(rank: int, seats: Sequence[Seat]) -> str | None:
     mine = seats[rank]
     peers = [n for n in range(1, len(seats)) if (seats[n].host, seats[n].gpus) == (mine.host, mine.gpus)]
     return mine.gpus[peers.index(rank) % len(mine.gpus)] if mine.gpus else None
+
+
+def n_neighbours(rank: int, seats: Sequence[Seat]) -> int:
+    """Count the worker ranks that may use a core that this one may use, itself included.
+
+    Args:
+        rank: from 1; rank 0 is the controller and computes little.
+        seats: of all ranks.
+    """
+    mine = seats[rank]
+    return sum(seat.host == mine.host and not mine.cores.isdisjoint(seat.cores) for seat in seats[1:])
 
 
 def in_words(seats: Sequence[Seat]) -> str:

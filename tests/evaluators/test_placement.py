@@ -1,6 +1,6 @@
 import pytest
 
-from deap_nas.evaluators.placement import Seat, gpu_of, in_words, visible_gpus
+from deap_nas.evaluators.placement import Seat, gpu_of, in_words, n_neighbours, visible_gpus
 
 
 def seats(*hosts):
@@ -52,6 +52,24 @@ def test_without_gpus_there_is_none_and_the_controller_takes_no_turn():
     assert gpus(seats(("a", 3, ""))) == [None] * 3
     found = [Seat("a", 1, ("0", "1")), Seat("a", 2, ("0", "1")), Seat("a", 3, ("0", "1"))]
     assert gpus(found) == ["0", "1"]
+
+
+@pytest.mark.parametrize(
+    ("bound", "expected"),
+    [
+        (("0-7", "0-7", "0-7"), [3, 3, 3]),  # to nothing
+        (("0-1", "2-3", "4-5"), [1, 1, 1]),  # each to cores of its own
+        (("0-3", "0-3", "4-7"), [2, 2, 1]),  # to sockets
+    ],
+)
+def test_cores_are_shared_with_those_who_may_use_them(bound, expected):
+    def cores(span):
+        first, last = map(int, span.split("-"))
+        return frozenset(range(first, last + 1))
+
+    workers = [Seat("a", number, (), cores(span)) for number, span in enumerate(bound)]
+    found = [Seat("a", 99, (), cores("0-7")), *workers, Seat("b", 1, (), cores("0-7"))]
+    assert [n_neighbours(rank, found) for rank in range(1, 4)] == expected
 
 
 def test_in_words_has_a_line_for_each_host():

@@ -13,7 +13,7 @@ import pytest
 from deap_nas import Status, eaAsync
 from deap_nas.errors import ExecutorError, SettingsError
 from deap_nas.evaluators import ProcessExecutor
-from deap_nas.evaluators.base import available_cores
+from deap_nas.evaluators.base import available_cores, divide_threads
 from deap_nas.evaluators.process import death_in_words, is_out_of_memory_exit
 from tests.launch import HEED_INTERRUPTS
 from tests.toolboxes import (
@@ -190,7 +190,16 @@ def test_workers_share_the_cores(monkeypatch):
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     with ProcessExecutor(2) as executor:
         threads = int(executor.submit(environment, "OMP_NUM_THREADS").result())
-    assert threads == max(1, min(available_cores(), os.cpu_count() // 2))
+    assert threads == max(1, available_cores() // 2)
+
+
+def test_a_part_of_a_machine_is_divided_not_the_machine(monkeypatch):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda process: set(range(8)))
+    monkeypatch.setattr(os, "cpu_count", lambda: 64)
+    monkeypatch.setenv("OMP_NUM_THREADS", "")
+    monkeypatch.delenv("OMP_NUM_THREADS")
+    divide_threads(4)
+    assert os.environ["OMP_NUM_THREADS"] == "2"
 
 
 def test_a_thread_count_that_the_user_has_set_is_left_alone(monkeypatch):
