@@ -26,7 +26,7 @@ from deap_nas.training.memory import check_memory_bytes, lack_of_memory
 from deap_nas.training.objectives import WORST, check_objectives, check_repeats, values_of
 from deap_nas.training.recipes import SEARCH, Recipe
 from deap_nas.training.sources import Source
-from deap_nas.training.stopping import EarlyStopping
+from deap_nas.training.stopping import EarlyStopping, check_stopping
 from deap_nas.training.switches import Switches
 
 if TYPE_CHECKING:
@@ -72,9 +72,10 @@ class AccuracyFitness:
     Raises:
         UnknownNameError: no dataset or no objective has that name.
         DatasetError: the images are missing, or too few for a batch or for a validation.
-        SettingsError: ``repeats`` or ``memory_bytes`` is not positive, ``device`` is no device, there are no
-            objectives, or ``stopping`` and no accuracy among them; the dataset has fewer images than ``n_images``, or
-            smaller ones than ``image_size``; a switch has no such position, or ``stacked`` meets ``precision``.
+        SettingsError: ``repeats`` or ``memory_bytes`` is no positive integer, ``device`` no device, ``stopping`` no
+            :class:`EarlyStopping`; there are no objectives, or ``stopping`` and no accuracy among them; the dataset
+            has fewer images than ``n_images``, or smaller ones than ``image_size``; a switch has no such position, or
+            ``stacked`` meets ``precision``.
         MissingExtraError: torch, or what reads the dataset, is not installed.
     """
 
@@ -112,7 +113,7 @@ class AccuracyFitness:
         self.device = device
         self.seed = seed
         self.weights_dir = weights_folder(weights_dir)
-        self.stopping = stopping
+        self.stopping = check_stopping(stopping)
         self.switches = Switches(precision=precision, compile=compile, stacked=stacked)
         self.memory_bytes = check_memory_bytes(memory_bytes)
         check_device(device)

@@ -20,10 +20,10 @@ def check_memory_bytes(memory_bytes: int | None) -> int | None:
     """Check a limit of memory, None for the default.
 
     Raises:
-        SettingsError: it is not positive.
+        SettingsError: it is no positive integer.
     """
-    if memory_bytes is not None and memory_bytes < 1:
-        raise SettingsError(f"memory_bytes must be at least 1, found {memory_bytes}")
+    if memory_bytes is not None and (not isinstance(memory_bytes, int) or memory_bytes < 1):
+        raise SettingsError(f"memory_bytes must be an integer of at least 1, found {memory_bytes!r}")
     return memory_bytes
 
 

@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Protocol, Self
 from deap_nas.errors import SettingsError, UnknownNameError
 from deap_nas.evaluators.curves import Curves
 
-__all__ = ["CurveBound", "EarlyStopping", "StoppingRule", "SuccessiveHalving"]
+__all__ = ["CurveBound", "EarlyStopping", "StoppingRule", "SuccessiveHalving", "check_stopping"]
 
 
 class StoppingRule(Protocol):
@@ -115,7 +115,7 @@ class EarlyStopping:
     ended by then. Elsewhere, as in DEAP's own loops, nothing is stopped.
 
     Raises:
-        SettingsError: the rungs are not ascending fractions in (0, 1).
+        SettingsError: the rungs are not ascending fractions in (0, 1), or the rule is none.
     """
 
     #: Where a training may end, as fractions of its steps, ascending.
@@ -123,7 +123,9 @@ class EarlyStopping:
     rule: StoppingRule = SuccessiveHalving()
 
     def __post_init__(self) -> None:
-        """Check the rungs."""
+        """Check the fields."""
+        if isinstance(self.rule, type) or not hasattr(self.rule, "cutoff"):
+            raise SettingsError(f"rule must be a rule such as SuccessiveHalving(), found {self.rule!r}")
         edges = (0.0, *self.rungs, 1.0)
         if not self.rungs or any(not low < high for low, high in pairwise(edges)):
             raise SettingsError(f"rungs are ascending fractions of the steps in (0, 1), found {self.rungs}")
@@ -157,3 +159,14 @@ class EarlyStopping:
         if kind not in _RULES:
             raise UnknownNameError("stopping rule", kind, _RULES)
         return cls(tuple(fields["rungs"]), _RULES[kind](**options))
+
+
+def check_stopping(stopping: EarlyStopping | None) -> EarlyStopping | None:
+    """Check how trainings end early, None for not at all.
+
+    Raises:
+        SettingsError: it is something else, such as a rule without its rungs.
+    """
+    if stopping is not None and not isinstance(stopping, EarlyStopping):
+        raise SettingsError(f"stopping must be an EarlyStopping, which has rungs and a rule, found {stopping!r}")
+    return stopping

@@ -1,3 +1,4 @@
+import re
 from dataclasses import replace
 
 import pytest
@@ -77,11 +78,14 @@ def test_nothing_is_said_of_a_compiled_training():
     assert lack(1, compile=True) == ""
 
 
-def test_a_limit_that_is_not_positive_is_refused():
+@pytest.mark.parametrize("limit", [0, 8e9, "8GB"])
+def test_a_limit_that_is_no_positive_integer_is_refused(limit):
     assert check_memory_bytes(None) is None
     assert check_memory_bytes(7) == 7
-    with pytest.raises(SettingsError, match="memory_bytes must be at least 1, found 0"):
-        check_memory_bytes(0)
+    with pytest.raises(
+        SettingsError, match="memory_bytes must be an integer of at least 1, found " + re.escape(repr(limit))
+    ):
+        check_memory_bytes(limit)
 
 
 @pytest.mark.parametrize(
@@ -123,5 +127,5 @@ def test_a_limit_of_memory_is_described_where_it_is_given():
     fields = make_fitness(memory_bytes=12345).to_dict()
     assert fields["memory_bytes"] == 12345
     assert AccuracyFitness.from_dict(fields, device="cpu").memory_bytes == 12345
-    with pytest.raises(SettingsError, match="memory_bytes must be at least 1"):
+    with pytest.raises(SettingsError, match="memory_bytes must be an integer"):
         make_fitness(memory_bytes=-1)

@@ -138,6 +138,19 @@ def test_stopping_by_an_accuracy_that_is_no_objective_is_refused():
         make_fitness(EarlyStopping(), objectives=("flops",))
 
 
+@pytest.mark.parametrize("rule", ["halving", SuccessiveHalving])
+def test_what_is_no_rule_is_refused(rule):
+    with pytest.raises(SettingsError, match=r"rule must be a rule such as SuccessiveHalving\(\), found"):
+        EarlyStopping(rule=rule)
+
+
+def test_a_rule_without_rungs_is_refused():
+    with pytest.raises(
+        SettingsError, match=r"stopping must be an EarlyStopping, which has rungs and a rule, found Suc"
+    ):
+        make_fitness(SuccessiveHalving())
+
+
 def test_a_fitness_that_stops_is_made_again_from_its_description():
     fitness = make_fitness(EarlyStopping((0.3,), CurveBound()))
     assert "stopping" not in make_fitness().to_dict()
