@@ -73,7 +73,7 @@ class AccuracyFitness:
         UnknownNameError: no dataset or no objective has that name.
         DatasetError: the images are missing, or too few for a batch or for a validation.
         SettingsError: ``repeats`` or ``memory_bytes`` is no positive integer, ``device`` no device, ``stopping`` no
-            :class:`EarlyStopping`; there are no objectives, or ``stopping`` and no accuracy among them; the dataset
+            ``EarlyStopping``; there are no objectives, or ``stopping`` and no accuracy among them; the dataset
             has fewer images than ``n_images``, or smaller ones than ``image_size``; a switch has no such position, or
             ``stacked`` meets ``precision``.
         MissingExtraError: torch, or what reads the dataset, is not installed.
