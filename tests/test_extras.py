@@ -7,7 +7,7 @@ from deap_nas.errors import MissingExtraError, NASError
 from deap_nas.evaluators import ProcessExecutor, SerialExecutor
 from deap_nas.extras import check_installed, require
 
-LAUNCHER_VARIABLES = ("OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "MV2_COMM_WORLD_SIZE")
+LAUNCHER_VARIABLES = ("OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "MV2_COMM_WORLD_SIZE", "SLURM_STEP_NUM_TASKS")
 
 
 @pytest.fixture

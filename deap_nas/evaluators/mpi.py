@@ -34,7 +34,7 @@ _T = TypeVar("_T")
 _log = logging.getLogger(__name__)
 
 #: Variables that a launcher sets when it starts more than one rank.
-_LAUNCHER_VARIABLES = ("OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "MV2_COMM_WORLD_SIZE")
+_LAUNCHER_VARIABLES = ("OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "MV2_COMM_WORLD_SIZE", "SLURM_STEP_NUM_TASKS")
 
 
 @contextmanager
@@ -75,12 +75,15 @@ def mpi_executor(
     Raises:
         MissingExtraError: a launcher has started several ranks, but mpi4py is not installed.
         SettingsError: a number of seconds or bytes is not positive.
-        ExecutorError: MPI was initialised without support for threads.
+        ExecutorError: MPI was initialised without support for threads; or a launcher has started several ranks of
+            which MPI knows nothing, as one of another MPI does: each would search alone.
     """
     if timeout_seconds is not None or memory_bytes is not None:
         isolate = True if isolate is None else isolate
     _check_positive(timeout_seconds=timeout_seconds, memory_bytes=memory_bytes, lease_seconds=lease_seconds)
     mpi = _load_mpi() if comm is None else require("mpi4py.MPI", extra="mpi")
+    if comm is None and mpi is not None:
+        _check_launcher(mpi.COMM_WORLD.Get_size())
     if mpi is None or (comm or mpi.COMM_WORLD).Get_size() == 1:
         limits = {"timeout_seconds": timeout_seconds, "memory_bytes": memory_bytes}
         alone = ProcessExecutor(1, **limits) if isolate else SerialExecutor()  # type: ignore[arg-type]  # names agree
@@ -123,6 +126,19 @@ def _check_positive(**numbers: float | None) -> None:
             raise SettingsError(f"{name} must be positive, found {number}")
 
 
+def _n_started() -> int:
+    """Ranks that a launcher says it has started."""
+    return max(int(os.environ.get(name, "1")) for name in _LAUNCHER_VARIABLES)
+
+
+def _check_launcher(n_ranks: int) -> None:
+    if n_ranks == 1 < _n_started():
+        raise ExecutorError(
+            f"{_n_started()} processes were started, but mpi4py takes each for the only rank: start them with the "
+            f"mpirun of the MPI that mpi4py uses, or with srun --mpi=pmix; if each is to search alone, pass MPI.COMM_SELF"
+        )
+
+
 def _load_mpi() -> Any:
     """Give mpi4py's MPI module, or None when it cannot be loaded and nothing says that it is needed."""
     if is_survivable():  # else MPI's own end may wait for the dead
@@ -130,7 +146,7 @@ def _load_mpi() -> Any:
     try:
         return require("mpi4py.MPI", extra="mpi")
     except (ImportError, RuntimeError) as error:
-        if all(int(os.environ.get(name, "1")) < 2 for name in _LAUNCHER_VARIABLES):
+        if _n_started() < 2:
             return None
         if isinstance(error, MissingExtraError):
             raise

@@ -149,3 +149,20 @@ def test_mpi4py_without_an_mpi_library_is_no_matter_for_one_process_and_one_line
     done = run("-c", code, n_ranks=2)
     assert done.returncode != 0
     assert "mpi4py finds no MPI library (cannot load MPI library)" in done.stderr
+
+
+@pytest.mark.parametrize("variable", ["PMI_SIZE", "SLURM_STEP_NUM_TASKS"])
+def test_ranks_of_a_launcher_that_mpi4py_does_not_know_are_refused_unless_each_is_to_be_alone(variable):
+    code = (
+        "import sys\n"
+        "from deap_nas import NASError, mpi_executor\n"
+        "from mpi4py import MPI\n"
+        "try:\n"
+        "    with mpi_executor({comm}): print('entered')\n"
+        "except NASError as error: sys.exit(str(error))"
+    )
+    done = run("-c", code.format(comm=""), variables={variable: "4"})
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("4 processes were started, but mpi4py takes each for the only rank: start them with")
+    alone = run("-c", code.format(comm="MPI.COMM_SELF"), variables={variable: "4"})
+    assert (alone.returncode, alone.stdout) == (0, "entered\n"), alone.stderr
