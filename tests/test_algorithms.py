@@ -11,6 +11,7 @@ from deap import base, tools
 from deap_nas import HierarchicalSpace, Status, eaAsync, initDiversified, initTrivial
 from deap_nas.errors import DatasetError, ExecutorError, SettingsError
 from deap_nas.evaluators import SerialExecutor, derive_seed
+from deap_nas.evaluators.run import set_worker
 from deap_nas.store import MemoryStore
 from tests import toolboxes
 from tests.toolboxes import (
@@ -662,3 +663,34 @@ def test_an_exception_is_not_tried_again(serial):
     population, _ = eaAsync(toolbox.population(5), toolbox, serial, n_evaluations=5, retries=3)
     assert {individual.evaluation.status for individual in population} == {Status.FAILED}
     assert set(fitness.calls.values()) == {1}
+
+
+class ChoosingExecutor(SerialExecutor):
+    """Runs each call on a worker with the next number, and notes which one it was to avoid."""
+
+    def open_channel(self, function):
+        self.function, self.avoided, self.ended = function, [], []
+        return _NotingChannel(self)
+
+
+class _NotingChannel:
+    def __init__(self, executor):
+        self.executor = executor
+
+    def submit(self, job, *, avoid=-1):
+        self.executor.avoided.append(avoid)
+        set_worker(len(self.executor.avoided))
+        self.executor.ended.append((job, self.executor.submit(self.executor.function, job)))
+
+    def wait(self):
+        return [self.executor.ended.pop()]
+
+    def close(self):
+        set_worker(0)
+
+
+def test_what_is_tried_again_avoids_the_worker_on_which_it_failed():
+    toolbox = make_toolbox(toolboxes.raises_memory_error)
+    with ChoosingExecutor() as executor:
+        eaAsync([MaxIndividual([1] * 6)], toolbox, executor, n_evaluations=1, retries=3)
+    assert executor.avoided == [-1, 1, 2, 3]

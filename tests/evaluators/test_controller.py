@@ -175,6 +175,13 @@ def test_a_late_answer_is_refused_and_the_rank_works_again():
     assert controller.n_workers == 2
 
 
+def test_an_answer_to_another_call_is_not_taken_for_that_of_the_call_that_runs():
+    ranks, controller = make(1)
+    ranks.inbox.append((0.05, 1, RESULT + NUMBER.pack(0) + pickle.dumps((True, b"not mine"))))
+    (call,) = run(ranks, controller, calls(1))
+    assert call.result() == b"0"
+
+
 def test_a_long_call_keeps_its_lease_by_signs_of_life_and_one_without_has_none():
     ranks, controller = make(1, lease_seconds=1.5)
     ranks.rng.uniform = lambda low, high: 30.0
