@@ -144,9 +144,9 @@ def exit_at_three(number):
     return number
 
 
-def interrupt_itself():
-    """Press Ctrl-C on the process that runs the call."""
-    os.kill(os.getpid(), signal.SIGINT)
+def interrupt_itself(number=signal.SIGINT):
+    """Send a signal to the process that runs the call, by default that of Ctrl-C."""
+    os.kill(os.getpid(), number)
     time.sleep(0.1)
     return "still here"
 

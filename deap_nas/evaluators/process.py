@@ -136,7 +136,8 @@ def death_in_words(error: BaseException) -> str:
 
 
 def _start_worker(counter: Any, n_workers: int, memory_bytes: int | None) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
+    for number in (signal.SIGINT, signal.SIGUSR1):  # Ctrl-C and a scheduler's warning are the parent's to handle
+        signal.signal(number, signal.SIG_IGN)
     _die_with_parent()
     set_replaceable()
     divide_threads(n_workers)

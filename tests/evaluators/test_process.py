@@ -59,8 +59,9 @@ def test_map_sends_individuals_as_plain_genotypes(executor):
     assert list(executor.map(kind_of, [MaxIndividual([1]), MaxIndividual([2])])) == ["Genotype", "Genotype"]
 
 
-def test_a_worker_leaves_ctrl_c_to_its_parent(executor):
-    assert executor.submit(interrupt_itself).result() == "still here"
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGUSR1])
+def test_a_worker_leaves_ctrl_c_and_a_schedulers_warning_to_its_parent(executor, number):
+    assert executor.submit(interrupt_itself, number).result() == "still here"
 
 
 def test_a_process_that_dies_takes_only_its_own_call(executor):
