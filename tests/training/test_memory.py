@@ -9,7 +9,7 @@ from deap_nas.errors import SettingsError
 from deap_nas.evaluators import Job, Status
 from deap_nas.evaluators.run import Runner
 from deap_nas.template import training_memory
-from deap_nas.training import SEARCH, AccuracyFitness, EarlyStopping
+from deap_nas.training import SEARCH, AccuracyFitness, Augmentation, EarlyStopping
 from deap_nas.training.memory import check_memory_bytes, lack_of_memory
 from deap_nas.training.switches import PLAIN
 
@@ -120,6 +120,15 @@ def test_a_training_that_needs_too_much_is_recorded_and_not_started(monkeypatch)
 
 def test_a_training_that_needs_no_more_than_there_is_takes_place():
     assert make_fitness(memory_bytes=NEEDED.total).evaluate(GENES, seed=1).status is Status.OK
+
+
+def test_of_images_that_are_cropped_the_crops_count():
+    needed = training_memory(SPACE, GENES, replace(TEMPLATE, image_size=6), batch_size=32).total
+    fitness = make_fitness(memory_bytes=needed)
+    fitness.augmentation = Augmentation(crop=6)
+    assert fitness.evaluate(GENES, seed=1).status is Status.OK
+    fitness.memory_bytes = needed - 1
+    assert fitness.evaluate(GENES, seed=1).status is Status.OUT_OF_MEMORY
 
 
 def test_a_limit_of_memory_is_described_where_it_is_given():
