@@ -126,9 +126,11 @@ class EarlyStopping:
         """Check the fields."""
         if isinstance(self.rule, type) or not hasattr(self.rule, "cutoff"):
             raise SettingsError(f"rule must be a rule such as SuccessiveHalving(), found {self.rule!r}")
-        edges = (0.0, *self.rungs, 1.0)
-        if not self.rungs or any(not low < high for low, high in pairwise(edges)):
-            raise SettingsError(f"rungs are ascending fractions of the steps in (0, 1), found {self.rungs}")
+        edges = (0.0, *self.rungs, 1.0) if isinstance(self.rungs, tuple | list) else ()
+        if len(edges) < 3 or any(not low < high for low, high in pairwise(edges)):
+            raise SettingsError(
+                f"rungs are ascending fractions of the steps in (0, 1), such as (1 / 9, 1 / 3), found {self.rungs!r}"
+            )
 
     def steps(self, steps: int) -> list[int]:
         """The rungs of a training of so many steps, as numbers of steps of at least 1."""
