@@ -1,5 +1,6 @@
 import copy
 import random
+from dataclasses import dataclass
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ from torch import nn
 from deap_nas import FlatSpace, Genotype, HierarchicalSpace, NetworkTemplate, initDiversified
 from deap_nas.assembly import build_network
 from deap_nas.errors import DivergedError
+from deap_nas.graph import Layer, operations, register_operation
 from deap_nas.training import Augmentation, Recipe
 from deap_nas.training.batches import DeviceBatches, DeviceImages
 from deap_nas.training.stacking import StackedBatches, StackedNetwork, StackedTrainer, StackedTraining
@@ -103,6 +105,39 @@ def test_a_network_that_diverges_is_told_at_its_own_step_and_the_others_train_on
     for seed in (0, 2):
         Trainer(alone[seed], make_batches(seed), RECIPE).advance(4)
     assert_same([networks[0], networks[2]], [alone[0], alone[2]], tolerance=1e-9)
+
+
+@dataclass(frozen=True)
+class Dropout(Layer):
+    """Sets half of the values to zero."""
+
+    n_parameters = 0
+
+    def output_shape(self, shape):
+        return shape
+
+    def flops(self, shape):
+        return 0
+
+    def build(self):
+        return nn.Dropout(0.5)
+
+
+def test_stacked_networks_draw_their_own_random_values(monkeypatch):
+    monkeypatch.setattr(operations, "_OPERATIONS", dict(operations._OPERATIONS))
+    register_operation("dropout_for_this_test")(lambda in_channels, channels: (Dropout(),))
+    space = FlatSpace(nodes=3, operations=("conv_1x1", "dropout_for_this_test"))
+    first, *others = networks = make_networks(space, Genotype([1, 0, 2]))
+    for other in others:
+        other.load_state_dict(first.state_dict())
+    stacked = StackedNetwork(networks)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(1)
+        images = torch.randn(8, 3, 8, 8, dtype=torch.float64).expand(N_NETWORKS, -1, -1, -1, -1)
+        one, *rest = stacked.eval()(images)
+        assert all(torch.equal(one, logits) for logits in rest)
+        one, other, third = stacked.train()(images)
+    assert not any(torch.allclose(*pair) for pair in ((one, other), (one, third), (other, third)))
 
 
 def test_a_stop_at_a_step_that_is_past_is_refused():
