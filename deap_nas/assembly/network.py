@@ -31,7 +31,7 @@ def build_network(space: Lowers, genes: Sequence[int], template: NetworkTemplate
 
     Returns:
         A module from (batch, image_channels, height, width) to (batch, n_classes) logits, for any height and width,
-        in the channels-last memory format.
+        in the channels-last memory format unless ``naive``.
 
     Raises:
         GenotypeError: the genes do not belong to the space.
