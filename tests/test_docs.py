@@ -1,0 +1,86 @@
+"""What the pages of the documentation tell a reader to run."""
+
+import os
+import re
+import signal
+import subprocess
+import time
+
+import pytest
+
+from tests.launch import ROOT
+
+#: Runs until the warning, then ends with a delay, as a search does.
+SRUN = """#!/bin/bash
+echo "srun ${*: -2}" >> log
+trap 'sleep 0.5; echo ended >> log; exit $STATUS' USR1
+touch running
+for _ in $(seq 100); do [ -e stop ] && exit $STATUS; sleep 0.05; done
+"""
+SCONTROL = """#!/bin/bash
+echo "scontrol $*" >> log
+"""
+
+
+@pytest.fixture
+def job(tmp_path):
+    """The job script of the page in a folder with a scheduler that is made up; starts it, once it runs gives it."""
+    page = (ROOT / "docs" / "cluster.md").read_text(encoding="utf-8")
+    (script,) = re.findall(r"```bash\n(#!/bin/bash\n.*?)```", page, re.DOTALL)
+    programs = {"job": script, "srun": SRUN, "scontrol": SCONTROL}
+    for name, text in programs.items():
+        (tmp_path / name).write_text(text)
+        (tmp_path / name).chmod(0o755)
+
+    def start(**variables):
+        mine = {"PATH": f"{tmp_path}:{os.environ['PATH']}", "SLURM_JOB_ID": "7", **variables}
+        process = subprocess.Popen([tmp_path / "job"], cwd=tmp_path, env=os.environ | mine)
+        deadline = time.monotonic() + 20
+        while not (tmp_path / "running").exists():
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        time.sleep(0.2)  # the script waits
+        return process
+
+    return start
+
+
+def log_of(folder):
+    return (folder / "log").read_text().splitlines()
+
+
+def test_a_job_that_is_warned_waits_for_the_end_of_its_search_and_is_queued_again(job, tmp_path):
+    with job(STATUS="130") as process:
+        process.send_signal(signal.SIGUSR1)
+        time.sleep(0.1)
+        process.send_signal(signal.SIGUSR1)  # again, while the search ends
+    assert process.returncode == 130
+    assert log_of(tmp_path) == ["srun --output runs/hier_evo.h5", "ended", "scontrol requeue 7"]
+
+
+def test_a_job_that_is_queued_again_goes_on_with_its_file(job, tmp_path):
+    (tmp_path / "runs").mkdir()
+    (tmp_path / "runs" / "hier_evo.h5").touch()
+    with job(STATUS="130", SLURM_RESTART_COUNT="29") as process:
+        process.send_signal(signal.SIGUSR1)
+    assert log_of(tmp_path) == ["srun --resume runs/hier_evo.h5", "ended", "scontrol requeue 7"]
+
+
+@pytest.mark.parametrize(
+    ("status", "variables"),
+    [("0", {}), ("130", {"SLURM_RESTART_COUNT": "30"})],
+    ids=["the search is done", "too often"],
+)
+def test_a_job_that_is_warned_ends_for_good(job, tmp_path, status, variables):
+    with job(STATUS=status, **variables) as process:
+        process.send_signal(signal.SIGUSR1)
+    assert process.returncode == int(status)
+    assert log_of(tmp_path)[1:] == ["ended"]
+
+
+@pytest.mark.parametrize("status", ["0", "1", "139"])
+def test_a_search_that_ends_without_a_warning_is_not_queued_again(job, tmp_path, status):
+    with job(STATUS=status) as process:
+        (tmp_path / "stop").touch()
+    assert process.returncode == int(status)
+    assert len(log_of(tmp_path)) == 1
