@@ -52,7 +52,6 @@ class Call:
         function: pickled; calls of one channel share the object.
         arguments: pickled.
         token: whose call it is.
-        beats: whether the rank gives signs of life while it runs the call, so that it has a lease.
         avoid: a rank that should not run it if another can.
     """
 
@@ -65,12 +64,11 @@ class Call:
     answer: bytes | None = None
     error: Exception | None = None
 
-    def __init__(self, function: bytes, arguments: bytes, token: Any, *, beats: bool = False, avoid: int = -1) -> None:
+    def __init__(self, function: bytes, arguments: bytes, token: Any, *, avoid: int = -1) -> None:
         """See the class."""
         self.function = function
         self.arguments = arguments
         self.token = token
-        self.beats = beats
         self.avoid = avoid
 
     def result(self) -> Any:
@@ -92,8 +90,8 @@ class Controller:
     Args:
         transport: to the ranks.
         ranks: numbers of the workers.
-        lease_seconds: a rank from which nothing has been heard for so long while it runs a call that ``beats`` is
-            taken for lost, and the call given to another; None waits without end.
+        lease_seconds: a rank from which nothing has been heard for so long while it runs a call is taken for lost, and
+            the call given to another; None waits without end.
         clock: gives the time in seconds.
     """
 
@@ -187,8 +185,7 @@ class Controller:
         self._n_handed_out += 1
         call.number, call.worker = NUMBER.pack(self._n_handed_out), rank
         self._running[rank] = call
-        if call.beats:
-            self._heard[rank] = self._clock()
+        self._heard[rank] = self._clock()
         if self._held.get(rank) is not call.function:
             if self._held.get(rank) != call.function:
                 self._transport.send(rank, FUNCTION + call.function)

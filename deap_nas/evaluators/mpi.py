@@ -61,7 +61,8 @@ def mpi_executor(
     launchers and schedulers warn, raise ``KeyboardInterrupt`` on rank 0, as Ctrl-C does.
 
     The death of a rank ends the MPI job, whose search then goes on with its population file; where
-    :func:`is_survivable` says so, the search goes on without the rank, and the others do its work.
+    :func:`is_survivable` says so, the search goes on without the rank, and the others do its work. Which of the two it
+    is, and which rank trains where, is logged at the start (level INFO), and ``executor.describe()`` says it.
 
     Args:
         comm: an ``mpi4py.MPI.Comm`` whose ranks take part; by default ``COMM_WORLD``.
@@ -69,8 +70,9 @@ def mpi_executor(
             default those of functions that ask for it, as trainings do, and all if there is a limit of time or memory.
         timeout_seconds: a call in a child process that takes longer is ended.
         memory_bytes: a child process that has more in memory is ended.
-        lease_seconds: a rank that has given no sign of life for so long, while its child process runs a call, is
-            taken for lost and the call given to another, and its late answer is refused; None waits without end.
+        lease_seconds: a rank that has given no sign of life for so long while it runs a call is taken for lost and the
+            call given to another, and its late answer is refused; None waits without end. A thread of the rank gives
+            the signs, so a function that is not isolated must not hold Python's lock for so long.
 
     Raises:
         MissingExtraError: a launcher has started several ranks, but mpi4py is not installed.
@@ -99,6 +101,8 @@ def mpi_executor(
             interrupted_by_signals(),
             MPIExecutor(mpi, comm, seats, isolate=isolate, lease_seconds=lease_seconds) as executor,
         ):
+            for line in executor.describe().splitlines():
+                _log.info(line)
             yield executor
         return
     _take_seat(comm.Get_rank(), seats)

@@ -157,7 +157,7 @@ class MPIExecutor(GenotypeExecutor):
             self._comm.Abort(1)
 
     def _call(self, function: bytes, args: Any, kwargs: Any, *, token: Any, avoid: int = -1) -> Call:
-        return Call(function, pickled((args, kwargs)), token, beats=function[:1] == b"1", avoid=avoid)
+        return Call(function, pickled((args, kwargs)), token, avoid=avoid)
 
     def _step(self) -> list[Call]:
         ended = self._controller.step()

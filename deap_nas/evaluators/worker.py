@@ -19,6 +19,7 @@ from typing import Any, Protocol
 from deap_nas.errors import ExecutorError, LostWorkerError, NASError
 from deap_nas.evaluators.controller import BEAT, CALL, FUNCTION, NUMBER, RESULT, STOP
 from deap_nas.evaluators.process import ProcessExecutor, death_in_words, is_out_of_memory_exit
+from deap_nas.evaluators.pulse import Pulse
 from deap_nas.evaluators.run import is_isolated, set_worker
 
 __all__ = ["Backoff", "Link", "WorkerSettings", "pickled", "pickled_function", "serve"]
@@ -41,7 +42,7 @@ class WorkerSettings:
     timeout_seconds: float | None = None
     #: A child process that has taken more memory is ended; None for no limit.
     memory_bytes: int | None = None
-    #: Time between two signs of life while a call runs in a child process.
+    #: Time between two signs of life while a call runs.
     beat_seconds: float = 1.0
 
 
@@ -110,7 +111,7 @@ def pickled(value: Any) -> bytes:
 def serve(link: Link, settings: WorkerSettings) -> None:
     """Run calls for rank 0 until it says that there are no more."""
     function = b""
-    with _Child(link, settings) as child:
+    with _Child(settings) as child, Pulse(lambda number: link.send(BEAT + number), settings.beat_seconds) as pulse:
         while True:
             backoff = Backoff()
             while (message := link.receive()) is None:
@@ -122,19 +123,17 @@ def serve(link: Link, settings: WorkerSettings) -> None:
                 function = message[1:]
             elif kind == CALL:
                 number, arguments = message[1 : 1 + NUMBER.size], message[1 + NUMBER.size :]
-                run = child.run if function[:1] == b"1" else _run_here
-                link.send(RESULT + number + run(function[1:], arguments, number))
-
-
-def _run_here(function: bytes, arguments: bytes, number: bytes) -> bytes:  # noqa: ARG001 - as a child's run
-    return _answer(function, arguments)
+                run = child.run if function[:1] == b"1" else _answer
+                pulse.begin(number)
+                answer = run(function[1:], arguments)
+                pulse.end()
+                link.send(RESULT + number + answer)
 
 
 class _Child:
     """The process in which a rank runs the calls that may take it down."""
 
-    def __init__(self, link: Link, settings: WorkerSettings) -> None:
-        self._link = link
+    def __init__(self, settings: WorkerSettings) -> None:
         self._settings = settings
         self._process: ProcessExecutor | None = None
 
@@ -146,14 +145,14 @@ class _Child:
             self._process.shutdown(cancel_futures=True)
             self._process = None
 
-    def run(self, function: bytes, arguments: bytes, number: bytes) -> bytes:
-        """Run a call and give its answer; say now and then that the rank is still at it."""
+    def run(self, function: bytes, arguments: bytes) -> bytes:
+        """Run a call and give its answer."""
         from concurrent.futures.process import BrokenProcessPool
 
         settings = self._settings
         for _ in range(_MOST_STARTS):
             try:
-                return self._wait(self._start(function, arguments), number)
+                return self._start(function, arguments).result()
             except BrokenProcessPool:  # the process was found dead before it had begun with the call
                 self.__exit__()
             except TimeoutError:
@@ -171,15 +170,6 @@ class _Child:
                 1, timeout_seconds=settings.timeout_seconds, memory_bytes=settings.memory_bytes
             )
         return self._process.submit(_answer_as, settings.number, function, arguments)
-
-    def _wait(self, future: Future[bytes], number: bytes) -> bytes:
-        backoff, beat_at = Backoff(), time.monotonic() + self._settings.beat_seconds
-        while not future.done():
-            backoff.pause()
-            if time.monotonic() >= beat_at:
-                beat_at += self._settings.beat_seconds
-                self._link.send(BEAT + number)
-        return future.result()
 
 
 def _failure(error: Exception) -> bytes:

@@ -15,10 +15,9 @@ from deap_nas.evaluators.controller import BEAT, CALL, FUNCTION, NUMBER, RESULT,
 class Ranks:
     """A transport to ranks that exist in memory only, each of which needs some seconds for a call."""
 
-    def __init__(self, n_ranks, *, rng=None, beats=True):
+    def __init__(self, n_ranks, *, rng=None):
         self.now = 0.0
         self.rng = rng or random.Random(0)
-        self.beats = beats
         self.inbox = []  # (when, rank, message) for rank 0
         self.functions, self.stopped, self.dead, self.asleep = {}, set(), set(), {}
         self.newly_dead = set()
@@ -41,7 +40,7 @@ class Ranks:
             end = start + self.rng.uniform(0.1, 5)
             self.done[arguments] += 1
             beat = start + 1
-            while self.beats and beat < end:
+            while beat < end:
                 self.inbox.append((beat, rank, BEAT + number))
                 beat += 1
             self.inbox.append((end, rank, RESULT + number + pickle.dumps((True, arguments))))
@@ -74,8 +73,8 @@ def make(n_ranks, *, lease_seconds=3.0, **options):
     return ranks, Controller(ranks, ranks.ranks, lease_seconds=lease_seconds, clock=lambda: ranks.now)
 
 
-def calls(number, *, beats=True, **options):
-    return [Call(b"1function", b"%d" % n, n, beats=beats, **options) for n in range(number)]
+def calls(number, **options):
+    return [Call(b"1function", b"%d" % n, n, **options) for n in range(number)]
 
 
 def run(ranks, controller, pending, *, trouble=lambda: None, seconds=400):
@@ -101,9 +100,9 @@ def test_each_call_is_done_once_and_its_result_comes_back():
     assert ranks.stopped == {1, 2, 3, 4}
 
 
-def test_a_rank_that_beats_unasked_stays_in_service():
+def test_a_rank_that_is_idle_is_never_taken_for_lost():
     ranks, controller = make(1)
-    assert len(run(ranks, controller, calls(3, beats=False))) == 3
+    assert len(run(ranks, controller, calls(3))) == 3
     for _ in range(100):
         controller.step()
         ranks.now += 1
@@ -186,10 +185,6 @@ def test_a_long_call_keeps_its_lease_by_signs_of_life_and_one_without_has_none()
     ranks, controller = make(1, lease_seconds=1.5)
     ranks.rng.uniform = lambda low, high: 30.0
     (ended,) = run(ranks, controller, calls(1))
-    assert (ended.error, ended.n_losses) == (None, 0)
-    ranks, controller = make(1, lease_seconds=1.5, beats=False)
-    ranks.rng.uniform = lambda low, high: 30.0
-    (ended,) = run(ranks, controller, [Call(b"0function", b"", 0)])
     assert (ended.error, ended.n_losses) == (None, 0)
 
 

@@ -6,6 +6,7 @@ import os
 import random
 import resource
 import signal
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -198,19 +199,20 @@ def dies_on_victims(genotype):
 
 
 class StopsVictims:
-    """A fitness in a child process that stops its rank, once."""
+    """A fitness in a child process, or in its rank, that stops the rank, once."""
 
-    isolated = True
+    def __init__(self, *, isolated):
+        self.isolated = isolated
 
     def __call__(self, genotype):
         time.sleep(0.01)
         flag = Path(os.environ["FLAG"])
         if not flag.exists():
             flag.touch()
-            os.kill(os.getppid(), signal.SIGSTOP)
+            process = os.getppid() if self.isolated else os.getpid()
             if "BACK" in os.environ:
-                time.sleep(float(os.environ["BACK"]))
-                os.kill(os.getppid(), signal.SIGCONT)
+                subprocess.Popen(["sh", "-c", f"sleep {os.environ['BACK']}; kill -CONT {process}"])
+            os.kill(process, signal.SIGSTOP)
         return (float(sum(genotype)),)
 
 
@@ -227,8 +229,18 @@ def lose_ranks(executor, path):
     return evolve_with(executor, dies_on_victims, path)
 
 
-def stop_rank(executor, path):
-    return evolve_with(executor, StopsVictims(), path)
+def stop_rank(executor, path, where):
+    return evolve_with(executor, StopsVictims(isolated=where == "child"), path)
+
+
+def work_long(executor):
+    """Calls in the ranks themselves that take longer than the lease; gives the number of processes that did them."""
+    return len(set(executor.map(slow_process, range(2)))), executor.n_workers
+
+
+def slow_process(_number):
+    time.sleep(2.5)
+    return os.getpid()
 
 
 def slow_gene_sum(genotype):
@@ -323,6 +335,7 @@ def use_twice(executor):
 OPTIONS = {
     "isolated": {"isolate": True, "timeout_seconds": 2, "memory_bytes": 300 * 2**20},
     "stop_rank": {"lease_seconds": 1.0},
+    "work_long": {"lease_seconds": 1.0},
     "stalled_before": {"lease_seconds": 1.0},
     "fail_with_stalled": {"lease_seconds": 1.0},
     "limited": {"timeout_seconds": 1},

@@ -64,19 +64,27 @@ def test_a_program_that_fails_while_a_rank_is_stalled_ends_and_fails():
     assert done.returncode != 0
 
 
-def test_a_rank_that_falls_silent_is_given_up_and_its_call_done_by_another(tmp_path):
+@pytest.mark.parametrize("where", ["child", "rank"])
+def test_a_rank_that_falls_silent_is_given_up_and_its_call_done_by_another(tmp_path, where):
     variables = {"FLAG": str(tmp_path / "flag")}
-    n_left, errors = program("stop_rank", tmp_path / "run.h5", n_ranks=4, variables=variables)
+    n_left, errors = program("stop_rank", tmp_path / "run.h5", where, n_ranks=4, variables=variables)
     assert len(check_rows(tmp_path / "run.h5")) == 2
     assert n_left == 2
     assert "nothing heard from rank" in errors
 
 
-def test_a_rank_that_comes_back_too_late_is_refused_its_answer_and_works_again(tmp_path):
+@pytest.mark.parametrize("where", ["child", "rank"])
+def test_a_rank_that_comes_back_too_late_is_refused_its_answer_and_works_again(tmp_path, where):
     variables = {"FLAG": str(tmp_path / "flag"), "BACK": "1.6"}
-    _, errors = program("stop_rank", tmp_path / "run.h5", n_ranks=3, survives=False, variables=variables)
+    _, errors = program("stop_rank", tmp_path / "run.h5", where, n_ranks=3, survives=False, variables=variables)
     check_rows(tmp_path / "run.h5")
     assert "nothing heard from rank" in errors
+
+
+def test_a_rank_that_computes_for_longer_than_its_lease_keeps_its_call():
+    (n_processes, n_left), errors = program("work_long", n_ranks=3, survives=False)
+    assert (n_processes, n_left) == (2, 2)
+    assert "nothing heard" not in errors
 
 
 def test_calls_and_a_search_use_the_ranks_one_after_the_other():
