@@ -6,6 +6,7 @@ from dataclasses import replace
 from multiprocessing import get_context
 
 import pytest
+from distributed import Client, LocalCluster
 
 from deap_nas import FlatSpace, HierarchicalSpace
 from deap_nas.evaluators import ProcessExecutor, SerialExecutor
@@ -32,6 +33,25 @@ class TestThreadPoolExecutor(ExecutorContract):
 class TestProcessPoolExecutor(ExecutorContract):
     def make_executor(self):
         return ProcessPoolExecutor(2, mp_context=get_context("spawn"))
+
+
+@pytest.fixture(scope="module")
+def dask():
+    """A client of two Dask workers."""
+    options = {"n_workers": 2, "threads_per_worker": 1, "dashboard_address": None}
+    with LocalCluster(**options) as cluster, Client(cluster) as client:
+        yield client
+
+
+class TestDaskExecutor(ExecutorContract):
+    n_workers = 2
+
+    @pytest.fixture(autouse=True)
+    def _connect(self, dask):
+        self.client = dask
+
+    def make_executor(self):
+        return self.client.get_executor(pure=False)
 
 
 class TestHierarchicalSpace(SpaceContract):
