@@ -16,6 +16,13 @@ def test_runs_are_merged_into_a_file_that_the_other_commands_read(tmp_path, caps
     assert cli.main(["merge", output, *paths, "--overwrite"]) == 0
 
 
+def test_one_run_alone_is_copied(tmp_path, capsys):
+    path, output = str(write(tmp_path / "1.h5", seed=1)), str(tmp_path / "copy.h5")
+    assert cli.main(["merge", output, path]) == 0
+    assert capsys.readouterr().out == f"{output}: 6 evaluated individuals of 1 run\n"
+    assert cli.main(["check", output]) == 0
+
+
 def test_a_difference_is_named_in_one_line_and_may_be_set_free(tmp_path, capsys):
     paths = [write(tmp_path / "1.h5", seed=1), write(tmp_path / "2.h5", seed=2, fitness={"steps": 4})]
     arguments = ["merge", *map(str, (tmp_path / "merged.h5", *paths))]

@@ -1,4 +1,4 @@
-"""``deap-nas merge``: several runs in one population file."""
+"""``deap-nas merge``: one run or several in one compressed population file."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ __all__ = ["add_merge"]
 
 _DESCRIPTION = """\
 Write several runs of the same search space and fitness into one file, for all that reads files. The ids of each run
-follow those of the run before it. The merged file says which runs it is made of; it cannot be resumed.
+follow those of the run before it. The merged file says which runs it is made of; it cannot be resumed. Its tables are
+compressed, so that one FILE alone gives a compressed copy of a finished run.
 """
 
 
@@ -25,7 +26,7 @@ def add_merge(commands: _SubParsersAction[argparse.ArgumentParser], modules: arg
         "merge", parents=[modules], help="write several runs into one file", description=_DESCRIPTION
     )
     parser.add_argument("output", type=Path, metavar="OUTPUT", help="file to be made")
-    parser.add_argument("files", type=Path, nargs="+", metavar="FILE", help="population files, two or more")
+    parser.add_argument("files", type=Path, nargs="+", metavar="FILE", help="population files")
     parser.add_argument(
         "--free",
         action="append",
@@ -40,4 +41,5 @@ def add_merge(commands: _SubParsersAction[argparse.ArgumentParser], modules: arg
 def _merge(options: argparse.Namespace) -> None:
     merge_runs(options.output, options.files, free=options.free, overwrite=options.overwrite)
     with HDF5Store.read(options.output) as store:
-        print(f"{options.output}: {store.n_evaluated:,} evaluated individuals of {len(store.sources)} runs")
+        n_runs = len(store.sources)
+        print(f"{options.output}: {store.n_evaluated:,} evaluated individuals of {n_runs} run{'s' * (n_runs > 1)}")

@@ -35,10 +35,11 @@ def merge_runs(
     free: Iterable[str] = (),
     overwrite: bool = False,
 ) -> None:
-    """Write several runs into one file, which can be read as one of a single run, but not be resumed.
+    """Write one run or several into one file, which can be read as one of a single run, but not be resumed.
 
     The ids of each run are shifted to follow those of the run before it; the ids of parents and of reused fitness with
-    them. What the runs were is in the file's ``sources``, and the settings that all of them share are its settings.
+    them. What the runs were is in the file's ``sources``, and the settings that all of them share are its settings. The
+    file of one run is a compressed copy.
 
     Args:
         output: the file to be made; its tables are compressed.
@@ -48,7 +49,7 @@ def merge_runs(
         overwrite: whether an output that is there is replaced.
 
     Raises:
-        SettingsError: a file is named twice, or there are fewer than two.
+        SettingsError: there is no file, one is named twice, or is the output.
         StoreExistsError: the output is there, and is not to be replaced.
         DifferentRunError: the files differ in their search spaces, in the weights or the settings of their fitness; or,
             where the settings do not tell the fitness, in any setting.
@@ -56,8 +57,9 @@ def merge_runs(
         MissingExtraError: h5py is not installed.
     """
     output = Path(output)
-    if len(paths) < 2 or len({Path(path).resolve() for path in paths}) < len(paths):
-        raise SettingsError(f"two or more different files can be merged, found {', '.join(map(str, paths))}")
+    if not paths or len({Path(path).resolve() for path in (output, *paths)}) <= len(paths):
+        found = ", ".join(map(str, paths)) or "none"
+        raise SettingsError(f"files other than {output} and than each other can be merged into it, found {found}")
     if output.exists() and not overwrite:
         raise StoreExistsError(f"{output} exists: give another output, or allow to overwrite it")
     with ExitStack() as stack:

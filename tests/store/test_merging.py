@@ -121,14 +121,28 @@ def test_runs_that_do_not_tell_their_fitness_must_agree_in_all_settings(tmp_path
 
 def test_what_cannot_be_merged_is_refused(tmp_path, merged):
     one = tmp_path / "1.h5"
-    for paths in ([], [one], [one, tmp_path / "." / "1.h5"]):
-        with pytest.raises(SettingsError, match="two or more different files"):
-            merge_runs(tmp_path / "new.h5", paths)
+    for output, *paths in (["new.h5"], ["new.h5", one, tmp_path / "." / "1.h5"], ["1.h5", one]):
+        with pytest.raises(SettingsError, match="files other than"):
+            merge_runs(tmp_path / output, paths, overwrite=True)
     with pytest.raises(StoreExistsError, match=r"merged\.h5 exists"):
         merge_runs(merged, [one, tmp_path / "2.h5"])
     merge_runs(merged, [one, tmp_path / "2.h5"], overwrite=True)
     with HDF5Store.read(merged) as store:
         assert len(store.sources) == 2
+
+
+def test_one_run_alone_gives_a_compressed_copy_of_the_same_rows(tmp_path):
+    path = write(tmp_path / "1.h5", seed=1, n_rows=1500)
+    merge_runs(tmp_path / "copy.h5", [path])
+    assert (tmp_path / "copy.h5").stat().st_size < 0.5 * path.stat().st_size
+    with HDF5Store.read(tmp_path / "copy.h5") as copy, HDF5Store.read(path) as source:
+        assert list(copy.records()) == list(source.records())
+        assert copy.pending() == source.pending()
+        assert copy.errors() == source.errors()
+        assert copy.settings == source.settings
+        assert find_problems(copy, everything=True) == []
+    with pytest.raises(StoreError, match="was merged"):
+        HDF5Store.resume(tmp_path / "copy.h5")
 
 
 def test_a_merged_file_is_smaller_than_its_sources(tmp_path):
