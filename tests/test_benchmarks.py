@@ -16,6 +16,10 @@ def test_genotypes_prints_times_and_statistics_of_both_representations():
     assert done.returncode == 0, done.stderr
     assert len(re.findall(r"^(hierarchical, 46|flat, 55) genes, 25 random genotypes$", done.stdout, re.MULTILINE)) == 2
     assert len(re.findall(r"mutations that change nothing +\d+\.\d\d%", done.stdout)) == 2
+    for place in ("ranked population", "list"):
+        found = re.findall(rf"^  tournament in a {place} +(\d+\.\d) ", done.stdout, re.MULTILINE)
+        assert len(found) == 2
+        assert all(float(microseconds) > 0 for microseconds in found)
 
 
 def test_store_prints_each_bar_beside_what_it_measured():
@@ -35,6 +39,26 @@ def test_waiting_prints_what_waiting_ranks_take_from_those_that_compute():
     assert all(float(seconds) > 0.01 for _, seconds in rows)
 
 
+def test_evaluator_prints_what_each_contender_takes_with_the_bars_beside_it():
+    done = run(
+        BENCHMARKS / "evaluator.py", "--only=throughput", "--workers=3", "--rounds=1", "--evaluations=60"
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    rows = re.findall(r"^ +3 workers +(\w+) +([\d,]+) \(", done.stdout, re.MULTILINE)
+    assert [name for name, _ in rows][:4] == ["plain", "sleeping", "ours", "futures"]
+    assert all(int(rate.replace(",", "")) > 0 for _, rate in rows)
+    bars = ("CPU / plain loop", "CPU / mpi4py.futures", "rate / mpi4py.futures")
+    assert all(len(re.findall(rf"{bar} .* bar .= .*met", done.stdout, re.IGNORECASE)) == 1 for bar in bars)
+
+
+def test_controller_prints_its_cost_by_how_often_it_gives_its_core_away():
+    done = run(BENCHMARKS / "controller.py", "--evaluations=48", "--rounds=1", "--others=1")
+    assert done.returncode == 0, done.stderr
+    rows = re.findall(r"^(\d+) +(\d+\.\d) \(.*?\) +(\d+\.\d) \(", done.stdout, re.MULTILINE)
+    assert [int(n_at_once) for n_at_once, *_ in rows] == [16, 8, 4, 2, 1]
+    assert all(float(alone) > 0 < float(beside) for _, alone, beside in rows)
+
+
 def test_networks_prints_each_ratio_beside_its_bar():
     done = run(BENCHMARKS / "networks.py", "--samples=1", "--rounds=1", "--batch-size=2", "--channels=2")
     assert done.returncode == 0, done.stderr
@@ -44,7 +68,18 @@ def test_networks_prints_each_ratio_beside_its_bar():
         )
         assert len(found) == 2
         assert all(float(ratio) > 0 for ratio in found)
+    least = r"^  step, naive channels-last / network .* at least 1\.1, in each 0\.95$"
+    assert len(re.findall(least, done.stdout, re.MULTILINE)) == 2
     assert len(re.findall(r"one by one \d+\.\d\d, foreach \d+\.\d\d, fused \d+\.\d\d$", done.stdout, re.MULTILINE)) == 2
+
+
+def test_segments_prints_a_ratio_for_each_size_of_the_batch():
+    done = run(BENCHMARKS / "segments.py", "--samples=2", "--rounds=1", "--batch-sizes", "1", "3")
+    assert done.returncode == 0, done.stderr
+    assert len(re.findall(r"^(?:hierarchical|flat), 2 of \d+ concatenations", done.stdout, re.MULTILINE)) == 2
+    rows = re.findall(r"^ +(\d+) +(\d+\.\d\d) +(\d+\.\d\d) +(\d+\.\d\d)$", done.stdout, re.MULTILINE)
+    assert [int(n_images) for n_images, *_ in rows] == [1, 3] * 2
+    assert all(0 < float(least) <= float(median) <= float(most) for _, median, least, most in rows)
 
 
 def test_switches_prints_the_time_of_each_beside_the_plain_step():
