@@ -95,14 +95,18 @@ def _stopped(store: HDF5Store, statuses: NDArray[Any]) -> list[int]:
     return [int((lengths == length).sum()) for length in range(1, store.n_rungs + 1)]
 
 
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
 def in_words(summary: Mapping[str, Any]) -> str:
     """Put a summary of :func:`summarise` in words, the best genotype motif by motif."""
     statuses = ", ".join(f"{count} {name}" for name, count in sorted(summary["statuses"].items()))
     lines = [
         f"file        {summary['file']}",
         f"evaluated   {summary['n_evaluated']} ({statuses or 'none yet'}), {summary['n_pending']} pending",
-        f"work        {timedelta(seconds=round(summary['seconds']))} of evaluations by {summary['n_workers']} workers "
-        f"in {len(summary['sessions'])} sessions",
+        f"work        {timedelta(seconds=round(summary['seconds']))} of evaluations "
+        f"by {_counted(summary['n_workers'], 'worker')} in {_counted(len(summary['sessions']), 'session')}",
         f"seed        {summary['seed']}",
         *(_failures_in_words(name, counts) for name, counts in summary["errors"].items()),
     ]
