@@ -45,6 +45,8 @@ BARS = {
     "construction / cost()": ("at least", (100, 100)),
     "construction / canonical_key()": ("at least", (100, 100)),
 }
+#: What each ratio must be in every genotype.
+LEAST = {"step, naive channels-last / network": 0.95}
 
 
 def random_genotypes(space, n_genotypes, rng):
@@ -169,6 +171,7 @@ def compare_networks(args):
             values = [row[what] for row in rows]
             direction, bars = BARS.get(what, ("", None))
             bar = f"{direction} {bars[number]}" if bars else ""
+            bar += f", in each {LEAST[what]}" if what in LEAST else ""
             print(f"  {what:40}{statistics.median(values):9.2f}{min(values):9.2f}{max(values):9.2f}   {bar}")
         print(flush=True)
 
