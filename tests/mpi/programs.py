@@ -244,7 +244,7 @@ def slow_process(_number):
 
 
 def slow_gene_sum(genotype):
-    time.sleep(0.02)
+    time.sleep(float(os.environ.get("PAUSE", "0.01")))
     return (float(sum(genotype)),)
 
 

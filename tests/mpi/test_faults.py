@@ -2,8 +2,11 @@
 
 import json
 import os
+import random
 import signal
 import subprocess
+import time
+from contextlib import contextmanager
 
 import pytest
 
@@ -96,24 +99,52 @@ def test_calls_and_a_search_use_the_ranks_one_after_the_other():
     assert (argument, result, mapped) == (21, 42, [0, 2, 4])
 
 
-@pytest.mark.parametrize("n_recorded", [1, 7, 23])
-@pytest.mark.parametrize("victim", ["rank 0", "everything"])
-def test_a_search_killed_at_any_instant_loses_nothing_it_has_acknowledged(tmp_path, victim, n_recorded):
-    path = tmp_path / "run.h5"
+@contextmanager
+def acknowledged(path, pause):
+    """A search in a job of its own, and the number of its process; when they leave, the job has been killed."""
     arguments = command("-m", "tests.mpi.programs", "acknowledged", path, n_ranks=4)
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL, "text": True, "start_new_session": True}
-    with subprocess.Popen(arguments, env=environment(), cwd=ROOT, **pipes) as job:
-        process = int(job.stdout.readline())
-        recorded = [int(job.stdout.readline()) for _ in range(n_recorded)]
-        if victim == "rank 0":
-            os.kill(process, signal.SIGKILL)
-        else:
-            os.killpg(job.pid, signal.SIGKILL)
-            os.kill(process, signal.SIGKILL)
-        recorded += [int(line) for line in job.stdout if line.strip().isdigit()]
+    with subprocess.Popen(arguments, env=environment() | {"PAUSE": str(pause)}, cwd=ROOT, **pipes) as job:
+        yield job, int(job.stdout.readline())
     assert job.returncode != 0
-    with HDF5Store.read(path) as store:
-        assert set(recorded) <= set(store.column("id").tolist())
+
+
+def kill(victim, job, process):
+    """Kill a search; gives what it had still said to have recorded."""
+    if victim == "everything":
+        os.killpg(job.pid, signal.SIGKILL)
+    os.kill(process, signal.SIGKILL)
+    return [int(line) for line in job.stdout if line.strip().isdigit()]
+
+
+def check_resume(path, recorded):
+    """What was said to be recorded is in the file, stays there as it is, and the resumed search does the rest."""
+    before = ids(path) if path.exists() else []  # else it was killed before it had begun
+    assert set(recorded) <= set(before)
     done = run("-m", "tests.mpi.programs", "acknowledged", path, n_ranks=4)
     assert done.returncode == 0, done.stderr
     check_rows(path)
+    assert ids(path)[: len(before)] == before
+
+
+def ids(path):
+    with HDF5Store.read(path) as store:
+        return store.column("id").tolist()
+
+
+@pytest.mark.parametrize("n_recorded", [1, 7, 23])
+@pytest.mark.parametrize("victim", ["rank 0", "everything"])
+def test_a_search_killed_after_a_record_loses_nothing_it_has_acknowledged(tmp_path, victim, n_recorded):
+    with acknowledged(tmp_path / "run.h5", 0.02) as (job, process):
+        recorded = [int(job.stdout.readline()) for _ in range(n_recorded)]
+        recorded += kill(victim, job, process)
+    check_resume(tmp_path / "run.h5", recorded)
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("victim", ["rank 0", "everything"])
+def test_a_search_killed_at_any_instant_loses_nothing_it_has_acknowledged(tmp_path, victim, seed):
+    with acknowledged(tmp_path / "run.h5", 0.1) as (job, process):
+        time.sleep(random.Random(f"{victim} {seed}").uniform(0, 1.5))  # of two seconds or more
+        recorded = kill(victim, job, process)
+    check_resume(tmp_path / "run.h5", recorded)
