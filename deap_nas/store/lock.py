@@ -10,6 +10,7 @@ import fcntl
 import logging
 import os
 import socket
+import time
 from pathlib import Path
 from typing import IO, Self
 
@@ -18,6 +19,9 @@ from deap_nas.errors import StoreError
 __all__ = ["WriterLock"]
 
 _log = logging.getLogger(__name__)
+
+#: How often, and every how many seconds, a lock is tried: who only looks whether there is one holds it for an instant.
+_N_TRIES, _PAUSE_SECONDS = 10, 0.05
 
 
 class WriterLock:
@@ -46,7 +50,7 @@ class WriterLock:
                 except StoreError:
                     file.close()
                     raise
-                if _is_still_there(beside, file):  # its last holder may just have removed it
+                if claim is not None or _is_still_there(beside, file):  # its last holder may just have removed it
                     return cls(beside, file, claim)
                 file.close()
         except OSError as error:
@@ -78,7 +82,7 @@ class WriterLock:
 def _lock(file: IO[bytes], path: Path) -> Path | None:
     """Lock a file; gives the claim that stands in for the lock where there are no locks."""
     try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        _try_to_lock(file)
     except BlockingIOError as error:
         raise StoreError(f"{path} is being written by another process; wait for it, or end it") from error
     except OSError as error:
@@ -89,11 +93,22 @@ def _lock(file: IO[bytes], path: Path) -> Path | None:
     return None
 
 
+def _try_to_lock(file: IO[bytes]) -> None:
+    for n_left in reversed(range(_N_TRIES)):
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        except BlockingIOError:
+            if n_left == 0:
+                raise
+            time.sleep(_PAUSE_SECONDS)
+
+
 def _stake(claim: Path, path: Path) -> None:
     """Write down that this process writes ``path``, unless another one does."""
-    if claim.exists() and not _may_be_alive(claim):
-        claim.unlink(missing_ok=True)
     try:
+        if claim.exists() and not _may_be_alive(claim):
+            _clear(claim)
         with claim.open("x", encoding="utf-8") as file:
             file.write(f"{os.getpid()} {socket.gethostname()}\n")
     except FileExistsError as error:
@@ -101,6 +116,20 @@ def _stake(claim: Path, path: Path) -> None:
             f"{path} is being written by process {_read(claim)}, which {claim} says, for want of locks: wait for that "
             f"process, or remove {claim} if it has ended"
         ) from error
+
+
+def _clear(claim: Path) -> None:
+    """Remove the claim of a process that has ended, unless another one does (``FileExistsError``).
+
+    Only one at a time looks and removes. Else a second could remove the claim that a first has made since it looked.
+    """
+    guard = claim.with_name(f"{claim.name}.clearing")
+    guard.open("x").close()
+    try:
+        if not _may_be_alive(claim):
+            claim.unlink(missing_ok=True)
+    finally:
+        guard.unlink(missing_ok=True)
 
 
 def _read(claim: Path) -> str:

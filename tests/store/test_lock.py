@@ -5,12 +5,13 @@ import os
 import socket
 import subprocess
 import sys
+import threading
 
 import h5py
 import pytest
 
 from deap_nas.errors import StoreError
-from deap_nas.store import HDF5Store
+from deap_nas.store import HDF5Store, lock
 from deap_nas.store.lock import WriterLock
 from tests.store.test_hdf5 import append, create
 
@@ -78,6 +79,46 @@ def test_the_claim_of_a_writer_that_died_here_does_not_count(tmp_path, host, num
     else:
         with pytest.raises(StoreError, match="being written by process"):
             HDF5Store.resume(tmp_path / "run.h5")
+
+
+@pytest.mark.usefixtures("_no_locks")
+def test_of_two_that_find_the_claim_of_a_dead_writer_one_gets_the_file(tmp_path, monkeypatch):
+    path, first = tmp_path / "run.h5", []
+    (tmp_path / ".run.h5.writer").write_text(f"{finished_process()} {socket.gethostname()}\n")
+    look = lock._may_be_alive
+
+    def look_and_be_overtaken(claim):
+        found = look(claim)
+        monkeypatch.setattr(lock, "_may_be_alive", look)
+        first.append(WriterLock.acquire(path))
+        return found
+
+    monkeypatch.setattr(lock, "_may_be_alive", look_and_be_overtaken)
+    with pytest.raises(StoreError, match=f"process {os.getpid()} on"):
+        WriterLock.acquire(path)
+    assert WriterLock.is_held(path)
+    first[0].release()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_claim_counts_though_the_writer_before_has_just_left(tmp_path, monkeypatch):
+    def flock(file, operation):
+        (tmp_path / ".run.h5.lock").unlink()
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    WriterLock.acquire(tmp_path / "run.h5").release()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_writer_is_not_refused_because_of_one_who_looks(tmp_path):
+    beside = tmp_path / ".run.h5.lock"
+    with beside.open("ab") as file:
+        fcntl.flock(file, fcntl.LOCK_SH)
+        timer = threading.Timer(0.1, fcntl.flock, (file, fcntl.LOCK_UN))
+        timer.start()
+        WriterLock.acquire(tmp_path / "run.h5").release()
+        timer.join()
 
 
 def test_a_lock_is_seen_as_long_as_it_is_held(tmp_path):
