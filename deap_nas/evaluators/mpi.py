@@ -106,7 +106,7 @@ def mpi_executor(
             yield executor
         return
     _take_seat(comm.Get_rank(), seats)
-    beat_seconds = min(1.0, (lease_seconds or 60.0) / 8)
+    beat_seconds = (lease_seconds or 60.0) / 8
     _serve_or_abort(mpi, comm, WorkerSettings(comm.Get_rank(), timeout_seconds, memory_bytes, beat_seconds))
     yield None
 
