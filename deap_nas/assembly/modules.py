@@ -66,7 +66,7 @@ def _linear(layer: Linear) -> nn.Module:
 
 
 def copy_layer(layer: Conv2d | BatchNorm2d) -> nn.Conv2d | nn.BatchNorm2d:
-    """Make the module of a layer by copying one of an equal layer, which takes half the time of its constructor.
+    """Make the module of a layer by copying one of an equal layer, which is quicker than its constructor.
 
     Its parameters are new ones, drawn as the constructor draws them.
     """
@@ -75,14 +75,14 @@ def copy_layer(layer: Conv2d | BatchNorm2d) -> nn.Conv2d | nn.BatchNorm2d:
     vars(module).update(prototype.values)
     vars(module).update({name: container.copy() for name, container in prototype.containers})
     if isinstance(module, nn.BatchNorm2d):
-        _begin(module, prototype.shape)
+        _reset(module, prototype.shape)
     else:
         weight = torch.empty(prototype.shape).uniform_(-prototype.bound, prototype.bound)
         module._parameters["weight"] = nn.Parameter(weight)
     return module
 
 
-def _begin(module: nn.BatchNorm2d, shape: torch.Size) -> None:
+def _reset(module: nn.BatchNorm2d, shape: torch.Size) -> None:
     module._parameters.update(weight=nn.Parameter(torch.ones(shape)), bias=nn.Parameter(torch.zeros(shape)))
     module._buffers.update(running_mean=torch.zeros(shape), running_var=torch.ones(shape))
     module._buffers["num_batches_tracked"] = torch.zeros((), dtype=torch.long)
