@@ -1,6 +1,6 @@
 """What a population file costs: appending, a million rows, opening it again, and a writer that is killed.
 
-    python benchmarks/store.py [--rows 1000000] [--appends 3000] [--kills 200]
+    python benchmarks/store.py [--rows 1000000] [--appends 3000] [--session 100000] [--kills 200]
 
 Rates are of wall-clock time, costs of CPU time; memory is the growth of the resident set in a process of its own, the
 largest it had. A row is one of the paper's hierarchical genotypes with four scores.
@@ -79,6 +79,16 @@ def appending(paths, n_rows, rng):
     for times in zip(*rounds, strict=True):
         wall, processor = map(statistics.median, zip(*times, strict=True))
         yield n_each / wall, processor / n_each
+
+
+def session(path, n_rows, n_each, rng):
+    """CPU seconds of an append at the beginning and at the end of a session that appends so many rows."""
+    with create(path) as store:
+        append(store, N_WARM_UP, rng)
+        _, begin = append(store, n_each, rng)
+        append(store, max(0, n_rows - 2 * n_each - N_WARM_UP), rng)
+        _, end = append(store, n_each, rng)
+    return begin / n_each, end / n_each
 
 
 def fill(path, n_rows, seed):
@@ -205,6 +215,9 @@ def measure(args, folder):
     compare("at least 1,000 acknowledged appends a second", f"{rate:,.0f}", rate >= 1000)
     ratio = f"{1e6 * most:.0f} / {1e6 * least:.0f} us"
     compare(f"CPU of an append at {args.rows:,} / 1,000 rows at most 1.2", ratio, most <= 1.2 * least)
+    begin, end = session(small, args.session, args.appends, rng)
+    ratio = f"{1e6 * end:.0f} / {1e6 * begin:.0f} us"
+    compare(f"CPU of an append after {args.session:,} in one session at most 1.2", ratio, end <= 1.2 * begin)
     n_losses = kill_writers(folder / "killed.h5", args.kills, rng)
     compare(f"{args.kills} of {args.kills} kills lose nothing", f"{args.kills - n_losses}", n_losses == 0)
 
@@ -213,6 +226,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", type=int, default=1_000_000, help="of the large file (default: 1000000)")
     parser.add_argument("--appends", type=int, default=3000, help="that are timed (default: 3000)")
+    parser.add_argument("--session", type=int, default=100_000, help="rows that one session appends (default: 100000)")
     parser.add_argument("--kills", type=int, default=200, help="of a writer, at random moments (default: 200)")
     parser.add_argument("--seed", type=int, default=0, help="of everything random (default: 0)")
     parser.add_argument("--open", nargs=2, help=argparse.SUPPRESS)

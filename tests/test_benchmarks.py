@@ -23,11 +23,28 @@ def test_genotypes_prints_times_and_statistics_of_both_representations():
 
 
 def test_store_prints_each_bar_beside_what_it_measured():
-    done = run(BENCHMARKS / "store.py", "--rows=3000", "--appends=50", "--kills=2")
+    done = run(BENCHMARKS / "store.py", "--rows=3000", "--appends=50", "--session=400", "--kills=2")
     assert done.returncode == 0, done.stderr
-    assert len(re.findall(r"  (?:met|MISSED)", done.stdout)) == 14
+    assert len(re.findall(r"  (?:met|MISSED)", done.stdout)) == 15
     assert re.search(r"^2 of 2 kills lose nothing +2  met$", done.stdout, re.MULTILINE)
     assert re.search(r"^in the file, at most 1 KB a row +\d+ B  met$", done.stdout, re.MULTILINE)
+
+
+def test_scale_prints_utilisation_and_load_for_each_number_of_workers():
+    done = run(BENCHMARKS / "scale.py", "--workers", "5", "50", "--evaluations-each=3", "--members=400", "--store")
+    assert done.returncode == 0, done.stderr
+    rows = re.findall(
+        r"^ +(\d+) +(\d+)  (?:log-normal|heavy tail) +(\d\.\d+) +(\d\.\d+) +(\d\.\d+) +(\d+) ",
+        done.stdout,
+        re.MULTILINE,
+    )
+    assert [(int(n_workers), int(n)) for n_workers, n, *_ in rows] == [
+        (n_workers, n) for n_workers, n in ((5, 15), (50, 150), (50, 400)) for _ in range(2)
+    ]
+    for _, _, utilisation, load, signs, each in rows:
+        assert 0.9 < float(utilisation) <= 1
+        assert 0 <= float(signs) < 1 > float(load)
+        assert int(each) > 0
 
 
 def test_waiting_prints_what_waiting_ranks_take_from_those_that_compute():

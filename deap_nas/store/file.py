@@ -18,6 +18,10 @@ from deap_nas.store.superblock import is_cut_short, is_marked
 
 __all__ = ["new_file", "open_for_reading"]
 
+#: Bytes of a column that HDF5 keeps in memory while it writes: little more than the chunk that grows, since each flush
+#: looks at all it keeps, and so would take longer from row to row.
+_CACHE_BYTES = 2**14
+
 
 def new_file(path: Path, prepare: Callable[[Any], None], *, n_bytes: int = 2**16) -> tuple[Any, WriterLock]:
     """Prepare a file beside ``path``, begin to write it, and only then put it in its place.
@@ -40,7 +44,7 @@ def new_file(path: Path, prepare: Callable[[Any], None], *, n_bytes: int = 2**16
     lock, file = WriterLock.acquire(path), None
     beside = path.with_name(f".{path.name}.new")
     try:
-        file = _open(beside, mode="w")
+        file = _open(beside, mode="w", rdcc_nbytes=_CACHE_BYTES)
         reserve(file, n_bytes=n_bytes)
         prepare(file)
         file.swmr_mode = True
