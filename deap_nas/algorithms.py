@@ -192,28 +192,35 @@ class _Crew:
     @property
     def n_workers(self) -> int:
         """The number that was asked for, or that of the executor at this moment."""
-        return _count_workers(self._executor) if self._n_workers is None else self._n_workers
+        return count_workers(self._executor) if self._n_workers is None else self._n_workers
 
     def submit(self, individual: Any, job: Job) -> None:
         self._channel.submit(job)
         self.running[job.id] = individual
 
     def ended(self, history: History) -> Iterator[tuple[Any, Evaluation]]:
-        """Wait for evaluations that have ended, and give those that need no other try."""
+        """Wait for evaluations that have ended, and give those that need no other try; what is wrong is raised last."""
+        problem: Exception | None = None
         for job, end in sorted(self._channel.wait(), key=lambda pair: pair[0].id):
-            evaluation = outcome(end, job, is_first=not history.has_success)
-            if evaluation.status in _PASSING and self._n_tries[job.id] < self._retries:
-                self._n_tries[job.id] += 1
-                self._channel.submit(job, avoid=evaluation.worker)
-            else:
-                yield self.running[job.id], evaluation
-                del self.running[job.id]
+            try:
+                evaluation = outcome(end, job, is_first=not history.has_success)
+                if evaluation.status in _PASSING and self._n_tries[job.id] < self._retries:
+                    self._n_tries[job.id] += 1
+                    self._channel.submit(job, avoid=evaluation.worker)
+                    continue
+            except Exception as error:  # those that ended beside it are recorded first
+                problem = problem or error
+                continue
+            yield self.running[job.id], evaluation
+            del self.running[job.id]
+        if problem is not None:
+            raise problem
 
     def dismiss(self) -> None:
         self._channel.close()
 
 
-def _count_workers(executor: Executor) -> int:
+def count_workers(executor: Executor) -> int:
     """Workers of any executor, by the names that the standard library, mpi4py and this package use."""
     for name in ("n_workers", "_max_workers", "num_workers"):
         number = getattr(executor, name, None)

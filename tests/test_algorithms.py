@@ -9,7 +9,7 @@ import pytest
 from deap import base, tools
 
 from deap_nas import HierarchicalSpace, Status, eaAsync, initDiversified, initTrivial
-from deap_nas.errors import DatasetError, ExecutorError, SettingsError
+from deap_nas.errors import DatasetError, ExecutorError, NoWorkerError, SettingsError
 from deap_nas.evaluators import SerialExecutor, derive_seed
 from deap_nas.evaluators.run import set_worker
 from deap_nas.store import MemoryStore
@@ -687,6 +687,41 @@ class _NotingChannel:
 
     def close(self):
         set_worker(0)
+
+
+class BreakingExecutor(SerialExecutor):
+    """Tells all ends at once, the first of which is that no worker is left."""
+
+    def open_channel(self, function):
+        return _BreakingChannel(function)
+
+
+class _BreakingChannel:
+    def __init__(self, function):
+        self.function, self.jobs = function, []
+
+    def submit(self, job, *, avoid=-1):
+        self.jobs.append(job)
+
+    def wait(self):
+        ends = [Future() for _ in self.jobs]
+        ends[0].set_exception(NoWorkerError("no rank is left"))
+        for end, job in zip(ends[1:], self.jobs[1:], strict=True):
+            end.set_result(self.function(job))
+        return list(zip(self.jobs, ends, strict=True))
+
+    def close(self):
+        pass
+
+
+def test_what_has_ended_beside_an_error_is_recorded():
+    store, rng = MemoryStore(), random.Random(6)
+    toolbox = make_toolbox(gene_sum, rng=rng)
+    population = toolbox.population(3)
+    with BreakingExecutor() as executor, pytest.raises(NoWorkerError):
+        eaAsync(population, toolbox, executor, n_evaluations=5, n_workers=3, store=store, rng=rng)
+    assert [record.evaluation.id for record in store] == [1, 2]
+    assert [member.fitness.valid for member in population] == [True, True, False]
 
 
 def test_what_is_tried_again_avoids_the_worker_on_which_it_failed():

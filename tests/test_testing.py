@@ -87,22 +87,34 @@ class Forgetful(Executor):
         return list(super().map(fn, *iterables))[:-1]
 
 
+class Repeating(Executor):
+    """Runs each call twice, and all one after the other."""
+
+    def submit(self, fn, /, *args, **kwargs):
+        fn(*args, **kwargs)
+        future = Future()
+        future.set_result(fn(*args, **kwargs))
+        return future
+
+
 @pytest.mark.parametrize(
-    "name",
+    ("kind", "name"),
     [
-        "test_an_exception_arrives_as_it_is",
-        "test_many_calls_are_done_once_each",
-        "test_map_keeps_order_and_number",
-        "test_the_search_runs_unchanged",
+        (Forgetful, "test_an_exception_arrives_as_it_is"),
+        (Forgetful, "test_many_calls_are_done_once_each"),
+        (Forgetful, "test_map_keeps_order_and_number"),
+        (Forgetful, "test_the_search_runs_unchanged"),
+        (Repeating, "test_many_calls_are_done_once_each"),
+        (Repeating, "test_workers_work_at_the_same_time"),
     ],
 )
-def test_an_executor_that_breaks_the_contract_is_found_out(name):
+def test_an_executor_that_breaks_the_contract_is_found_out(kind, name):
     class Contract(ExecutorContract):
         n_workers = 2
 
         @contextmanager
         def make_executor(self):
-            yield Forgetful()
+            yield kind()
 
     with pytest.raises((AssertionError, AttributeError, ZeroDivisionError)):
         getattr(Contract(), name)()
