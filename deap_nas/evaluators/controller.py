@@ -198,6 +198,8 @@ class Controller:
         if message[:1] == BEAT:
             if is_awaited:
                 self._heard[rank] = self._clock()
+            elif rank in self._silent:  # it may come back
+                self._alone_since = None
             return
         if call is not None and is_awaited:
             del self._running[rank]
@@ -224,7 +226,7 @@ class Controller:
         now = self._clock()
         gap, self._last_step = now - self._last_step, now
         if gap > lease_seconds / 2:  # it was this process that slept
-            self._heard = {rank: heard + gap for rank, heard in self._heard.items()}
+            self._heard = {rank: min(now, heard + gap) for rank, heard in self._heard.items()}
         if now < self._next_look:
             return
         self._next_look = now + lease_seconds / 8

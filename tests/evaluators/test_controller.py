@@ -21,6 +21,7 @@ class Ranks:
         self.inbox = []  # (when, rank, message) for rank 0
         self.functions, self.stopped, self.dead, self.asleep = {}, set(), set(), {}
         self.newly_dead = set()
+        self.mute = set()  # they give no signs of life
         self.ranks = range(1, n_ranks + 1)
         self.done = Counter()  # how often each call was carried out
 
@@ -40,7 +41,7 @@ class Ranks:
             end = start + self.rng.uniform(0.1, 5)
             self.done[arguments] += 1
             beat = start + 1
-            while beat < end:
+            while beat < end and rank not in self.mute:
                 self.inbox.append((beat, rank, BEAT + number))
                 beat += 1
             self.inbox.append((end, rank, RESULT + number + pickle.dumps((True, arguments))))
@@ -181,11 +182,12 @@ def test_an_answer_to_another_call_is_not_taken_for_that_of_the_call_that_runs()
     assert call.result() == b"0"
 
 
-def test_a_long_call_keeps_its_lease_by_signs_of_life_and_one_without_has_none():
-    ranks, controller = make(1, lease_seconds=1.5)
+def test_a_long_call_keeps_its_lease_by_signs_of_life_and_one_without_loses_it():
+    ranks, controller = make(2, lease_seconds=1.5)
     ranks.rng.uniform = lambda low, high: 30.0
-    (ended,) = run(ranks, controller, calls(1))
-    assert (ended.error, ended.n_losses) == (None, 0)
+    ranks.mute = {1}
+    assert run(ranks, controller, calls(2), seconds=29) == []
+    assert controller.silent == {1}
 
 
 def test_a_call_goes_to_another_rank_than_the_one_to_be_avoided_if_there_is_one():
@@ -218,6 +220,27 @@ def test_a_pause_of_rank_0_ends_no_lease():
     ended = run(ranks, controller, calls(9), trouble=trouble)
     assert [call.n_losses for call in ended] == [0] * 9
     assert set(ranks.done.values()) == {1}
+
+
+def test_a_pause_of_rank_0_does_not_lengthen_the_lease_of_a_call_that_begins_after_it():
+    ranks, controller = make(2, lease_seconds=2.0)
+    ranks.rng.uniform = lambda low, high: 30.0
+    ranks.mute = {1}
+    ranks.now = 3600.0
+    assert run(ranks, controller, calls(2), seconds=3603) == []
+    assert controller.silent == {1}
+
+
+def test_signs_of_life_of_ranks_that_were_given_up_let_the_calls_that_wait_go_on_waiting():
+    ranks, controller = make(2, lease_seconds=2.0)
+    ranks.rng.uniform = lambda low, high: 100.0  # fifty leases
+
+    def cut_off():
+        for rank in ranks.ranks if ranks.now == 1.0 else ():
+            ranks.put_to_sleep(rank, 5)
+
+    ended = run(ranks, controller, calls(3), trouble=cut_off)
+    assert [call.error for call in ended] == [None] * 3
 
 
 def test_when_the_last_ranks_stay_silent_the_calls_that_wait_are_given_up():
