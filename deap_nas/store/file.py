@@ -5,6 +5,7 @@ The only file that uses h5py.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -26,11 +27,11 @@ _CACHE_BYTES = 2**14
 def new_file(path: Path, prepare: Callable[[Any], None], *, n_bytes: int = 2**16) -> tuple[Any, WriterLock]:
     """Prepare a file beside ``path``, begin to write it, and only then put it in its place.
 
-    So a kill at any instant leaves the file that was there, or the new one, and each can be read. From here on
-    no attribute and no dataset can be added.
+    So a kill at any instant, or a crash of the machine, leaves the file that was there, or the new one, and each can be
+    read. From here on no attribute and no dataset can be added.
 
     Args:
-        path: where the file is to be; its folder is made if need be.
+        path: where the file is to be, or a link to that place; its folder is made if need be.
         prepare: writes what is to be in the file.
         n_bytes: that this takes at most, as far as is known.
 
@@ -42,14 +43,16 @@ def new_file(path: Path, prepare: Callable[[Any], None], *, n_bytes: int = 2**16
         MissingExtraError: h5py is not installed.
     """
     lock, file = WriterLock.acquire(path), None
-    beside = path.with_name(f".{path.name}.new")
+    place = path.resolve()
+    beside = place.with_name(f".{place.name}.new")
     try:
         file = _open(beside, mode="w", rdcc_nbytes=_CACHE_BYTES)
         reserve(file, n_bytes=n_bytes)
         prepare(file)
         file.swmr_mode = True
         file.flush()
-        beside.replace(path)
+        os.fsync(file.id.get_vfd_handle())
+        beside.replace(place)
         return file, lock
     except BaseException as error:
         if file is not None:

@@ -13,6 +13,7 @@ import socket
 import time
 from pathlib import Path
 from typing import IO, Self
+from weakref import WeakSet
 
 from deap_nas.errors import StoreError
 
@@ -32,14 +33,16 @@ class WriterLock:
         self._path = path
         self._file = file
         self._claim = claim
+        _held.add(self)
 
     @classmethod
     def acquire(cls, path: Path) -> Self:
-        """Become the writer of ``path``; makes its folder if need be.
+        """Become the writer of ``path``, or of what it links to; makes its folder if need be.
 
         Raises:
             StoreError: another process is writing it, or nothing can be written there.
         """
+        path = path.resolve()
         beside = path.with_name(f".{path.name}.lock")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -57,7 +60,9 @@ class WriterLock:
             raise StoreError(f"{path} cannot be written: {error}") from error
 
     def release(self) -> None:
-        """Let others write."""
+        """Let others write; a second time does nothing."""
+        if self._file.closed:
+            return
         self._path.unlink(missing_ok=True)
         if self._claim is not None:
             self._claim.unlink(missing_ok=True)
@@ -66,6 +71,7 @@ class WriterLock:
     @staticmethod
     def is_held(path: Path) -> bool:
         """Whether a process is writing ``path``, as far as can be seen from here."""
+        path = path.resolve()
         beside, claim = (path.with_name(f".{path.name}.{ending}") for ending in ("lock", "writer"))
         if claim.exists():
             return _may_be_alive(claim)
@@ -77,6 +83,21 @@ class WriterLock:
         except OSError:  # there is no lock, none that is ours to see, or no locks at all
             return False
         return False
+
+    def forget(self) -> None:
+        """Leave the lock to the process from which this one was forked; else it would outlive that one's death here."""
+        self._file.close()
+
+
+_held: WeakSet[WriterLock] = WeakSet()
+
+
+def _forget_all() -> None:
+    for lock in list(_held):
+        lock.forget()
+
+
+os.register_at_fork(after_in_child=_forget_all)
 
 
 def _lock(file: IO[bytes], path: Path) -> Path | None:

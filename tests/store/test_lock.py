@@ -2,10 +2,13 @@ import errno
 import fcntl
 import logging
 import os
+import re
+import signal
 import socket
 import subprocess
 import sys
 import threading
+from pathlib import Path
 
 import h5py
 import pytest
@@ -128,3 +131,75 @@ def test_a_lock_is_seen_as_long_as_it_is_held(tmp_path):
     assert not WriterLock.is_held(tmp_path / "run.h5")
     (tmp_path / ".run.h5.lock").touch()  # of a writer that was killed
     assert not WriterLock.is_held(tmp_path / "run.h5")
+
+
+def test_a_file_and_a_link_to_it_have_one_writer(tmp_path):
+    path, link = tmp_path / "scratch" / "run.h5", tmp_path / "run.h5"
+    link.symlink_to(path)
+    with create(path) as store:
+        append(store, 0)
+        assert WriterLock.is_held(link)
+        with pytest.raises(StoreError, match=re.escape(f"{path} is being written by another process")):
+            HDF5Store.resume(link)
+    with HDF5Store.resume(link) as store:
+        append(store, 1)
+    assert link.is_symlink()
+    with HDF5Store.read(path) as store:
+        assert store.n_evaluated == 2
+
+
+def test_a_store_that_is_closed_twice_leaves_the_next_writer_alone(tmp_path):
+    first = create(tmp_path / "run.h5")
+    first.close()
+    with HDF5Store.resume(tmp_path / "run.h5"):
+        first.close()
+        with pytest.raises(StoreError, match="being written"):
+            HDF5Store.resume(tmp_path / "run.h5")
+
+
+WRITER_THAT_FORKS = """
+import os, signal, sys, time
+from pathlib import Path
+from tests.store.test_hdf5 import create
+
+store = create(Path(sys.argv[1]))
+if os.fork() == 0:
+    print(os.getpid(), flush=True)
+    time.sleep(60)
+else:
+    os.kill(os.getpid(), signal.SIGKILL) if sys.stdin.readline() else None
+"""
+
+
+def test_the_lock_of_a_writer_that_was_killed_does_not_live_on_in_those_it_has_forked(tmp_path):
+    path = tmp_path / "run.h5"
+    command = [sys.executable, "-c", WRITER_THAT_FORKS, path]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as writer:
+        child = int(writer.stdout.readline())
+        try:
+            assert WriterLock.is_held(path)
+            writer.stdin.write("now\n")
+            writer.stdin.flush()
+            assert writer.wait() == -signal.SIGKILL
+            os.kill(child, 0)
+            HDF5Store.resume(path).close()
+        finally:
+            os.kill(child, signal.SIGKILL)
+
+
+def test_a_new_file_is_on_the_disk_before_it_takes_the_place_of_the_old_one(tmp_path, monkeypatch):
+    saved, sync, replace = [], os.fsync, Path.replace
+
+    def note_sync(number):
+        sync(number)
+        saved.append(os.fstat(number).st_ino)
+
+    def note_replace(self, target):
+        assert saved == [self.stat().st_ino]
+        return replace(self, target)
+
+    create(tmp_path / "run.h5").close()
+    monkeypatch.setattr(os, "fsync", note_sync)
+    monkeypatch.setattr(Path, "replace", note_replace)
+    HDF5Store.resume(tmp_path / "run.h5").close()
+    assert len(saved) == 1
