@@ -74,7 +74,7 @@ def error_columns() -> tuple[Column, ...]:
 
 def to_error(evaluation: Evaluation) -> dict[str, Any]:
     """Row of an evaluation's error; of a long text its end, where an exception says what it is."""
-    return {"text": [evaluation.error.encode()[-_ERROR_BYTES:]], "id": [evaluation.id]}
+    return {"text": [_encoded(evaluation.error)[-_ERROR_BYTES:]], "id": [evaluation.id]}
 
 
 def to_row(genes: Sequence[int], evaluation: Evaluation, *, n_repeats: int, n_rungs: int) -> dict[str, Any]:
@@ -90,7 +90,7 @@ def to_row(genes: Sequence[int], evaluation: Evaluation, *, n_repeats: int, n_ru
         "started": [evaluation.started],
         "finished": [evaluation.finished],
         "worker": [evaluation.worker],
-        "host": [evaluation.host.encode()[:_HOST_BYTES]],
+        "host": [_encoded(evaluation.host)[:_HOST_BYTES]],
         "n_parameters": [evaluation.n_parameters],
         "flops": [evaluation.flops],
         "scores": [_padded(evaluation.scores, n_repeats)],
@@ -98,6 +98,11 @@ def to_row(genes: Sequence[int], evaluation: Evaluation, *, n_repeats: int, n_ru
         "reused": [evaluation.reused],
         "id": [evaluation.id],
     }
+
+
+def _encoded(text: str) -> bytes:
+    """A text in UTF-8; what that cannot hold, such as a byte of a file name in another encoding, is escaped."""
+    return text.encode(errors="backslashreplace")
 
 
 def _padded(numbers: Sequence[float], width: int) -> tuple[float, ...]:
