@@ -3,6 +3,7 @@ import pytest
 
 from deap_nas import cli
 from deap_nas.evaluators import SerialExecutor
+from deap_nas.store import HDF5Store
 from tests.store import search
 from tests.store.test_soundness import change, write
 from tests.toolboxes import gene_sum
@@ -36,6 +37,14 @@ def test_torn_rows_are_told_and_no_problem(path, capsys):
             file["individuals"][name].resize(31, axis=0)
     assert cli.main(["check", str(path)]) == 0
     assert "1 torn rows at the end of individuals do not count" in capsys.readouterr().out
+
+
+def test_a_row_that_a_search_is_writing_is_not_told(path, capsys):
+    with HDF5Store.resume(path) as writer:
+        writer._file["individuals/parent"].resize(31, axis=0)
+        writer._file.flush()
+        assert cli.main(["check", str(path)]) == 0
+    assert capsys.readouterr().out == f"{path} is sound: 30 evaluated, 1 pending\n"
 
 
 def test_what_a_search_writes_is_sound_at_any_time(tmp_path, monkeypatch, capsys):

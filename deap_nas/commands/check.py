@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from deap_nas.errors import StoreError
 from deap_nas.store import HDF5Store, find_problems
+from deap_nas.store.lock import WriterLock
 
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
@@ -16,7 +17,8 @@ __all__ = ["add_check"]
 _DESCRIPTION = """\
 Check that a population file holds what its format promises: ids, genes, parents, fitness, times, the sizes of networks,
 reused fitness, the state of the random generator. Each kind of problem is one line, with the ids of the individuals.
-The exit status is 1 if there is any. Rows that a kill has left half done are no problem: they do not count.
+The exit status is 1 if there is any. Rows that a kill has left half done are no problem: they do not count. Of a search
+that runs, what it may change in the meantime is not checked: who is alive, and the state of the random generator.
 """
 
 
@@ -34,12 +36,13 @@ def add_check(commands: _SubParsersAction[argparse.ArgumentParser], file: argpar
 
 
 def _check(options: argparse.Namespace) -> None:
+    is_running = WriterLock.is_held(options.file)
     with HDF5Store.read(options.file) as store:
         problems = find_problems(store, everything=options.all)
         for problem in problems:
             print(problem)
         for table in ("individuals", "submissions", "errors"):
-            if store.n_torn(table):
+            if store.n_torn(table) and not is_running:
                 print(f"{store.n_torn(table)} torn rows at the end of {table} do not count: a kill has left them")
         n_evaluated, n_pending = store.n_evaluated, store.n_submitted - store.n_evaluated
     if problems:

@@ -19,6 +19,7 @@ from deap_nas.evaluators import Status
 from deap_nas.genotype import Genotype
 from deap_nas.graph import canonical_key
 from deap_nas.store.hdf5 import HDF5Store
+from deap_nas.store.lock import WriterLock
 from deap_nas.template import NetworkTemplate, cost
 
 __all__ = ["Problem", "find_problems"]
@@ -50,7 +51,8 @@ def find_problems(store: HDF5Store, *, everything: bool = False) -> list[Problem
     """Check that a file holds what its format promises.
 
     Args:
-        store: open file; one that is being written may be seen between two steps of its writer.
+        store: open file; of one that is being written, what its writer may have changed since it was opened is not
+            checked: who is alive, whose errors there are, and the state of the random generator.
         everything: look at the network of each individual, which takes about a millisecond each, and not only at 500
             of each kind.
 
@@ -60,9 +62,10 @@ def find_problems(store: HDF5Store, *, everything: bool = False) -> list[Problem
     Raises:
         StoreError: bytes of the file are damaged.
     """
+    checks = _CHECKS if WriterLock.is_held(store.path) else (*_CHECKS, *_CHECKS_AT_REST)  # it may end meanwhile
     rows = _Rows(store, everything)
     problems = list(_ids(rows))
-    for check in () if problems else _CHECKS:  # without sound ids nothing else can be told
+    for check in () if problems else checks:  # without sound ids nothing else can be told
         problems += check(rows)
     return problems
 
@@ -218,17 +221,10 @@ def _random_state(rows: _Rows) -> Iterator[Problem]:
         yield Problem(f"has a random state that is none: {error}")
 
 
-_CHECKS: tuple[Callable[[_Rows], Iterator[Problem]], ...] = (
-    _genes,
-    _parents,
-    _fitness,
-    _curves,
-    _times,
-    _networks,
-    _reused,
-    _population,
-    _random_state,
-)
+_Check = Callable[[_Rows], Iterator[Problem]]
+_CHECKS: tuple[_Check, ...] = (_genes, _parents, _fitness, _curves, _times, _networks, _reused)
+#: Of what a writer changes in place, or of tables that it may go on with between two that are read.
+_CHECKS_AT_REST: tuple[_Check, ...] = (_population, _random_state)
 
 
 def _is_network(rows: _Rows, row: int) -> bool:

@@ -66,6 +66,17 @@ def test_an_empty_file_has_no_problems(tmp_path):
     assert problems(tmp_path / "run.h5") == []
 
 
+def test_a_file_that_a_search_has_written_to_since_it_was_opened_has_no_problems(path):
+    genes, state = Genotype([1] * SPACE.n_genes), random.Random(0).getstate()
+    with HDF5Store.resume(path) as writer, HDF5Store.read(path) as reader:
+        for number in (31, 32, 33):
+            writer.submit([Job(number, genes, 0)], state)
+        assert find_problems(reader) == []
+        writer.append(genes, evaluation(genes, 31, -1))
+        writer.kill(range(30))
+        assert find_problems(reader) == []
+
+
 @pytest.mark.parametrize(
     ("name", "row", "value", "expected"),
     [
