@@ -8,6 +8,7 @@ import signal
 import sys
 import threading
 import time
+import traceback
 from collections.abc import Callable
 from concurrent.futures import Future
 from types import TracebackType
@@ -16,6 +17,7 @@ from weakref import WeakSet
 
 from deap_nas.errors import ExecutorError, SettingsError
 from deap_nas.evaluators.base import GenotypeExecutor, available_cores, divide_threads
+from deap_nas.evaluators.pickling import pickled, survives_pickling, unpickled
 from deap_nas.evaluators.run import SPOILT_EXIT, set_replaceable, set_worker
 from deap_nas.extras import require
 
@@ -85,15 +87,16 @@ class ProcessExecutor(GenotypeExecutor):
         """See :meth:`concurrent.futures.Executor.submit`.
 
         Raises:
-            ExecutorError: the executor is shut down.
+            ExecutorError: the executor is shut down, or the call does not pickle.
         """
         if not self._open:
             raise ExecutorError("the executor is shut down: submit inside its 'with' block")
+        call = pickled((fn, args, kwargs))
         if not self._pool.active:  # a worker was killed while none had a call, which ends a pool of pebble
             self._pool.stop()
             self._pool.join()
             self._pool = self._start_pool()
-        future: Future[_T] = self._pool.schedule(fn, args=args, kwargs=kwargs, timeout=self._timeout_seconds)
+        future: Future[_T] = self._pool.schedule(_run, args=(call,), timeout=self._timeout_seconds)
         self._futures.add(future)
         return future
 
@@ -115,6 +118,17 @@ class ProcessExecutor(GenotypeExecutor):
     ) -> None:
         """Shut down; at once when an exception leaves the block."""
         self.shutdown(cancel_futures=kind is not None)
+
+
+def _run(call: bytes) -> Any:
+    """Run a call in a worker; unpickled here, since pebble receives it under a lock that all workers need."""
+    function, args, kwargs = unpickled(call)
+    try:
+        return function(*args, **kwargs)
+    except Exception as error:
+        if survives_pickling(error):
+            raise
+        raise ExecutorError(traceback.format_exc()) from None  # the other would break the pool
 
 
 def is_out_of_memory_exit(error: BaseException) -> bool:

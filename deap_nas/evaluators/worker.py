@@ -18,6 +18,7 @@ from typing import Any, Protocol
 
 from deap_nas.errors import ExecutorError, LostWorkerError, NASError
 from deap_nas.evaluators.controller import BEAT, CALL, FUNCTION, NUMBER, RESULT, STOP
+from deap_nas.evaluators.pickling import pickled, survives_pickling, unpickled
 from deap_nas.evaluators.process import ProcessExecutor, death_in_words, is_out_of_memory_exit
 from deap_nas.evaluators.pulse import Pulse
 from deap_nas.evaluators.run import is_isolated, set_worker
@@ -94,18 +95,6 @@ def pickled_function(function: Callable[..., Any], *, isolate: bool | None = Non
     if isolate is None:
         isolate = is_isolated(function)
     return (b"1" if isolate else b"0") + pickled(function)
-
-
-def pickled(value: Any) -> bytes:
-    """Pickle what is to be sent to a rank.
-
-    Raises:
-        ExecutorError: it does not pickle.
-    """
-    try:
-        return pickle.dumps(value)
-    except Exception as error:
-        raise ExecutorError(f"a call cannot be sent to a rank: {type(error).__name__}: {error}") from error
 
 
 def serve(link: Link, settings: WorkerSettings) -> None:
@@ -192,26 +181,22 @@ def _answer_as(number: int, function: bytes, arguments: bytes) -> bytes:
 def _answer(function: bytes, arguments: bytes) -> bytes:
     """Run a call: whether it succeeded, and the result or exception, pickled as a pair."""
     try:
-        args, kwargs = pickle.loads(arguments)
-        return pickle.dumps((True, _unpickled(function)(*args, **kwargs)))
+        args, kwargs = unpickled(arguments)
+        return pickle.dumps((True, _held(function)(*args, **kwargs)))
     except (Exception, SystemExit) as error:
         return pickle.dumps((False, _portable(error)))
 
 
 @lru_cache(maxsize=4)
-def _unpickled(function: bytes) -> Any:
+def _held(function: bytes) -> Any:
     """The function that a process holds; unpickled once, so that what it keeps is kept."""
-    return pickle.loads(function)
+    return unpickled(function)
 
 
 def _portable(error: BaseException) -> BaseException:
     """The exception itself if it survives pickling, else one that holds its traceback as text."""
     text = "".join(traceback.format_exception(error))
-    if isinstance(error, SystemExit):  # it would end rank 0
-        return ExecutorError(text)
-    try:
-        pickle.loads(pickle.dumps(error))
-    except Exception:
+    if isinstance(error, SystemExit) or not survives_pickling(error):  # it would end rank 0, or not arrive there
         return ExecutorError(text)
     error.add_note(text)
     return error
