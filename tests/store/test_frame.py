@@ -1,6 +1,7 @@
 import csv
 import io
 import math
+import tracemalloc
 from functools import partial
 
 import numpy as np
@@ -10,7 +11,7 @@ from deap_nas import cli
 from deap_nas.errors import MissingExtraError, SettingsError
 from deap_nas.evaluators import Evaluation, Job, Status
 from deap_nas.store import HDF5Store, save_table, to_frame, write_csv
-from tests.store.test_hdf5 import GENES, create
+from tests.store.test_hdf5 import GENES, append, create
 from tests.store.test_merging import write
 from tests.test_extras import missing  # noqa: F401 - a fixture
 
@@ -69,6 +70,31 @@ def test_csv_needs_no_pandas_and_keeps_line_breaks(tmp_path, missing):  # noqa: 
         to_frame(tmp_path / "run.h5")
 
 
+def test_a_carriage_return_in_a_text_begins_no_row(tmp_path):
+    with create(tmp_path / "run.h5") as store:
+        append(store, 0, status=Status.FAILED, error="epoch 1\repoch 2")
+        append(store, 1)
+        save_table(store, tmp_path / "table.csv")
+    table = pandas.read_csv(tmp_path / "table.csv")
+    assert table["id"].tolist() == [0, 1]
+    assert table["error"][0] == "epoch 1\repoch 2"
+
+
+def test_one_long_error_takes_memory_once_and_not_for_each_row(tmp_path):
+    n_rows = 2000
+    with create(tmp_path / "run.h5") as store:
+        for number in range(n_rows):
+            append(store, number)
+        append(store, n_rows, status=Status.FAILED, error="x" * 4000)
+        tracemalloc.start()
+        try:
+            save_table(store, tmp_path / "table.csv")
+            _, peak = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+    assert peak / n_rows < 2000
+
+
 def test_an_empty_file_is_a_header(tmp_path, capsys):
     create(tmp_path / "run.h5").close()
     assert cli.main(["table", str(tmp_path / "run.h5")]) == 0
@@ -82,7 +108,7 @@ def test_the_command_writes_to_standard_output_or_into_a_file(path, tmp_path, ca
     assert cli.main(["table", str(path)]) == 0
     out = capsys.readouterr().out
     assert cli.main(["table", str(path), "--output", str(tmp_path / "table.csv")]) == 0
-    assert (tmp_path / "table.csv").read_text() == out
+    assert (tmp_path / "table.csv").read_bytes() == out.encode()
     assert capsys.readouterr().out == f"{tmp_path / 'table.csv'}: 6 rows\n"
     missing("pyarrow")
     assert cli.main(["table", str(path), "--output", str(tmp_path / "table.parquet")]) == 1
