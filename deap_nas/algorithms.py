@@ -93,7 +93,8 @@ def eaAsync(
     Raises:
         SettingsError: ``n_evaluations`` or ``n_workers`` is not positive, ``cxpb`` is out of its range, there is nobody
             to start from, or the store belongs to another seed or fitness, or has no room for its curves.
-        ExecutorError: an evaluation cannot be sent to a worker, or no worker is left; a store can be resumed.
+        ExecutorError: an evaluation cannot be sent to a worker, or no worker can be started or is left; a store can be
+            resumed.
         NASError: an evaluation says that the settings are wrong, such as a missing dataset, and none has succeeded.
     """
     _check_settings(population, n_evaluations, n_workers, cxpb)
@@ -203,8 +204,9 @@ class _Crew:
         problem: Exception | None = None
         for job, end in sorted(self._channel.wait(), key=lambda pair: pair[0].id):
             try:
-                evaluation = outcome(end, job, is_first=not history.has_success)
-                if evaluation.status in _PASSING and self._n_tries[job.id] < self._retries:
+                is_last_try = self._n_tries[job.id] >= self._retries
+                evaluation = outcome(end, job, is_first=not history.has_success, is_last_try=is_last_try)
+                if evaluation.status in _PASSING and not is_last_try:
                     self._n_tries[job.id] += 1
                     self._channel.submit(job, avoid=evaluation.worker)
                     continue

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from concurrent.futures import CancelledError
+from concurrent.futures import BrokenExecutor, CancelledError
 from dataclasses import replace
 from functools import partial
 from math import copysign
@@ -13,6 +13,7 @@ from typing import Any
 from deap_nas.errors import ExecutorError, LostWorkerError, NASError, NoWorkerError
 from deap_nas.evaluators.channel import Ended
 from deap_nas.evaluators.evaluation import Evaluation, Job, Status
+from deap_nas.evaluators.pickling import GUARD_LINE
 from deap_nas.evaluators.process import death_in_words, is_out_of_memory_exit
 
 __all__ = ["outcome", "worst_values"]
@@ -22,17 +23,18 @@ __all__ = ["outcome", "worst_values"]
 _WORST = 1e100
 
 
-def outcome(end: Ended, job: Job, *, is_first: bool) -> Evaluation:
+def outcome(end: Ended, job: Job, *, is_first: bool, is_last_try: bool) -> Evaluation:
     """Give the evaluation of a call that has ended, or one that says how it failed outside the fitness.
 
     Args:
         end: of a call of a :class:`~deap_nas.evaluators.Runner`.
         job: that was run.
         is_first: whether no evaluation has succeeded yet; what would fail every evaluation is then raised.
+        is_last_try: whether the evaluation is not tried again.
 
     Raises:
         NASError: the settings are wrong, such as a missing dataset.
-        ExecutorError: an evaluation cannot be sent to a worker, or no worker is left.
+        ExecutorError: an evaluation cannot be sent to a worker, no worker can be started, or none is left.
     """
     try:
         evaluation: Evaluation = end.result()
@@ -54,15 +56,21 @@ def outcome(end: Ended, job: Job, *, is_first: bool) -> Evaluation:
             status, text = Status.OUT_OF_MEMORY, "ended at its memory limit"
         else:
             status, text = Status.LOST, death_in_words(error)
-        if _cannot_be_sent(error) and is_first:
-            raise ExecutorError(f"an evaluation cannot be sent to a worker: {error}") from error
+        if is_first:
+            _raise_general(error, is_last_try=is_last_try)
     ended = Evaluation(status=status, error=text, id=job.id, parent=job.parent, worker=getattr(end, "worker", -1))
     return replace(ended, submitted=job.submitted, started=job.submitted, finished=time.time())
 
 
-def _cannot_be_sent(error: Exception) -> bool:
-    """Whether pickling is what failed; a fitness's own exceptions do not come this way."""
-    return isinstance(error, (AttributeError, TypeError, ImportError)) or type(error).__name__ == "PicklingError"
+def _raise_general(error: Exception, *, is_last_try: bool) -> None:
+    """Raise what would fail every evaluation; a fitness's own exceptions do not come this way."""
+    if isinstance(error, (AttributeError, TypeError, ImportError)) or type(error).__name__ == "PicklingError":
+        raise ExecutorError(f"an evaluation cannot be sent to a worker: {error}") from error
+    if isinstance(error, BrokenExecutor) and is_last_try:
+        raise ExecutorError(
+            f"no worker could be started ({error}); its output tells why, mostly that the script lacks the line "
+            f"'{GUARD_LINE}', below which the search belongs"
+        ) from error
 
 
 def worst_values(evaluate: Any, weights: Sequence[float]) -> tuple[float, ...]:

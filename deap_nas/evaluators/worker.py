@@ -11,7 +11,7 @@ import pickle
 import time
 import traceback
 from collections.abc import Callable
-from concurrent.futures import Future
+from concurrent.futures import BrokenExecutor, Future
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Protocol
@@ -136,13 +136,11 @@ class _Child:
 
     def run(self, function: bytes, arguments: bytes) -> bytes:
         """Run a call and give its answer."""
-        from concurrent.futures.process import BrokenProcessPool
-
         settings = self._settings
         for _ in range(_MOST_STARTS):
             try:
                 return self._start(function, arguments).result()
-            except BrokenProcessPool:  # the process was found dead before it had begun with the call
+            except BrokenExecutor:  # the process was found dead before it had begun with the call
                 self.__exit__()
             except TimeoutError:
                 return _failure(TimeoutError(f"ended after its time limit of {settings.timeout_seconds:g} seconds"))
@@ -150,7 +148,7 @@ class _Child:
                 return _failure(error)
             except Exception as error:
                 return _failure(_death(error, settings))
-        return _failure(LostWorkerError("no process could be started for the evaluation"))
+        return _failure(BrokenExecutor("no process could be started for the evaluation"))
 
     def _start(self, function: bytes, arguments: bytes) -> Future[bytes]:
         settings = self._settings

@@ -122,3 +122,18 @@ def test_a_fitness_that_workers_do_not_find_in_the_script_ends_the_search(tmp_pa
     line = last_line(tmp_path, script)
     assert "a call cannot be sent to a worker: AttributeError: Can't get attribute 'fitness'" in line
     assert "belongs above its line 'if __name__ == \"__main__\":'" in line
+
+
+@pytest.mark.parametrize(
+    ("executor", "retries", "n_ranks"),
+    [("ProcessExecutor(2)", 1, None), ("ProcessExecutor(2)", 0, None), ("mpi_executor(isolate=True)", 0, 2)],
+)
+def test_a_script_without_its_guard_is_told_what_it_lacks(tmp_path, executor, retries, n_ranks):
+    script = f"""
+        with {executor} as executor:
+            if executor is not None:
+                search(executor, retries={retries})
+    """
+    line = last_line(tmp_path, script, n_ranks=n_ranks)
+    assert "no worker could be started" in line
+    assert "the script lacks the line 'if __name__ == \"__main__\":'" in line

@@ -1,0 +1,26 @@
+from concurrent.futures import BrokenExecutor, Future
+
+import pytest
+
+from deap_nas import Genotype, Status
+from deap_nas.errors import ExecutorError
+from deap_nas.evaluators import Job
+from deap_nas.evaluators.outcome import outcome
+
+
+def outcome_of(error, *, is_first, is_last_try):
+    end = Future()
+    end.set_exception(error)
+    return outcome(end, Job(3, Genotype([1]), 77, parent=1), is_first=is_first, is_last_try=is_last_try)
+
+
+@pytest.mark.parametrize(("is_first", "is_last_try"), [(True, False), (False, True)])
+def test_a_worker_found_dead_is_lost_while_there_is_another_try_or_something_has_succeeded(is_first, is_last_try):
+    evaluation = outcome_of(BrokenExecutor("all gone"), is_first=is_first, is_last_try=is_last_try)
+    assert (evaluation.status, evaluation.error) == (Status.LOST, "BrokenExecutor: all gone")
+    assert (evaluation.id, evaluation.parent) == (3, 1)
+
+
+def test_workers_that_never_start_end_the_search():
+    with pytest.raises(ExecutorError, match="no worker could be started"):
+        outcome_of(BrokenExecutor("all gone"), is_first=True, is_last_try=True)
