@@ -9,7 +9,6 @@ from bisect import insort
 from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
-from statistics import median
 from types import TracebackType
 from typing import Any, Self, TextIO
 
@@ -18,6 +17,8 @@ from deap_nas.extras import require
 
 __all__ = ["Progress"]
 
+#: Least time between two pictures of the bar.
+_SECONDS_BETWEEN_BARS = 0.2
 #: Width of the bar and its text where the width of the terminal is not known.
 _DEFAULT_COLUMNS = 120
 
@@ -49,51 +50,62 @@ class Progress:
         """See the class."""
         self._n_evaluations = n_evaluations
         self._file = sys.stderr if file is None else file
-        self._seconds_between_lines = seconds_between_lines
+        self._seconds_between = seconds_between_lines
         self._weight = weight
         ends = [evaluation.values[0] if evaluation.status is Status.OK else None for evaluation in evaluations]
         self._values: list[float] = sorted(value for value in ends if value is not None)
         self._n_before = self._n_done = len(ends)
         self._n_failed = len(ends) - len(self._values)
-        self._since = self._last_line = time.monotonic()
+        self._n_running = 0
+        self._since = self._last_shown = time.monotonic()
         self._bar: Any = None
         tqdm = require("tqdm", extra="report").tqdm
         if _is_terminal(self._file):
+            self._seconds_between = _SECONDS_BETWEEN_BARS
             self._bar = tqdm(
                 total=n_evaluations,
                 initial=self._n_done,
                 file=self._file,
                 ncols=_columns(self._file),
                 bar_format="{percentage:3.0f}% {bar} {desc}",
-                mininterval=0.2,
                 desc=self.text(0),
             )
 
     def __call__(self, individual: Any, n_running: int) -> None:
         """Take note of an evaluation that has ended."""
         self._weight = individual.fitness.weights[0]
+        self._n_running = n_running
         self._count(individual.evaluation)
         now = time.monotonic()
-        if self._bar is not None:
-            self._bar.set_description_str(self.text(n_running), refresh=False)
-            self._bar.update()
-        elif now - self._last_line >= self._seconds_between_lines or self._n_done == self._n_evaluations:
-            self._last_line = now
-            self._file.write(self.text(n_running) + "\n")
-            self._file.flush()
+        if now - self._last_shown >= self._seconds_between or self._n_done == self._n_evaluations:
+            self._last_shown = now
+            self._show()
 
     def text(self, n_running: int) -> str:
         """One line: done, running, failed, best and median fitness, evaluations an hour, time left."""
         parts = [f"{self._n_done}/{self._n_evaluations} done", f"{n_running} running", f"{self._n_failed} failed"]
         if self._values:
             best = self._values[-1 if self._weight > 0 else 0]
-            parts.append(f"best {best:.4f}, median {median(self._values):.4f}")
+            parts.append(f"best {best:.4f}, median {self._median():.4f}")
         n_new = self._n_done - self._n_before
         if n_new:
             seconds_each = max(time.monotonic() - self._since, 1e-9) / n_new
             left = timedelta(seconds=round(seconds_each * max(0, self._n_evaluations - self._n_done)))
             parts.append(f"{3600 / seconds_each:.0f}/h, {left} left")
         return ", ".join(parts)
+
+    def _show(self) -> None:
+        text = self.text(self._n_running)
+        if self._bar is None:
+            self._file.write(text + "\n")
+            self._file.flush()
+        else:
+            self._bar.n = self._n_done
+            self._bar.set_description_str(text)
+
+    def _median(self) -> float:
+        middle = len(self._values) // 2
+        return (self._values[middle] + self._values[~middle]) / 2
 
     def _count(self, evaluation: Any) -> None:
         self._n_done += 1
@@ -111,7 +123,7 @@ class Progress:
     ) -> None:
         """Leave the last state of the bar on the terminal."""
         if self._bar is not None:
-            self._bar.refresh()
+            self._show()
             self._bar.close()
 
 

@@ -5,6 +5,7 @@ import time
 
 from deap_nas.evaluators import Evaluation, Status
 from deap_nas.report import Progress
+from deap_nas.report import progress as progress_module
 from tests.toolboxes import MaxIndividual, MinIndividual
 
 
@@ -85,3 +86,44 @@ def test_bar_on_a_terminal_ends_full():
     assert "\r" in out
     assert "100%" in out.splitlines()[-1]
     assert "2/2 done, 0 running, 0 failed, best 0.7500" in out
+
+
+def test_an_interrupted_bar_shows_the_last_state(monkeypatch):
+    monkeypatch.setattr(progress_module.time, "monotonic", lambda: 0.0)
+    ours, theirs = os.openpty()
+    with open(theirs, "w", encoding="utf-8") as file, Progress(9, file=file) as progress:
+        progress(individual(0.5), 1)
+        progress(individual(0.75), 3)
+    assert "22%" in (last := read_all(ours).splitlines()[-1])
+    assert "2/9 done, 3 running, 0 failed, best 0.7500" in last
+
+
+def test_the_text_is_made_only_where_it_is_shown(monkeypatch):
+    monkeypatch.setattr(progress_module.time, "monotonic", lambda: 0.0)
+    texts, text = [], Progress.text
+    monkeypatch.setattr(Progress, "text", lambda *arguments: texts.append(text(*arguments)) or texts[-1])
+    ours, theirs = os.openpty()
+    with open(theirs, "w", encoding="utf-8") as file, Progress(1000, file=file) as progress:
+        for number in range(900):
+            progress(individual(number / 1000), 1)
+    read_all(ours)
+    assert len(texts) == 2
+
+
+class Counted(float):
+    """A number that counts how often one is compared."""
+
+    n_compared = 0
+
+    def __lt__(self, other):
+        Counted.n_compared += 1
+        return float(self) < other
+
+
+def test_a_line_costs_no_look_at_the_whole_population():
+    evaluations = [Evaluation((Counted(number),)) for number in range(1001)]
+    progress = Progress(2000, evaluations=evaluations, file=io.StringIO(), seconds_between_lines=0)
+    Counted.n_compared = 0
+    progress(individual(Counted(3000)), 1)
+    assert Counted.n_compared < 20
+    assert "best 3000.0000, median 500.5000" in progress.text(1)
