@@ -144,9 +144,10 @@ def test_bad_option_is_one_line(run_file, capfd, arguments, message):
     assert err.count("\n") == 1
 
 
-def test_file_without_a_dataset_asks_for_one(tmp_path, capfd):
+@pytest.mark.parametrize("settings", [{}, {"fitness": "accuracy"}, {"fitness": {"dataset": 5}}])
+def test_file_without_a_dataset_asks_for_one(settings, tmp_path, capfd):
     path = tmp_path / "run.h5"
-    with HDF5Store.create(path, space=SPACE, settings={}, seed=0) as store:
+    with HDF5Store.create(path, space=SPACE, settings=settings, seed=0) as store:
         store.submit([Job(0, Genotype(MEMBERS[0][0]), 0)], random.Random(0).getstate())
         store.append(Genotype(MEMBERS[0][0]), Evaluation((0.5,), id=0))
     assert retrain(path) == 1

@@ -67,6 +67,11 @@ def test_a_search_that_does_not_run_is_averaged_back_from_its_last_evaluation(st
     assert pulse.busy == {("node", 1): 1.0, ("node", 2): 0.5}
 
 
+def test_a_search_that_ends_at_no_time_is_averaged_back_from_the_last_that_does(store):
+    append(store, 5, 0.25, NOW - 5, float("inf"))
+    assert take_pulse(store, minutes=1, is_running=False).rate == 5 / 60
+
+
 def test_the_best_of_a_fitness_that_is_minimised_is_the_least(tmp_path):
     with create(tmp_path / "run.h5", weights=(-1.0,)) as store:
         submit(store, 3)

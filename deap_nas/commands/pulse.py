@@ -62,7 +62,7 @@ def take_pulse(store: HDF5Store, *, minutes: float, is_running: bool) -> Pulse:
         is_running: whether a process is writing the file.
     """
     finished, statuses = store.column("finished"), store.column("status")
-    last = float(finished.max(initial=0.0))
+    last = float(finished[np.isfinite(finished)].max(initial=0.0))
     now = max(time.time(), last) if is_running else last
     since = max(now - 60 * minutes, float(store.column("started").min(initial=now)))
     n_recent = int((finished > since).sum())

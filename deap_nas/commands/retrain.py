@@ -89,8 +89,9 @@ def _add_means(group: Any) -> None:
 def _retrain(options: argparse.Namespace) -> None:
     with HDF5Store.read(options.file) as store:
         fields = chosen_member(store, options)
-        space, dataset = store.space, options.dataset or store.settings.get("fitness", {}).get("dataset")
-    if dataset is None:
+        space, searched = store.space, store.settings.get("fitness")
+    dataset = options.dataset or (searched.get("dataset") if isinstance(searched, dict) else None)
+    if not isinstance(dataset, str):
         raise SettingsError(f"{options.file} does not say on which images it searched; name some with --dataset")
     retraining = Retraining(
         space,

@@ -19,6 +19,9 @@ from deap_nas.store import HDF5Store
 
 __all__ = ["best_id", "draw_best", "in_words", "member", "summarise"]
 
+#: No evaluation takes so long: a year.
+_LONGEST_SECONDS = 365 * 24 * 3600
+
 
 def best_id(store: HDF5Store) -> int | None:
     """Id of the first of those fittest in the first objective; None when none has a fitness of its own."""
@@ -71,9 +74,16 @@ def summarise(store: HDF5Store) -> dict[str, Any]:
         "median_fitness": float(np.median(fitness)) if len(fitness) else None,
         "best": None if best is None else member(store, best),
         "n_workers": len(np.unique(workers[workers >= 0])),
-        "seconds": float((store.column("finished") - store.column("started")).sum()),
+        "seconds": _seconds(store),
         "sessions": store.sessions,
     }
+
+
+def _seconds(store: HDF5Store) -> float:
+    """Time of all evaluations, but of those whose times cannot be, as in a damaged file."""
+    started, finished = store.column("started"), store.column("finished")
+    is_sound = (started <= finished) & (finished < started + _LONGEST_SECONDS)
+    return float((finished[is_sound] - started[is_sound]).sum())
 
 
 def _errors(store: HDF5Store, statuses: NDArray[Any]) -> dict[str, dict[str, int]]:

@@ -28,7 +28,6 @@ def check_same(
         wanted: what is asked for.
         free: keys that may differ, those below another as ``"fitness.seed"``.
         remedy: what the message advises.
-        remedy: what to do, for the message.
 
     Raises:
         DifferentRunError: they differ; the message names each difference.

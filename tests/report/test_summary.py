@@ -1,3 +1,7 @@
+import math
+
+import pytest
+
 from deap_nas import initTrivial
 from deap_nas.evaluators import Evaluation, Job, Status
 from deap_nas.genotype import Genotype
@@ -34,6 +38,13 @@ def test_where_nothing_has_succeeded_nothing_is_drawn(tmp_path):
         assert in_words(summarise(store)).endswith("best        none: no evaluation has succeeded")
         assert draw_best(store) == []
     assert [path.name for path in tmp_path.iterdir()] == ["run.h5"]
+
+
+@pytest.mark.parametrize("time", [math.nan, math.inf, -math.inf, 1e300, -1e300])
+def test_a_time_that_cannot_be_is_left_out(tmp_path, time):
+    evaluations = [Evaluation((0.5,), id=n, started=0.0, finished=end) for n, end in enumerate((60.0, time))]
+    with create(tmp_path / "run.h5", *evaluations) as store:
+        assert "work        0:01:00 of evaluations" in in_words(summarise(store))
 
 
 def test_those_who_were_stopped_are_counted_by_rung(tmp_path):
