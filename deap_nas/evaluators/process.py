@@ -18,7 +18,7 @@ from weakref import WeakSet
 from deap_nas.errors import ExecutorError, SettingsError
 from deap_nas.evaluators.base import GenotypeExecutor, available_cores, divide_threads
 from deap_nas.evaluators.pickling import pickled, survives_pickling, unpickled
-from deap_nas.evaluators.run import SPOILT_EXIT, set_replaceable, set_worker
+from deap_nas.evaluators.run import SPOILT_EXIT, ZERO_EXIT, set_replaceable
 from deap_nas.extras import require
 
 __all__ = ["ProcessExecutor", "death_in_words", "is_out_of_memory_exit"]
@@ -28,8 +28,6 @@ _T = TypeVar("_T")
 
 #: Exit status of a process that was ended at its memory limit.
 _OUT_OF_MEMORY_EXIT = 66
-#: Linux's name for asking prctl(2) for a signal when the parent is gone.
-_PR_SET_PDEATHSIG = 1
 
 
 class ProcessExecutor(GenotypeExecutor):
@@ -70,14 +68,13 @@ class ProcessExecutor(GenotypeExecutor):
         self._pool = self._start_pool()
 
     def _start_pool(self) -> Any:
-        from deap_nas.evaluators.spawning import CleanContext
+        from deap_nas.evaluators.spawning import WorkerContext
 
-        context = CleanContext()
         return require("pebble", extra="processes").ProcessPool(
             max_workers=self.n_workers,
-            context=context,
+            context=WorkerContext(),
             initializer=_start_worker,
-            initargs=(context.Value("i", 0), self.n_workers, self._memory_bytes),
+            initargs=(self.n_workers, self._memory_bytes),
         )
 
     def _processes(self, n_workers: int) -> ProcessExecutor:
@@ -143,31 +140,21 @@ def death_in_words(error: BaseException) -> str:
         return f"{type(error).__name__}: {error}"
     if code == SPOILT_EXIT:
         return "the process of the evaluation ended itself after a CUDA error, which its log tells"
+    if code == ZERO_EXIT:
+        return "the process of the evaluation ended itself, with exit status 0"
     if code < 0:
         names = {int(number): number.name for number in signal.Signals}
         return f"the process of the evaluation was killed by {names.get(-code, f'signal {-code}')}"
     return f"the process of the evaluation ended with exit status {code}"
 
 
-def _start_worker(counter: Any, n_workers: int, memory_bytes: int | None) -> None:
+def _start_worker(n_workers: int, memory_bytes: int | None) -> None:
     for number in (signal.SIGINT, signal.SIGUSR1):  # Ctrl-C and a scheduler's warning are the parent's to handle
         signal.signal(number, signal.SIG_IGN)
-    _die_with_parent()
     set_replaceable()
     divide_threads(n_workers)
     if memory_bytes is not None:
         threading.Thread(target=_watch_memory, args=(memory_bytes,), daemon=True).start()
-    with counter.get_lock():
-        set_worker(counter.value % n_workers)
-        counter.value += 1
-
-
-def _die_with_parent() -> None:
-    """Let the kernel end this process when its parent is gone, so that no training goes on for nobody (Linux only)."""
-    if sys.platform == "linux":
-        import ctypes
-
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def _watch_memory(memory_bytes: int) -> None:

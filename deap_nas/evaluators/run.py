@@ -22,7 +22,7 @@ from deap_nas.errors import (
 )
 from deap_nas.evaluators.evaluation import DetailedFitness, Evaluation, Job, JobFitness, Status
 
-__all__ = ["SPOILT_EXIT", "Runner", "WorkerFilter", "is_isolated", "set_replaceable", "set_worker"]
+__all__ = ["SPOILT_EXIT", "ZERO_EXIT", "Runner", "WorkerFilter", "is_isolated", "set_replaceable", "set_worker"]
 
 #: Errors that every evaluation of the run would meet; the search loop decides what becomes of them.
 _WRONG_SETTINGS = (DatasetError, MissingExtraError, SettingsError, UnknownNameError)
@@ -31,6 +31,8 @@ _WRONG_SETTINGS = (DatasetError, MissingExtraError, SettingsError, UnknownNameEr
 _OUT_OF_MEMORY_WORDS = ("can't allocate memory", "CUDA error: out of memory", "STATUS_ALLOC_FAILED")
 #: Exit status of a process that ends itself since an evaluation has spoilt it.
 SPOILT_EXIT = 67
+#: What stands for exit status 0; no process can end with it.
+ZERO_EXIT = 256
 
 _log = logging.getLogger(__name__)
 _worker = -1

@@ -282,6 +282,7 @@ def test_an_evaluation_that_spoils_its_process_fails_alone():
         (signal_itself, signal.SIGKILL, "was killed by SIGKILL"),
         (signal_itself, signal.SIGRTMIN + 1, f"was killed by signal {signal.SIGRTMIN + 1}"),
         (os._exit, 3, "ended with exit status 3"),
+        (os._exit, 0, "ended itself, with exit status 0"),
     ],
 )
 def test_how_a_process_died_is_told(executor, function, number, words):
