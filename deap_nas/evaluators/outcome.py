@@ -14,7 +14,7 @@ from deap_nas.errors import ExecutorError, LostWorkerError, NASError, NoWorkerEr
 from deap_nas.evaluators.channel import Ended
 from deap_nas.evaluators.evaluation import Evaluation, Job, Status
 from deap_nas.evaluators.pickling import GUARD_LINE
-from deap_nas.evaluators.process import death_in_words, is_out_of_memory_exit
+from deap_nas.evaluators.process import death_in_words, is_out_of_memory_exit, limit_in_words
 
 __all__ = ["outcome", "worst_values"]
 
@@ -42,7 +42,7 @@ def outcome(end: Ended, job: Job, *, is_first: bool, is_last_try: bool) -> Evalu
     except (KeyboardInterrupt, CancelledError, NoWorkerError):
         raise
     except TimeoutError as error:
-        status, text = Status.TIMED_OUT, str(error) or "ended at its time limit"
+        status, text = Status.TIMED_OUT, limit_in_words(error)
     except LostWorkerError as error:
         status, text = Status.LOST, str(error)
     except NASError as error:

@@ -21,7 +21,7 @@ from deap_nas.evaluators.pickling import pickled, survives_pickling, unpickled
 from deap_nas.evaluators.run import SPOILT_EXIT, ZERO_EXIT, set_replaceable
 from deap_nas.extras import require
 
-__all__ = ["ProcessExecutor", "death_in_words", "is_out_of_memory_exit"]
+__all__ = ["ProcessExecutor", "death_in_words", "is_out_of_memory_exit", "limit_in_words"]
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
@@ -146,6 +146,13 @@ def death_in_words(error: BaseException) -> str:
         names = {int(number): number.name for number in signal.Signals}
         return f"the process of the evaluation was killed by {names.get(-code, f'signal {-code}')}"
     return f"the process of the evaluation ended with exit status {code}"
+
+
+def limit_in_words(error: TimeoutError) -> str:
+    """Say which time limit ended a call, where that is known."""
+    if error.args[:1] == ("Task timeout",):  # pebble's, which the limit follows
+        return f"ended after its time limit of {error.args[1]:g} seconds"
+    return str(error) or "ended at its time limit"
 
 
 def _start_worker(n_workers: int, memory_bytes: int | None) -> None:

@@ -19,7 +19,7 @@ from typing import Any, Protocol
 from deap_nas.errors import ExecutorError, LostWorkerError, NASError
 from deap_nas.evaluators.controller import BEAT, CALL, FUNCTION, NUMBER, RESULT, STOP
 from deap_nas.evaluators.pickling import pickled, survives_pickling, unpickled
-from deap_nas.evaluators.process import ProcessExecutor, death_in_words, is_out_of_memory_exit
+from deap_nas.evaluators.process import ProcessExecutor, death_in_words, is_out_of_memory_exit, limit_in_words
 from deap_nas.evaluators.pulse import Pulse
 from deap_nas.evaluators.run import is_isolated, set_worker
 
@@ -142,8 +142,8 @@ class _Child:
                 return self._start(function, arguments).result()
             except BrokenExecutor:  # the process was found dead before it had begun with the call
                 self.__exit__()
-            except TimeoutError:
-                return _failure(TimeoutError(f"ended after its time limit of {settings.timeout_seconds:g} seconds"))
+            except TimeoutError as error:
+                return _failure(TimeoutError(limit_in_words(error)))
             except NASError as error:
                 return _failure(error)
             except Exception as error:

@@ -24,3 +24,10 @@ def test_a_worker_found_dead_is_lost_while_there_is_another_try_or_something_has
 def test_workers_that_never_start_end_the_search():
     with pytest.raises(ExecutorError, match="no worker could be started"):
         outcome_of(BrokenExecutor("all gone"), is_first=True, is_last_try=True)
+
+
+@pytest.mark.parametrize("error", [TimeoutError(), TimeoutError(110, "Connection timed out")])
+def test_a_time_limit_of_another_executor_is_told_as_it_says_it(error):
+    evaluation = outcome_of(error, is_first=True, is_last_try=True)
+    assert evaluation.status is Status.TIMED_OUT
+    assert evaluation.error == (str(error) or "ended at its time limit")

@@ -113,6 +113,7 @@ def test_a_search_survives_crashes_and_hangs():
     statuses = [ended[first, 1, 1, 1, 1, 1].status for first in range(4)]
     assert statuses == [Status.OK, Status.LOST, Status.TIMED_OUT, Status.OK]
     assert logbook[-1]["failed"] == 2
+    assert ended[2, 1, 1, 1, 1, 1].error == "ended after its time limit of 0.5 seconds"
     for individual in population:
         if individual.evaluation.status is Status.OK:
             assert individual.evaluation.worker in (0, 1)
