@@ -164,6 +164,7 @@ def isolated(executor):
     first, second = (executor.submit(where_i_am).result() for _ in range(2))
     ends = []
     for call in [
+        (os._exit, 0),
         (os._exit, 17),
         (crash_with_segfault,),
         (os.kill, 0, 0),

@@ -33,9 +33,10 @@ def test_a_child_process_takes_the_blow_and_its_rank_goes_on():
     assert (found["same"], found["parent"], found["new"]) == (True, True, True)
     assert found["seen"] == [[], False]  # nothing of the launcher, no MPI
     kinds, texts = zip(*found["ends"], strict=True)
-    assert kinds == ("LostWorkerError",) * 3 + ("TimeoutError", "MemoryError", "ExecutorError")
-    assert texts[3] == "ended after its time limit of 2 seconds"
-    assert texts[4] == "ended at its limit of 314,572,800 bytes of memory"
+    assert kinds == ("LostWorkerError",) * 4 + ("TimeoutError", "MemoryError", "ExecutorError")
+    assert texts[0] == "the process of the evaluation ended itself, with exit status 0"
+    assert texts[4] == "ended after its time limit of 2 seconds"
+    assert texts[5] == "ended at its limit of 314,572,800 bytes of memory"
     assert found["failing"] == ["ValueError", "bad", True]
 
 
