@@ -11,6 +11,7 @@ __all__ = ["GUARD_LINE", "pickled", "survives_pickling", "unpickled"]
 
 #: The line that scripts need whose processes are started afresh, and import the script.
 GUARD_LINE = 'if __name__ == "__main__":'
+_REFUSAL = "a call cannot be sent to a worker"
 
 
 def pickled(value: Any) -> bytes:
@@ -22,7 +23,7 @@ def pickled(value: Any) -> bytes:
     try:
         return pickle.dumps(value)
     except Exception as error:
-        raise ExecutorError(f"a call cannot be sent to a worker: {type(error).__name__}: {error}") from error
+        raise ExecutorError(f"{_REFUSAL}: {type(error).__name__}: {error}") from error
 
 
 def unpickled(data: bytes) -> Any:
@@ -37,11 +38,10 @@ def unpickled(data: bytes) -> Any:
         return pickle.loads(data)
     except (NASError, MemoryError):
         raise
+    except AttributeError as error:
+        raise ExecutorError(f"{_REFUSAL}: {error}; does it stand below the line '{GUARD_LINE}'?") from error
     except Exception as error:
-        raise ExecutorError(
-            f"a call cannot be sent to a worker: {type(error).__name__}: {error} "
-            f"(what a script defines for its workers belongs above its line '{GUARD_LINE}')"
-        ) from error
+        raise ExecutorError(f"{_REFUSAL}: {type(error).__name__}: {error}") from error
 
 
 def survives_pickling(error: BaseException) -> bool:
