@@ -38,8 +38,8 @@ class MPITransport:
                 self._comm.Send([message, self._byte], dest=rank)
             else:  # would wait until the rank takes it, and it may have fallen silent
                 request = self._comm.Isend([message, self._byte], dest=rank)
-                self._on_their_way = [(other, sent) for other, sent in self._on_their_way if not other.Test()]
                 self._on_their_way.append((request, message))
+                self._on_their_way = [pair for pair in self._on_their_way if not self._has_left(pair[0])]
         except self._error as error:
             self._take(error)
 
@@ -67,6 +67,14 @@ class MPITransport:
         dead = set(group.Translate_ranks(list(range(group.Get_size())), self._comm.Get_group()))
         new, self._dead = dead - self._dead, dead
         return new
+
+    def _has_left(self, request: Any) -> bool:
+        """Whether MPI has done with the message of a request."""
+        try:
+            return bool(request.Test())
+        except self._error as error:
+            self._take(error)
+            return True
 
     def _take(self, error: Any) -> None:
         if error.Get_error_class() not in self._deaths:
