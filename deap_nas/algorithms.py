@@ -13,7 +13,7 @@ from typing import Any
 
 from deap_nas.errors import SettingsError
 from deap_nas.evaluators import Evaluation, Job, Runner, Status, derive_seed
-from deap_nas.evaluators.channel import open_channel
+from deap_nas.evaluators.channel import count_workers, open_channel
 from deap_nas.evaluators.curves import Curves, stopping_of
 from deap_nas.evaluators.outcome import outcome
 from deap_nas.genotype import Genotype
@@ -220,15 +220,6 @@ class _Crew:
 
     def dismiss(self) -> None:
         self._channel.close()
-
-
-def count_workers(executor: Executor) -> int:
-    """Workers of any executor, by the names that the standard library, mpi4py and this package use."""
-    for name in ("n_workers", "_max_workers", "num_workers"):
-        number = getattr(executor, name, None)
-        if isinstance(number, int) and number > 0:
-            return number
-    raise SettingsError(f"how many workers {type(executor).__name__} has is not known; pass n_workers")
 
 
 class _Queue:

@@ -11,9 +11,9 @@ from concurrent.futures import BrokenExecutor, Executor, Future
 from queue import SimpleQueue
 from typing import Any, Protocol
 
-from deap_nas.errors import NoWorkerError
+from deap_nas.errors import NoWorkerError, SettingsError
 
-__all__ = ["Channel", "Ended", "FutureChannel", "open_channel"]
+__all__ = ["Channel", "Ended", "FutureChannel", "count_workers", "open_channel"]
 
 
 class Ended(Protocol):
@@ -85,3 +85,16 @@ def open_channel(executor: Executor, function: Callable[[Any], Any]) -> Channel:
     """Open an executor's own channel if it has one, else one over its futures."""
     own: Callable[[Callable[[Any], Any]], Channel] | None = getattr(executor, "open_channel", None)
     return FutureChannel(executor, function) if own is None else own(function)
+
+
+def count_workers(executor: Executor) -> int:
+    """Workers of any executor, by the names that the standard library, mpi4py and this package use.
+
+    Raises:
+        SettingsError: it has none of these names.
+    """
+    for name in ("n_workers", "_max_workers", "num_workers"):
+        number = getattr(executor, name, None)
+        if isinstance(number, int) and number > 0:
+            return number
+    raise SettingsError(f"how many workers {type(executor).__name__} has is not known; pass n_workers")

@@ -12,8 +12,9 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from deap_nas.algorithms import count_workers, eaAsync
+from deap_nas.algorithms import eaAsync
 from deap_nas.evaluators import Status
+from deap_nas.evaluators.channel import count_workers
 from deap_nas.genotype import Genotype
 from deap_nas.store import MemoryStore
 from deap_nas.testing.search import first_members, gene_sum, make_toolbox
