@@ -184,13 +184,16 @@ class MPIExecutor(GenotypeExecutor):
                     future.set_exception(ExecutorError(f"MPI failed: {error}"))
 
     def _hand_out(self) -> bool:
-        """Give the controller what a free rank can begin with."""
+        """Give the controller what a free rank can begin with; all where no rank is left, for it to end."""
         found = False
-        while self._waiting and (self._controller.n_free > 0 or self._waiting[0].token.cancelled()):
+        controller = self._controller
+        while self._waiting and (
+            controller.n_free > 0 or controller.n_workers == 0 or self._waiting[0].token.cancelled()
+        ):
             call = self._waiting.popleft()
             found = True
             if call.token.set_running_or_notify_cancel():
-                self._controller.submit(call)
+                controller.submit(call)
             else:
                 self._forget(call.token)
         return found

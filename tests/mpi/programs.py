@@ -281,6 +281,13 @@ def lose_all(executor, path):
             return [*describe(error), sorted(set(store.column("status").tolist())), store.n_evaluated]
 
 
+def lose_all_in_calls(executor):
+    """How calls end of which each kills its rank, and one that is submitted when no rank is left."""
+    futures = [executor.submit(kill_me) for _ in range(5)]
+    ends = [describe(future.exception(timeout=30)) for future in futures]
+    return [*ends, describe(executor.submit(double, 4).exception(timeout=30))]
+
+
 def limited(executor):
     """A limit of time without a word of isolation, and whether the next process sees the launcher."""
     error = executor.submit(time.sleep, 60).exception()

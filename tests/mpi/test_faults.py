@@ -55,6 +55,11 @@ def test_when_every_rank_has_died_the_search_ends_with_an_error_and_its_file_can
     assert 0 < n_evaluated < 60
 
 
+def test_when_every_rank_has_died_calls_end_with_an_error_and_so_do_later_ones():
+    ends, _ = program("lose_all_in_calls", n_ranks=3)
+    assert ends == [["NoWorkerError", "no rank is left to run the call"]] * 6
+
+
 def test_a_limit_of_time_isolates_calls_and_their_next_process_sees_no_launcher_either():
     assert program("limited", n_ranks=2, survives=False)[0] == ["TimeoutError", "0"]
 
