@@ -7,11 +7,10 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from types import TracebackType
 
 from deap_nas.errors import NASError
 
-__all__ = ["interrupted_by_signals", "report"]
+__all__ = ["exit_status", "interrupted_by_signals", "report"]
 
 
 @contextmanager
@@ -28,7 +27,14 @@ def interrupted_by_signals() -> Iterator[None]:
             signal.signal(number, signal.SIG_DFL)
 
 
-def report(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+def exit_status(error: BaseException) -> int:
+    """Give the exit status of a program that an exception ends."""
+    if isinstance(error, SystemExit) and isinstance(error.code, int):
+        return error.code
+    return 130 if isinstance(error, KeyboardInterrupt) else 1
+
+
+def report(error: BaseException) -> None:
     """Say what the interpreter would say of an exception if it lived to do so."""
     if isinstance(error, SystemExit):
         if isinstance(error.code, str):
@@ -36,6 +42,6 @@ def report(kind: type[BaseException], error: BaseException, trace: TracebackType
     elif isinstance(error, NASError):  # its message says what is wrong and what to do
         sys.stderr.write(f"{error}\n")
     elif not isinstance(error, KeyboardInterrupt):
-        sys.excepthook(kind, error, trace)
+        sys.excepthook(type(error), error, error.__traceback__)
     sys.stdout.flush()
     sys.stderr.flush()

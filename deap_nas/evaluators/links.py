@@ -3,18 +3,37 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Iterable
 from typing import Any
 
-__all__ = ["MPITransport", "RankLink", "is_survivable"]
+from deap_nas.evaluators.controller import BEAT
+from deap_nas.evaluators.interrupts import exit_status, report
+
+__all__ = ["MPITransport", "RankLink", "abort", "is_survivable"]
 
 #: A message up to this size leaves at once, whatever its receiver does.
 _EAGER_BYTES = 1024
+#: Looks for a message after which the death of its sender has been told; Open MPI asks for news at every eighth.
+_N_LOOKS = 16
 
 
 def is_survivable() -> bool:
     """Whether the search outlives the death of a worker rank: under Open MPI 5 with ``mpirun --with-ft ulfm``."""
     return os.environ.get("OMPI_MCA_mpi_ft_enable") == "1"  # noqa: SIM112 - Open MPI spells it so
+
+
+def abort(comm: Any, error: BaseException) -> None:
+    """End the whole MPI job by an exception, where MPI's own end would wait for other ranks."""
+    try:
+        report(error)
+    finally:  # also where mpirun has gone, and nobody reads
+        if not is_survivable():
+            comm.Abort(exit_status(error))
+        elif comm.Get_rank() == 0:  # Abort would end this rank only; of its death the others hear, and end
+            os.kill(os.getpid(), signal.SIGKILL)
+        else:  # after Abort, mpirun may take the job for a success
+            os._exit(exit_status(error))
 
 
 class MPITransport:
@@ -93,6 +112,15 @@ class RankLink:
     def send(self, message: bytes) -> None:
         """See :meth:`Link.send`."""
         self._comm.Send([message, self._byte], dest=0)
+
+    def beat(self, number: bytes) -> None:
+        """See :meth:`Link.beat`. Where rank 0 is found dead the job ends: the call would not notice."""
+        try:
+            self.send(BEAT + number)
+            for _ in range(_N_LOOKS):
+                self._comm.Iprobe(source=0)
+        except BaseException as error:  # it would end a thread, and nothing else
+            abort(self._comm, error)
 
     def receive(self) -> bytes | None:
         """See :meth:`Link.receive`."""

@@ -16,8 +16,8 @@ from typing import Any, ParamSpec, TypeVar
 
 from deap_nas.errors import ExecutorError, MissingExtraError, SettingsError
 from deap_nas.evaluators.base import GenotypeExecutor, cores, divide_threads
-from deap_nas.evaluators.interrupts import interrupted_by_signals, report
-from deap_nas.evaluators.links import RankLink, is_survivable
+from deap_nas.evaluators.interrupts import interrupted_by_signals
+from deap_nas.evaluators.links import RankLink, abort, is_survivable
 from deap_nas.evaluators.placement import Seat, gpu_of, n_neighbours, visible_gpus
 from deap_nas.evaluators.process import ProcessExecutor
 from deap_nas.evaluators.ranks import MPIExecutor
@@ -165,5 +165,4 @@ def _serve_or_abort(mpi: Any, comm: Any, settings: WorkerSettings) -> None:
     try:
         serve(RankLink(mpi, comm), settings)
     except BaseException as error:
-        report(type(error), error, error.__traceback__)
-        comm.Abort(1)
+        abort(comm, error)

@@ -16,7 +16,7 @@ class Pulse:
     Messages are sent by one thread at a time: this one sends only while a call runs, in which the rank sends none.
 
     Args:
-        send: sends a sign of life for the call of this number.
+        send: gives a sign of life for the call of this number, and answers for its failures itself.
         seconds: between two signs; a call that is shorter needs none.
     """
 

@@ -18,8 +18,7 @@ from typing import Any, ParamSpec, TypeVar
 from deap_nas.errors import ExecutorError
 from deap_nas.evaluators.base import GenotypeExecutor, plain
 from deap_nas.evaluators.controller import Call, Controller
-from deap_nas.evaluators.interrupts import report
-from deap_nas.evaluators.links import MPITransport, is_survivable
+from deap_nas.evaluators.links import MPITransport, abort, is_survivable
 from deap_nas.evaluators.placement import Seat, in_words
 from deap_nas.evaluators.worker import Backoff, pickled, pickled_function
 
@@ -147,14 +146,15 @@ class MPIExecutor(GenotypeExecutor):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Shut down; abort the MPI job when an exception leaves the block while calls run on other ranks."""
-        if kind is not None and error is not None and (self._controller.is_busy or self._open):
-            report(kind, error, trace)
-            self._comm.Abort(_exit_status(error))
-        self.shutdown(cancel_futures=kind is not None)
+        """Shut down; abort the MPI job when an exception leaves the block while calls run, or cuts the end short."""
+        if error is not None and (self._controller.is_busy or self._open):
+            abort(self._comm, error)
+        try:
+            self.shutdown(cancel_futures=error is not None)
+        except BaseException as interruption:  # the ranks may not have been dismissed
+            abort(self._comm, interruption)
         if self._broken is not None:
-            report(type(self._broken), self._broken, self._broken.__traceback__)
-            self._comm.Abort(1)
+            abort(self._comm, self._broken)
 
     def _call(self, function: bytes, args: Any, kwargs: Any, *, token: Any, avoid: int = -1) -> Call:
         return Call(function, pickled((args, kwargs)), token, avoid=avoid)
@@ -247,10 +247,3 @@ class _MPIChannel:
         self._executor._controller.waiting.clear()
         self._running.clear()
         self._executor._channel = None
-
-
-def _exit_status(error: BaseException) -> int:
-    """Exit status of a program that an exception ends."""
-    if isinstance(error, SystemExit) and isinstance(error.code, int):
-        return error.code
-    return 130 if isinstance(error, KeyboardInterrupt) else 1

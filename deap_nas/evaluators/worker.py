@@ -17,7 +17,7 @@ from functools import lru_cache
 from typing import Any, Protocol
 
 from deap_nas.errors import ExecutorError, LostWorkerError, NASError
-from deap_nas.evaluators.controller import BEAT, CALL, FUNCTION, NUMBER, RESULT, STOP
+from deap_nas.evaluators.controller import CALL, FUNCTION, NUMBER, RESULT, STOP
 from deap_nas.evaluators.pickling import pickled, survives_pickling, unpickled
 from deap_nas.evaluators.process import ProcessExecutor, death_in_words, is_out_of_memory_exit, limit_in_words
 from deap_nas.evaluators.pulse import Pulse
@@ -52,6 +52,9 @@ class Link(Protocol):
 
     def send(self, message: bytes) -> None:
         """Send a message to rank 0."""
+
+    def beat(self, number: bytes) -> None:
+        """Give rank 0 a sign of life for the call of this number; end the job where that fails."""
 
     def receive(self) -> bytes | None:
         """Give the next message of rank 0, or None when there is none yet."""
@@ -100,7 +103,7 @@ def pickled_function(function: Callable[..., Any], *, isolate: bool | None = Non
 def serve(link: Link, settings: WorkerSettings) -> None:
     """Run calls for rank 0 until it says that there are no more."""
     function = b""
-    with _Child(settings) as child, Pulse(lambda number: link.send(BEAT + number), settings.beat_seconds) as pulse:
+    with _Child(settings) as child, Pulse(link.beat, settings.beat_seconds) as pulse:
         while True:
             backoff = Backoff()
             while (message := link.receive()) is None:

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from deap_nas.evaluators.links import MPITransport
+from deap_nas.evaluators.links import MPITransport, RankLink
 
 LARGE = bytes(100_000)
 
@@ -35,15 +35,29 @@ class Request:
 
 
 class Comm:
-    """A communicator that keeps no request alive."""
+    """A communicator that keeps no request alive; rank 0 may be dead."""
 
-    def __init__(self):
+    def __init__(self, *, is_dead=False):
+        self.is_dead = is_dead
         self.requests = []
+        self.sent = []
+        self.aborts = []
 
     def Isend(self, message, *, dest):
         request = Request()
         self.requests.append(weakref.ref(request))
         return request
+
+    def Send(self, message, *, dest):
+        self.sent.append(message[0])
+
+    def Iprobe(self, *, source):
+        if self.is_dead:
+            raise MPIError("process failure")
+        return False
+
+    def Abort(self, status):
+        self.aborts.append(status)
 
     def Get_group(self):
         return None
@@ -89,3 +103,16 @@ def test_a_failure_that_is_no_death_is_raised():
     comm.requests[0]().is_dead = True
     with pytest.raises(MPIError):
         transport.send(2, LARGE)
+
+
+def test_a_sign_of_life_that_finds_rank_0_dead_says_so_and_ends_the_job(capsys):
+    comm = Comm(is_dead=True)
+    RankLink(MPI, comm).beat(b"1")
+    assert (comm.sent, comm.aborts) == ([b"B1"], [1])
+    assert "MPIError: process failure" in capsys.readouterr().err
+
+
+def test_a_sign_of_life_to_a_rank_0_that_lives_is_sent_and_no_more():
+    comm = Comm()
+    RankLink(MPI, comm).beat(b"1")
+    assert (comm.sent, comm.aborts) == ([b"B1"], [])

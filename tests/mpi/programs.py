@@ -8,6 +8,7 @@ import resource
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -136,6 +137,12 @@ def fail_while_running(executor):
     executor.submit(time.sleep, 1000)
     time.sleep(0.5)
     raise RuntimeError("rank 0 has failed")
+
+
+def leave_interrupted(executor):
+    """Leave the block while a call runs, and be warned of the end of the job meanwhile."""
+    executor.submit(time.sleep, 60)
+    threading.Timer(1, os.kill, (os.getpid(), signal.SIGUSR1)).start()
 
 
 def half(executor):
@@ -288,6 +295,13 @@ def lose_all_in_calls(executor):
     return [*ends, describe(executor.submit(double, 4).exception(timeout=30))]
 
 
+def die_while_ranks_work(executor):
+    for _ in range(2):
+        executor.submit(time.sleep, 60)
+    time.sleep(1)
+    kill_me()
+
+
 def limited(executor):
     """A limit of time without a word of isolation, and whether the next process sees the launcher."""
     error = executor.submit(time.sleep, 60).exception()
@@ -346,6 +360,7 @@ OPTIONS = {
     "work_long": {"lease_seconds": 1.0},
     "stalled_before": {"lease_seconds": 1.0},
     "fail_with_stalled": {"lease_seconds": 1.0},
+    "die_while_ranks_work": {"lease_seconds": 2.0},
     "limited": {"timeout_seconds": 1},
 }
 

@@ -60,6 +60,13 @@ def test_when_every_rank_has_died_calls_end_with_an_error_and_so_do_later_ones()
     assert ends == [["NoWorkerError", "no rank is left to run the call"]] * 6
 
 
+def test_when_rank_0_dies_the_job_ends_although_the_ranks_are_at_work_for_longer():
+    began = time.monotonic()
+    done = run("-m", "tests.mpi.programs", "die_while_ranks_work", n_ranks=3, survives=True)
+    assert done.returncode != 0
+    assert time.monotonic() - began < 30  # half of what their calls take
+
+
 def test_a_limit_of_time_isolates_calls_and_their_next_process_sees_no_launcher_either():
     assert program("limited", n_ranks=2, survives=False)[0] == ["TimeoutError", "0"]
 

@@ -115,10 +115,15 @@ def test_exception_on_rank_0_ends_the_job_with_its_traceback_once():
     assert done.stderr.count("RuntimeError: rank 0 has failed") == 1
 
 
-def test_exception_on_rank_0_ends_calls_that_run_on_other_ranks():
-    done = run("-m", "tests.mpi.programs", "fail_while_running", n_ranks=3)
-    assert done.returncode != 0
+@pytest.mark.parametrize("survives", [False, True])
+def test_exception_on_rank_0_ends_calls_that_run_on_other_ranks(survives):
+    done = run("-m", "tests.mpi.programs", "fail_while_running", n_ranks=5, survives=survives)
+    assert done.returncode == 1
     assert done.stderr.count("RuntimeError: rank 0 has failed") == 1
+
+
+def test_warning_while_rank_0_waits_for_calls_at_the_end_of_its_block_ends_them():
+    assert run("-m", "tests.mpi.programs", "leave_interrupted", n_ranks=3).returncode == 130
 
 
 def test_ranks_without_mpi4py_say_what_to_install():
