@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from deap_nas import NASError, eaAsync
@@ -213,10 +214,9 @@ class StopsVictims:
         self.isolated = isolated
 
     def __call__(self, genotype):
-        time.sleep(0.01)
-        flag = Path(os.environ["FLAG"])
-        if not flag.exists():
-            flag.touch()
+        time.sleep(float(os.environ.get("PAUSE", "0.01")))
+        with suppress(FileExistsError):
+            Path(os.environ["FLAG"]).touch(exist_ok=False)
             process = os.getppid() if self.isolated else os.getpid()
             if "BACK" in os.environ:
                 subprocess.Popen(["sh", "-c", f"sleep {os.environ['BACK']}; kill -CONT {process}"])

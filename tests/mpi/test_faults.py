@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import re
 import signal
 import subprocess
 import time
@@ -78,6 +79,7 @@ def test_a_large_message_to_a_stalled_rank_does_not_stall_the_others():
 def test_a_program_that_fails_while_a_rank_is_stalled_ends_and_fails():
     done = run("-m", "tests.mpi.programs", "fail_with_stalled", n_ranks=3)
     assert done.returncode != 0
+    assert "rank 2 does not answer: the MPI job is aborted" in done.stderr
 
 
 @pytest.mark.parametrize("where", ["child", "rank"])
@@ -91,10 +93,11 @@ def test_a_rank_that_falls_silent_is_given_up_and_its_call_done_by_another(tmp_p
 
 @pytest.mark.parametrize("where", ["child", "rank"])
 def test_a_rank_that_comes_back_too_late_is_refused_its_answer_and_works_again(tmp_path, where):
-    variables = {"FLAG": str(tmp_path / "flag"), "BACK": "1.6"}
+    variables = {"FLAG": str(tmp_path / "flag"), "BACK": "1.6", "PAUSE": "0.1"}  # alone, the other would take 6 s
     _, errors = program("stop_rank", tmp_path / "run.h5", where, n_ranks=3, survives=False, variables=variables)
-    check_rows(tmp_path / "run.h5")
-    assert "nothing heard from rank" in errors
+    (lost,) = re.findall(r"nothing heard from rank (\d)", errors)
+    assert f"rank {lost} is back; its late answer is refused" in errors
+    assert check_rows(tmp_path / "run.h5") == {1, 2}  # its first answer was the late one
 
 
 def test_a_rank_that_computes_for_longer_than_its_lease_keeps_its_call():
