@@ -105,6 +105,7 @@ def fill(path, n_rows, seed):
         "status": 0,
         "reused": -1,
         "worker": ids % 99,
+        "threads": 1,
     }
     columns |= {"fitness": generator.random((n_rows, 1)), "scores": generator.random((n_rows, 4)), "host": b"node017"}
     columns |= {"submitted": 1e9 + ids, "started": 1e9 + ids, "finished": 1e9 + 60 + ids}

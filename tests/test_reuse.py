@@ -55,7 +55,7 @@ def test_the_same_network_takes_the_fitness_of_the_first_that_succeeded():
         if found.reused >= 0:
             original = originals[key]
             assert (found.reused, found.values) == (original.id, original.values)
-            assert (found.status, found.worker, found.host) == (Status.OK, -1, "")
+            assert (found.status, found.worker, found.host, found.threads) == (Status.OK, -1, "", 0)
         else:
             assert key not in originals
             if found.status is Status.OK:

@@ -92,6 +92,8 @@ class Evaluation:
     submitted: float = field(default=0.0, compare=False)
     started: float = field(default=0.0, compare=False)
     finished: float = field(default=0.0, compare=False)
+    #: CPU threads with which torch computed in the worker's process; 0 where torch was not there, or when unknown.
+    threads: int = field(default=0, compare=False)
 
     def __deepcopy__(self, memo: object) -> Evaluation:
         """Nothing changes an evaluation, so a clone of its individual may share it."""

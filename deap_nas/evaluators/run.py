@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import socket
+import sys
 import time
 import traceback
 from collections.abc import Callable
@@ -100,7 +101,14 @@ class Runner:
             submitted=job.submitted,
             started=started,
             finished=time.time(),
+            threads=_n_threads(),
         )
+
+
+def _n_threads() -> int:
+    """CPU threads with which torch computes in this process; 0 where nothing has imported it, or not to the end."""
+    count = getattr(sys.modules.get("torch"), "get_num_threads", None)
+    return count() if count else 0
 
 
 def _evaluate(evaluate: Callable[..., Any], job: Job) -> Evaluation:

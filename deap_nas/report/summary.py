@@ -44,7 +44,10 @@ def member(store: HDF5Store, number: int) -> dict[str, Any]:
             f"{store.path} has no evaluated individual {number}; ids reach from 0 to {store.n_submitted - 1}"
         )
     row = int(rows[0])
-    names = ("genes", "fitness", "scores", "parent", "reused", "worker", "n_parameters", "flops", "started", "finished")
+    names = (
+        "genes", "fitness", "scores", "parent", "reused", "worker", "threads", "n_parameters", "flops",
+        "started", "finished",
+    )  # fmt: skip
     fields = {name: store.column(name)[row].tolist() for name in names}
     fields["curve"] = store.column("curve")[row].tolist() if store.n_rungs else []
     for name in ("scores", "curve"):

@@ -87,6 +87,7 @@ def _columns(store: HDF5Store) -> dict[str, Any]:
         columns |= {f"curve{number}": column for number, column in enumerate(store.column("curve").T)}
     columns |= {name: store.column(name) for name in ("n_parameters", "flops", "reused", "alive", "worker")}
     columns["host"] = [bytes(host).decode(errors="replace") for host in store.column("host").tolist()]
+    columns["threads"] = store.column("threads")
     columns |= {name: store.column(name) for name in ("submitted", "started", "finished")}
     columns["seconds"] = columns["finished"] - columns["started"]
     columns["genes"] = [" ".join(map(str, genes)) for genes in store.column("genes").tolist()]

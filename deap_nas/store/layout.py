@@ -27,6 +27,8 @@ _FORMAT = "deap_nas population"
 _FORMAT_VERSION = 1
 #: Tables of a file, and the columns that each file has.
 _TABLES = {"individuals": ROW_FIELDS, "submissions": ("id", "parent", "genes"), "errors": ("id", "text")}
+#: Columns of individuals that older files lack.
+_LATER = ("threads",)
 
 #: Attributes that hold JSON, and what each is.
 _JSON: Mapping[str, type] = {"space": dict, "settings": dict, "provenance": list, "sources": list}
@@ -72,7 +74,7 @@ def _tables(space: SearchSpace, n_objectives: int, n_repeats: int, n_rungs: int)
 def column_names(file: Any) -> dict[str, tuple[str, ...]]:
     """Names of the columns of each table of a file; only one whose evaluations may end at rungs has curves."""
     curve = ("curve",) if "curve" in file["individuals"] else ()
-    return {**_TABLES, "individuals": (*ROW_FIELDS, *curve)}
+    return {**_TABLES, "individuals": (*ROW_FIELDS, *_LATER, *curve)}
 
 
 def json_attribute(file: Any, name: str) -> Any:
@@ -185,6 +187,8 @@ def _is_plain(value: Any) -> bool:
 def _misfit(group: Any, column: Column) -> str:
     """How a dataset differs from what its column should be; empty if it does not."""
     dataset = group.get(column.name)
+    if dataset is None and column.name in _LATER:
+        return ""
     if not hasattr(dataset, "is_virtual"):
         return "is missing"
     tail = () if column.width is None else (column.width,)

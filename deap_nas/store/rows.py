@@ -59,6 +59,7 @@ def individual_columns(space: SearchSpace, n_objectives: int, n_repeats: int, n_
         Column("finished", "f8"),
         Column("worker", "i4"),
         Column("host", f"S{_HOST_BYTES}"),
+        Column("threads", "u2"),
         Column("n_parameters", "i8"),
         Column("flops", "i8"),
         Column("scores", "f8", n_repeats),
@@ -91,6 +92,7 @@ def to_row(genes: Sequence[int], evaluation: Evaluation, *, n_repeats: int, n_ru
         "finished": [evaluation.finished],
         "worker": [evaluation.worker],
         "host": [_encoded(evaluation.host)[:_HOST_BYTES]],
+        "threads": [evaluation.threads],
         "n_parameters": [evaluation.n_parameters],
         "flops": [evaluation.flops],
         "scores": [_padded(evaluation.scores, n_repeats)],
@@ -113,7 +115,7 @@ def to_records(columns: Mapping[str, NDArray[Any]], errors: Mapping[int, str]) -
     """Give the records of all rows.
 
     Args:
-        columns: those of :data:`ROW_FIELDS`, and ``curve`` if there are rungs.
+        columns: those of :data:`ROW_FIELDS`, and others that are fields of an evaluation.
         errors: texts by id.
     """
     for rows in _batches(len(columns["id"])):

@@ -56,14 +56,16 @@ class Table:
 
     Args:
         group: an HDF5 group.
-        names: of the columns; other datasets of the group are left alone.
+        names: of the columns; other datasets of the group are left alone. A column that the group lacks, since its file
+            is older than the column, reads as zeros and takes no rows.
     """
 
     def __init__(self, group: Any, names: Iterable[str]) -> None:
         """See the class."""
-        self._datasets = {name: group[name] for name in names}
         #: Of the columns.
-        self.names = tuple(self._datasets)
+        self.names = tuple(names)
+        self._datasets = {name: group[name] for name in self.names if name in group}
+        self._absent = set(self.names) - set(self._datasets)
         self._tails: dict[str, _Tail] = {}
         lengths = [len(dataset) for dataset in self._datasets.values()]
         self.n_rows = min(lengths)
@@ -88,6 +90,8 @@ class Table:
         n_new = 0
         for name, values in rows.items():
             n_new = len(values)
+            if name in self._absent:
+                continue
             if name not in self._tails:
                 self._tails[name] = _Tail(self._datasets[name])
             self._tails[name].write(values, below=self.n_rows)
@@ -99,6 +103,8 @@ class Table:
         Raises:
             StoreError: its bytes are damaged.
         """
+        if name in self._absent:
+            return np.zeros(self.n_rows, dtype=int)
         try:
             values: NDArray[Any] = self._datasets[name][: self.n_rows]
         except (OSError, MemoryError) as error:

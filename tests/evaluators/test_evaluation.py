@@ -57,7 +57,7 @@ def test_a_failed_evaluation_is_checked_unchanged(status):
 
 def test_evaluations_are_equal_whoever_made_them_and_whenever():
     first = Evaluation((1.0,), id=3, parent=1)
-    assert replace(first, worker=4, host="a", submitted=1.0, started=2.0, finished=3.0) == first
+    assert replace(first, worker=4, host="a", threads=2, submitted=1.0, started=2.0, finished=3.0) == first
     assert replace(first, id=4) != first
     assert replace(first, values=(2.0,)) != first
 
@@ -68,7 +68,7 @@ def test_seconds_are_the_time_on_the_worker():
 
 def test_jobs_and_evaluations_pickle_and_cannot_be_changed():
     job = Job(3, Genotype([1, 2]), 42, parent=1, submitted=2.0)
-    evaluation = Evaluation((1.0,), Status.OK, scores=(1.0,), id=3, worker=4, host="a", finished=5.0)
+    evaluation = Evaluation((1.0,), Status.OK, scores=(1.0,), id=3, worker=4, host="a", finished=5.0, threads=2)
     for value in (job, evaluation):
         assert asdict(pickle.loads(pickle.dumps(value))) == asdict(value)
         assert copy.deepcopy(value) is value

@@ -9,6 +9,7 @@ from functools import partial
 
 import numpy as np
 import pytest
+import torch
 
 from deap_nas import Evaluation, Genotype, Status
 from deap_nas.evaluators import Job, JobFitness, Runner, WorkerFilter, run
@@ -25,6 +26,12 @@ def test_a_finite_fitness_is_ok_and_carries_the_jobs_numbers():
     assert evaluation.submitted == 5.0
     assert before <= evaluation.started <= evaluation.finished <= time.time()
     assert evaluation.host == socket.gethostname()
+
+
+def test_the_threads_are_those_of_torch_and_without_it_unknown(monkeypatch):
+    assert Runner(gene_sum)(JOB).threads == torch.get_num_threads()
+    monkeypatch.delitem(sys.modules, "torch")
+    assert Runner(gene_sum)(JOB).threads == 0
 
 
 @pytest.mark.parametrize(

@@ -101,6 +101,11 @@ def wrong_type(file, path):
     file["individuals"].create_dataset("id", data=np.arange(5.0))
 
 
+def wrong_type_of_a_column_that_may_be_missing(file, path):
+    del file["individuals/threads"]
+    file["individuals"].create_dataset("threads", data=np.ones((5, 2)))
+
+
 def wrong_rank(file, path):
     del file["individuals/fitness"]
     file["individuals"].create_dataset("fitness", data=np.zeros(5))
@@ -226,8 +231,9 @@ def empty_attribute(file, path):
 HARMFUL = [
     attribute_that_refers, attribute_of_lists, empty_attribute,
     external_link, external_link_of_another_name, soft_link, soft_link_to_itself, virtual_dataset, external_storage,
-    huge_shape, huge_width, huge_compressed, objects, references, compound, wrong_type, wrong_rank, scalar,
-    group_for_a_column, dataset_for_a_table, dataset_for_the_random_state, one_random_state, unknown_status,
+    huge_shape, huge_width, huge_compressed, objects, references, compound, wrong_type,
+    wrong_type_of_a_column_that_may_be_missing, wrong_rank, scalar, group_for_a_column, dataset_for_a_table,
+    dataset_for_the_random_state, one_random_state, unknown_status,
     other_number_of_genes, vast_space, space_of_wrong_types, space_of_a_list_kind, deep_json, long_json, long_number,
     no_json, settings_that_are_a_list, settings_that_are_a_number, settings_in_bytes, sources_without_seeds,
     seed_that_is_text, seed_that_is_a_list, weights_that_are_a_number, weights_of_other_objectives,
