@@ -1,10 +1,12 @@
 import json
 import random
 from dataclasses import replace
+from pathlib import Path
 
 import h5py
 import numpy as np
 import pytest
+import torch
 
 from deap_nas import FlatSpace, Genotype, NetworkTemplate, eaAsync
 from deap_nas import cli as command
@@ -12,6 +14,7 @@ from deap_nas.errors import DatasetError, SettingsError, UnknownNameError
 from deap_nas.evaluators import Job, Runner, SerialExecutor
 from deap_nas.store import HDF5Store, merge_runs
 from deap_nas.training import SEARCH, AccuracyFitness, EarlyStopping, SuccessiveHalving
+from tests.launch import run
 from tests.toolboxes import MaxIndividual, make_toolbox
 
 SPACE = FlatSpace(nodes=3, operations=("conv_1x1", "identity"))
@@ -47,6 +50,38 @@ def test_every_individual_comes_out_as_it_is_recorded(run_file, number, capsys):
     lines = capsys.readouterr().out.splitlines()
     assert lines[-1] == "the same"
     assert lines[1].removeprefix("recorded") == lines[2].removeprefix("now     ")
+
+
+def test_it_is_trained_with_the_threads_of_the_search(tmp_path):
+    path, begin = tmp_path / "run.h5", "import sys; from tests.test_cli_replay import search; search(sys.argv[1], 5)"
+    assert run("-c", begin, path, variables={"OMP_NUM_THREADS": "1"}).returncode == 0
+    done = run("-m", "deap_nas.cli", "replay", path, variables={"OMP_NUM_THREADS": "2"})
+    assert done.stdout.splitlines()[-1] == "the same", done.stderr
+    assert "on cpu, threads: 1\n" in done.stdout
+
+
+@pytest.fixture
+def threads():
+    """CPU threads of torch, which are put back after the test."""
+    before = torch.get_num_threads()
+    yield before
+    torch.set_num_threads(before)
+
+
+def test_threads_that_the_file_does_not_tell_are_an_option(run_file, tmp_path, threads, capsys):
+    path = tmp_path / "run.h5"
+    path.write_bytes(Path(run_file).read_bytes())
+    with h5py.File(path, "r+") as file:
+        file["individuals/scores"][0, 1] = 0.123
+        del file["individuals/threads"]
+    assert command.main(["replay", str(path), "--id", "0"]) == 1
+    out, err = capsys.readouterr()
+    assert f"threads: {threads}\n" in out
+    assert "; the file does not tell the number of CPU threads: try others with --threads" in err
+    assert command.main(["replay", str(path), "--id", "3", f"--threads={threads + 1}"]) == 0
+    assert f"threads: {threads + 1}\n" in capsys.readouterr().out
+    assert command.main(["replay", str(path), "--id", "0", "--threads=-1"]) == 1
+    assert "the number of threads must be at least 1, found -1" in capsys.readouterr().err
 
 
 def test_an_individual_that_took_its_fitness_is_replayed_by_the_one_it_took_it_from(run_file, capsys):

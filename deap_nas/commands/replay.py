@@ -26,8 +26,8 @@ __all__ = ["add_replay"]
 
 _DESCRIPTION = """\
 Train an individual of a search again, as it was trained: with the fitness that the file's settings describe, from the
-seed that belongs to its id, and with what it inherited of its parent's weights. On the same device, with the same
-versions, the scores are the same to the last bit. The exit status is 1 if they are not.
+seed that belongs to its id, with what it inherited of its parent's weights, and with as many CPU threads. On the same
+device, with the same versions, the scores are the same to the last bit. The exit status is 1 if they are not.
 """
 
 
@@ -45,11 +45,20 @@ def add_replay(commands: _SubParsersAction[argparse.ArgumentParser], file: argpa
         metavar="FOLDER",
         help="of inherited weights (default: FILE-weights, beside FILE.h5)",
     )
+    parser.add_argument(
+        "--threads",
+        type=int,
+        default=0,
+        metavar="N",
+        help="CPU threads (default: 0, those that the file tells, if any)",
+    )
     parser.add_argument("--download", action="store_true", help="fetch cifar10 or cifar100 if it is not there")
     parser.set_defaults(run=_replay)
 
 
 def _replay(options: argparse.Namespace) -> None:
+    from deap_nas.training.devices import use_threads
+
     with HDF5Store.read(options.file) as store, TemporaryDirectory() as weights_dir:
         fields = chosen_member(store, options)
         # one that took the fitness of another was not trained itself
@@ -58,13 +67,17 @@ def _replay(options: argparse.Namespace) -> None:
         fitness = _fitness(settings, options, weights_dir)
         if fitness.weights_dir is not None:
             _copy_weights(store, trained["parent"], options.weights_dir, Path(weights_dir))
+        n_threads = options.threads or trained["threads"]
+        if n_threads:
+            use_threads(n_threads)
         cutoffs = _cutoffs(trained)
         again = Runner(fitness)(Job(origin, Genotype(trained["genes"]), seed, trained["parent"], cutoffs=cutoffs))
-    print(f"individual {fields['id']}, evaluation {origin}, seed {seed}, on {fitness.device}")
+    print(f"individual {fields['id']}, evaluation {origin}, seed {seed}, on {fitness.device}, threads: {again.threads}")
     print(f"recorded  {_in_words(fields['status'], fields['scores'], fields['error'])}")
     print(f"now       {_in_words(again.status.name, list(again.scores), again.error)}")
     if (again.status.name, list(again.scores)) != (fields["status"], fields["scores"]):
-        raise StoreError(f"individual {fields['id']} of {options.file} does not come out as it is recorded")
+        remedy = "" if n_threads else "; the file does not tell the number of CPU threads: try others with --threads"
+        raise StoreError(f"individual {fields['id']} of {options.file} does not come out as it is recorded{remedy}")
     print("the same")
 
 

@@ -11,7 +11,7 @@ from deap_nas.errors import SettingsError
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["check_device", "choose_device"]
+__all__ = ["check_device", "choose_device", "use_threads"]
 
 #: Devices that torch knows and this package has a use for.
 _NAMES = re.compile(r"auto|cpu|mps|(cuda|xpu)(:(0|[1-9][0-9]*))?")
@@ -48,6 +48,19 @@ def choose_device(name: str) -> torch.device:
             f"device {found!r} is not there: PyTorch finds {n_devices} of its kind; try 'auto' or 'cpu'"
         )
     return device
+
+
+def use_threads(n_threads: int) -> None:
+    """Let torch compute with so many CPU threads from here on, as if ``OMP_NUM_THREADS`` had said so from the start.
+
+    Raises:
+        SettingsError: ``n_threads`` is less than 1.
+    """
+    import torch
+
+    if n_threads < 1:
+        raise SettingsError(f"the number of threads must be at least 1, found {n_threads}")
+    torch.set_num_threads(n_threads)
 
 
 def _count(kind: str) -> int:
