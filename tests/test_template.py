@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from deap_nas import Cost, FlatSpace, Genotype, HierarchicalSpace, NetworkTemplate, cost, initTrivial
 from deap_nas.errors import GenotypeError, NotViableError, SettingsError
-from deap_nas.graph import Graph, Node, conv_bn_relu, operations, register_operation, viable_graph
+from deap_nas.graph import Graph, MaxPool2d, Node, conv_bn_relu, operations, register_operation, viable_graph
 from deap_nas.template import expand
 from tests.networks import WEIGHTED, Values, needed, read_genes
 from tests.strategies import spaces_and_genes
@@ -228,6 +228,10 @@ def test_cost_refuses_genes_of_another_space():
 )
 def test_the_papers_templates_have_the_papers_numbers(template, stem, groups, size):
     assert (template.stem, template.groups, template.image_size) == (stem, groups, size)
+    steps = expand(Graph((Node("input"), Node("max_pool_3x3", (0,))), 1), template)
+    assert template.cell_channels == tuple(
+        dict.fromkeys(s.shape[0] for s in steps if s.chain.layers == (MaxPool2d(3),))
+    )
     assert template.image_channels == 3
 
 

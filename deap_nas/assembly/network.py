@@ -37,10 +37,11 @@ def build_network(space: Lowers, genes: Sequence[int], template: NetworkTemplate
         GenotypeError: the genes do not belong to the space.
         NotViableError: no path leads from the cell's input to its output.
     """
-    graph = viable_graph(space, genes)
+    channels = template.cell_channels
+    graph = viable_graph(space, genes, channels=channels)
     if naive:
         return NaiveNetwork(expand(space.lower(genes), template))
-    return Network(expand(split_pools(graph), template))
+    return Network(expand(split_pools(graph, channels=channels), template))
 
 
 class Network(nn.Module):

@@ -17,8 +17,8 @@ from functools import cache
 from hashlib import blake2b
 from operator import itemgetter
 
-from deap_nas.graph.graph import MERGES, Graph, Lowers, Node, simplify
-from deap_nas.graph.operations import is_identity, is_shareable, layers_of
+from deap_nas.graph.graph import MERGES, USUAL_CHANNELS, Graph, Lowers, Node, simplify
+from deap_nas.graph.operations import effect_of
 
 __all__ = ["canonical_key", "graph_key"]
 
@@ -27,7 +27,8 @@ def canonical_key(space: Lowers, genes: Sequence[int]) -> str:
     """Key of the genotype's network: 32 hexadecimal digits.
 
     Equal for genotypes that are the same network (dead parts, unused motifs, identities, the order of nodes),
-    different for others. All genotypes without a path from input to output share one key.
+    different for others. All genotypes without a path from input to output share one key. Operations are taken as what
+    they are in a cell of 64 channels.
 
     Args:
         space: the search space.
@@ -69,27 +70,27 @@ def _kinds_of_merges(graph: Graph) -> int:
 
 
 @cache
-def _output_channels(operation: str, in_channels: int, width: int) -> int:
-    shape = (in_channels, 1, 1)
-    for layer in layers_of(operation, in_channels, width):
-        shape = layer.output_shape(shape)
-    return shape[0]
+def _traits(operation: str, in_channels: int, width: int) -> tuple[int, float, bool, bool, int]:
+    """Number of an operation, its width, whether it is an identity and whether shareable, and its output's channels."""
+    effect = effect_of(operation, (in_channels,), (width,))
+    return _number(operation), _eighths(width), not any(effect.layers), effect.is_shareable, effect.channels[0]
 
 
-@cache
-def _traits(operation: str) -> tuple[int, bool, bool]:
-    """Number of an operation, the same in every process; whether it is an identity, and whether it is shareable."""
-    return _number(operation), is_identity(operation), is_shareable(operation)
+def _eighths(width: int) -> float:
+    """A width in eighths of the cell's, as an integer where it is one: keys are made of it."""
+    eighths, rest = divmod(8 * width, USUAL_CHANNELS)
+    return 8 * width / USUAL_CHANNELS if rest else eighths
 
 
 @cache
 def _number(name: str) -> int:
+    """Number of an operation, the same in every process."""
     return int.from_bytes(blake2b(name.encode(), digest_size=7).digest(), "big")
 
 
 #: A node of a simplified graph: its operation, the indices of the values that it takes, the channels that it takes as
-#: its width in a cell of 8 channels, and the index of the value that has them.
-_Value = tuple[str, tuple[int, ...], int, int]
+#: its width in eighths of the cell's, and the index of the value that has them.
+_Value = tuple[str, tuple[int, ...], float, int]
 
 
 class _Cell:
@@ -105,7 +106,7 @@ class _Cell:
     def __init__(self, graph: Graph, *, any_order: bool) -> None:
         self._any_order = any_order
         self._values: list[_Value] = [("input", (), 8, 0)]
-        self._channels = [8]
+        self._channels = [USUAL_CHANNELS]
         #: Colour of each value by everything below it.
         self._below = [hash((_number("input"), 8))]
         place = self._walk(graph.nodes)
@@ -115,30 +116,28 @@ class _Cell:
         """Add the values of all nodes; gives the index of each node's value."""
         values, channels, below = self._values, self._channels, self._below
         place = [0]
-        known: dict[tuple[str, tuple[int, ...]], int] = {}
+        known: dict[tuple[str, tuple[int, ...], float], int] = {}
         for operation, inputs, width_of, _ in nodes[1:]:
             if operation in MERGES:
                 place.append(self._merge(operation, inputs, place, known))
                 continue
-            number, is_nothing, is_shared = _traits(operation)
-            source = place[inputs[0]]
+            source, wide = place[inputs[0]], place[width_of]
+            number, width, is_nothing, is_shared, n_channels = _traits(operation, channels[source], channels[wide])
             if is_nothing:
                 place.append(source)
                 continue
             sources = (source,)
             new = len(values)
-            index = known.setdefault((operation, sources), new) if is_shared else new
+            index = known.setdefault((operation, sources, width), new) if is_shared else new
             place.append(index)
             if index == new:
-                wide = place[width_of]
-                width = channels[wide]
                 values.append((operation, sources, width, wide))
-                channels.append(_output_channels(operation, channels[source], width))
+                channels.append(n_channels)
                 below.append(hash((number, width, below[source])))
         return place
 
     def _merge(
-        self, merge: str, inputs: Sequence[int], place: list[int], known: dict[tuple[str, tuple[int, ...]], int]
+        self, merge: str, inputs: Sequence[int], place: list[int], known: dict[tuple[str, tuple[int, ...], float], int]
     ) -> int:
         """Add the value of a merge; gives its index."""
         values, channels = self._values, self._channels
@@ -157,7 +156,7 @@ class _Cell:
         if self._any_order:
             flat.sort()
         sources = tuple(flat)
-        index = known.setdefault((merge, sources), len(values))
+        index = known.setdefault((merge, sources, 8), len(values))
         if index == len(values):
             values.append((merge, sources, 8, 0))
             channels.append(n_channels if merge == "concat" else channels[flat[0]])

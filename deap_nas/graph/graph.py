@@ -7,13 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import NamedTuple, Protocol
 
 from deap_nas.errors import NotViableError
-from deap_nas.graph.operations import is_by_channel, is_identity, is_shareable
+from deap_nas.graph.operations import Effect, effect_of
 
 __all__ = [
     "MERGES",
+    "USUAL_CHANNELS",
     "Graph",
     "Lowers",
     "Node",
@@ -25,6 +27,8 @@ __all__ = [
     "viable_graph",
 ]
 
+#: Channels of a cell whose place in a network is not known.
+USUAL_CHANNELS = 64
 #: Operations that take several values: concatenation along the channels, and the sum.
 MERGES = ("concat", "add")
 
@@ -87,32 +91,59 @@ def prune(graph: Graph) -> Graph:
     return Graph(tuple([Node(n[0], tuple([place[i] for i in n[1]]), place[n[2]], n[3]) for n in left]), place[output])
 
 
-def simplify(graph: Graph) -> Graph:
+def simplify(graph: Graph, *, channels: tuple[int, ...] = (USUAL_CHANNELS,)) -> Graph:
     """Prune, drop identities, flatten nested merges and compute equal values once.
 
     Keeps what is computed, up to the order in which an addition sums, every weight with its path, and the order of
     the nodes. The weights of two nodes are never the same, so only nodes without weights can have equal values.
+
+    Args:
+        graph: the graph of a cell.
+        channels: those of the input of each cell in the network, which decide what its operations are.
     """
     if graph.output is None:
         return Graph(graph.nodes[:1], None)
+    effects = _effects(graph, channels)
     nodes = [graph.nodes[0]]
     place = [0] * (graph.output + 1)  # old index -> new index
-    known: dict[tuple[str, tuple[int, ...]], int] = {}
+    known: dict[tuple[str, tuple[int, ...], tuple[int, ...]], int] = {}
     for index in living(graph)[1:]:
         operation, inputs, width_of, path = graph.nodes[index]
+        effect = effects[index]
         if operation in MERGES:
             inputs = _flatten(operation, [place[i] for i in inputs], nodes)
-            is_nothing, is_shared = len(inputs) == 1, True
+            is_nothing = len(inputs) == 1
         else:
             inputs = (place[inputs[0]],)
-            is_nothing, is_shared = is_identity(operation), is_shareable(operation)
+            is_nothing = not any(effect.layers)
         if is_nothing:
             place[index] = inputs[0]
             continue
-        place[index] = new = known.setdefault((operation, inputs), len(nodes)) if is_shared else len(nodes)
-        if new == len(nodes):
+        new = len(nodes)
+        value = (operation, inputs, effects[width_of].channels)
+        place[index] = known.setdefault(value, new) if effect.is_shareable else new
+        if place[index] == new:
             nodes.append(Node(operation, inputs, place[width_of], path))
     return prune(Graph(tuple(nodes), place[graph.output]))
+
+
+def _effects(graph: Graph, channels: tuple[int, ...]) -> list[Effect]:
+    """What each node does on which the output depends, in cells whose input has these channels."""
+    effects = [Effect((), channels, is_shareable=True, is_by_channel=False)] * len(graph.nodes)
+    for index in living(graph)[1:]:
+        operation, inputs, width_of, _ = graph.nodes[index]
+        if operation in MERGES:
+            effects[index] = _merged(operation, tuple([effects[i].channels for i in inputs]))
+        else:
+            effects[index] = effect_of(operation, effects[inputs[0]].channels, effects[width_of].channels)
+    return effects
+
+
+@lru_cache(maxsize=65_536)
+def _merged(merge: str, inputs: tuple[tuple[int, ...], ...]) -> Effect:
+    if merge == "add":
+        return Effect((), inputs[0], is_shareable=True, is_by_channel=False)
+    return Effect((), tuple(map(sum, zip(*inputs, strict=True))), is_shareable=True, is_by_channel=True)
 
 
 def _flatten(merge: str, inputs: Sequence[int], nodes: Sequence[Node]) -> tuple[int, ...]:
@@ -127,7 +158,7 @@ def _flatten(merge: str, inputs: Sequence[int], nodes: Sequence[Node]) -> tuple[
     return tuple(flat)
 
 
-def split_pools(graph: Graph) -> Graph:
+def split_pools(graph: Graph, *, channels: tuple[int, ...] = (USUAL_CHANNELS,)) -> Graph:
     """Pool the parts of concatenations that nothing else takes, instead of the concatenations, and simplify.
 
     Keeps what is computed and every weight with its path. Such a concatenation need not be made, and a part that is
@@ -135,37 +166,48 @@ def split_pools(graph: Graph) -> Graph:
 
     Args:
         graph: simplified.
+        channels: see :func:`simplify`.
     """
-    is_whole = _taken_whole(graph)
+    effects = _effects(graph, channels)
+    is_whole = _taken_whole(graph, effects)
     nodes = [graph.nodes[0]]
+    widths = [channels]  # of the new nodes
     place = [0]  # old index -> new index
-    for operation, inputs, width_of, path in graph.nodes[1:]:
+    for (operation, inputs, width_of, path), effect in zip(graph.nodes[1:], effects[1:], strict=True):
         sources = [place[i] for i in inputs]
+        parts = nodes[sources[0]].inputs if nodes[sources[0]].operation == "concat" and not is_whole[inputs[0]] else ()
         if operation in MERGES:
             node = Node(operation, _flatten(operation, sources, nodes))
-        elif nodes[sources[0]].operation == "concat" and is_by_channel(operation) and not is_whole[inputs[0]]:
+        elif parts and all(effect_of(operation, widths[part], channels).layers == effect.layers for part in parts):
             first = len(nodes)
-            nodes.extend([Node(operation, (part,), 0, path) for part in nodes[sources[0]].inputs])
+            nodes.extend([Node(operation, (part,), 0, path) for part in parts])
+            widths.extend([widths[part] for part in parts])
             node = Node("concat", tuple(range(first, len(nodes))))
         else:
             node = Node(operation, (sources[0],), place[width_of], path)
         place.append(len(nodes))
         nodes.append(node)
-    return simplify(Graph(tuple(nodes), None if graph.output is None else place[graph.output]))
+        widths.append(effect.channels)
+    return simplify(Graph(tuple(nodes), None if graph.output is None else place[graph.output]), channels=channels)
 
 
-def _taken_whole(graph: Graph) -> list[bool]:
+def _taken_whole(graph: Graph, effects: Sequence[Effect]) -> list[bool]:
     """For each node, whether its value is wanted in one piece: others than pools and concatenations take it."""
     is_whole = [False] * len(graph.nodes)
-    for operation, inputs, _, _ in graph.nodes[1:]:
-        if operation == "add" or (operation != "concat" and not is_by_channel(operation)):
-            for i in inputs:
+    for node, effect in zip(graph.nodes[1:], effects[1:], strict=True):
+        if not effect.is_by_channel:
+            for i in node.inputs:
                 is_whole[i] = True
     return is_whole
 
 
-def viable_graph(space: Lowers, genes: Sequence[int]) -> Graph:
+def viable_graph(space: Lowers, genes: Sequence[int], *, channels: tuple[int, ...] = (USUAL_CHANNELS,)) -> Graph:
     """Simplified graph of the genes, whose output is reachable.
+
+    Args:
+        space: the search space.
+        genes: the genes of one individual.
+        channels: see :func:`simplify`.
 
     Raises:
         GenotypeError: the genes do not belong to the space.
@@ -173,7 +215,7 @@ def viable_graph(space: Lowers, genes: Sequence[int]) -> Graph:
     """
     graph = space.lower(genes)
     check_viable(graph)
-    return simplify(graph)
+    return simplify(graph, channels=channels)
 
 
 def check_viable(graph: Graph) -> None:

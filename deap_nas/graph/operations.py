@@ -1,24 +1,25 @@
 """Operations: the labels on the edges of a motif, each a chain of layers, in one registry.
 
-An operation is a function from channel counts to layers. Everything else follows from its layers: its parameters,
-its FLOPs, its module, whether it is an identity and whether two copies of it on the same input are the same value.
+An operation is a function from channel counts to layers. Everything else follows from its layers at the channels where
+it stands: its parameters, its FLOPs, its module, whether it is an identity and whether two copies of it on the same
+input are the same value.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cache, lru_cache
+from functools import lru_cache
+from typing import NamedTuple
 
 from deap_nas.errors import SettingsError, UnknownNameError
 from deap_nas.graph.layers import AvgPool2d, BatchNorm2d, Conv2d, Layer, MaxPool2d, ReLU
 
 __all__ = [
     "PAPER_OPERATIONS",
+    "Effect",
     "Operation",
     "conv_bn_relu",
-    "is_by_channel",
-    "is_identity",
-    "is_shareable",
+    "effect_of",
     "layers_of",
     "operation_names",
     "register_operation",
@@ -84,26 +85,37 @@ def layers_of(name: str, in_channels: int, channels: int) -> tuple[Layer, ...]:
     return tuple(operation(in_channels, channels))
 
 
-@cache
-def is_identity(name: str) -> bool:
-    """Whether the operation gives its input unchanged: it has no layers."""
-    return not layers_of(name, 8, 8)
+class Effect(NamedTuple):
+    """What an operation does in each cell of a network, or a merge."""
+
+    #: Its layers in each cell.
+    layers: tuple[tuple[Layer, ...], ...]
+    #: Channels of its output in each cell.
+    channels: tuple[int, ...]
+    #: Whether two copies on one input compute one value: no layer has parameters.
+    is_shareable: bool
+    #: Whether each channel of the output is made of one channel of an input, without parameters.
+    is_by_channel: bool
 
 
-@cache
-def is_shareable(name: str) -> bool:
-    """Whether two copies on one input compute one value: no layer has parameters.
+@lru_cache(maxsize=65_536)
+def effect_of(name: str, in_channels: tuple[int, ...], channels: tuple[int, ...]) -> Effect:
+    """Effect of the operation ``name`` in cells where it has these channels; see :func:`layers_of`.
 
     A layer without parameters is taken for a function of its input alone.
     """
-    return all(layer.n_parameters == 0 for layer in layers_of(name, 8, 8))
+    chains = tuple(layers_of(name, *pair) for pair in zip(in_channels, channels, strict=True))
+    layers = [layer for chain in chains for layer in chain]
+    is_shareable = not any(layer.n_parameters for layer in layers)
+    is_by_channel = is_shareable and all(layer.by_channel for layer in layers)
+    return Effect(chains, tuple(map(_output_channels, chains, in_channels)), is_shareable, is_by_channel)
 
 
-@cache
-def is_by_channel(name: str) -> bool:
-    """Whether the operation on a concatenation is the concatenation of the operation on its parts."""
-    layers = layers_of(name, 8, 8)
-    return is_shareable(name) and all(layer.by_channel for layer in layers) and layers == layers_of(name, 16, 8)
+def _output_channels(layers: tuple[Layer, ...], in_channels: int) -> int:
+    shape = (in_channels, 1, 1)
+    for layer in layers:
+        shape = layer.output_shape(shape)
+    return shape[0]
 
 
 def conv_bn_relu(in_channels: int, channels: int, kernel_size: int, *, stride: int = 1) -> tuple[Layer, ...]:

@@ -70,7 +70,8 @@ def training_memory(
     """
     if batch_size < 1:
         raise SettingsError(f"batch_size must be at least 1, found {batch_size}")
-    steps = expand(split_pools(viable_graph(space, genes)), template)
+    channels = template.cell_channels
+    steps = expand(split_pools(viable_graph(space, genes, channels=channels), channels=channels), template)
     needs = _NEEDS if device == "cpu" else _NEEDS | _NEEDS_OF_PYTORCH
     kept = dict(value for number, step in enumerate(steps, start=1) for value in _kept(number, step, needs))
     loss = _NUMBER * template.n_classes + _LABEL  # the logarithms of the probabilities, and the label

@@ -80,6 +80,11 @@ class NetworkTemplate:
         stem = ((max(1, channels // 2), 2), (channels, 2))
         return cls(n_classes, image_channels, image_size, stem, (1, n_cells, n_cells, n_cells))
 
+    @property
+    def cell_channels(self) -> tuple[int, ...]:
+        """Channels that the cells of each group take."""
+        return tuple(self.stem[-1][0] * 2**group for group in range(len(self.groups)))
+
     def for_images(self, *, n_classes: int, image_channels: int, image_size: int) -> Self:
         """The same template for other images."""
         return replace(self, n_classes=n_classes, image_channels=image_channels, image_size=image_size)

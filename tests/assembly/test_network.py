@@ -22,7 +22,19 @@ from deap_nas.assembly import build_layer, build_network
 from deap_nas.assembly.pointwise import PointwiseConv2d
 from deap_nas.assembly.pooling import ConvolvedAvgPool2d
 from deap_nas.errors import NotViableError, SettingsError
-from deap_nas.graph import Graph, Layer, Node, layers_of
+from deap_nas.graph import (
+    Conv2d,
+    Graph,
+    Layer,
+    MaxPool2d,
+    Node,
+    conv_bn_relu,
+    graph_key,
+    layers_of,
+    operations,
+    register_operation,
+    viable_graph,
+)
 from deap_nas.template import expand
 from tests.strategies import flat_spaces, genes_of, hierarchical_spaces
 
@@ -192,3 +204,73 @@ def test_an_evaluation_frees_what_no_later_step_takes():
     with torch.no_grad():
         network(images(TEMPLATES[0]))
     assert n_alive == [0] + [1] * (len(network.layers) - 1)  # what it takes
+
+
+def shortcut(in_channels, channels):
+    """Nothing, or a projection: the shortcut of a residual network."""
+    return () if in_channels == channels else conv_bn_relu(in_channels, channels, 1)
+
+
+def squeeze(in_channels, channels):
+    """To at most 20 channels."""
+    return () if in_channels <= 20 else conv_bn_relu(in_channels, 20, 1)
+
+
+def grouped_conv(in_channels, channels):
+    return (Conv2d(in_channels, channels, 3, groups=16),)
+
+
+def particular_conv(in_channels, channels):
+    """As a convolution of ResNeXt, for some channels only."""
+    if in_channels % 32 or channels % 32:
+        raise ValueError(f"channels must be multiples of 32, found {in_channels} and {channels}")
+    return (Conv2d(in_channels, channels, 3, groups=32),)
+
+
+def narrow_conv(in_channels, channels):
+    if in_channels != channels:
+        raise ValueError("concatenations are too wide")
+    return conv_bn_relu(in_channels, channels, 3)
+
+
+def pool_of_the_wide(in_channels, channels):
+    return () if in_channels == channels else (MaxPool2d(3),)
+
+
+@pytest.mark.parametrize(
+    ("operation", "genes", "merge", "channels"),
+    [
+        (shortcut, [2, 1, 1, 0, 0, 3], "concat", 4),  # on the concatenation of two values
+        (shortcut, [3, 1, 1, 0, 0, 3], "concat", 4),
+        (squeeze, [3, 1, 1, 0, 0, 3], "concat", 16),  # on 16 and 32, 32 and 64, 64 and 128 channels
+        (grouped_conv, [3, 3, 1, 0, 1, 3], "concat", 16),
+        (grouped_conv, [0, 1, 0, 3, 0, 0], "concat", 16),
+        (grouped_conv, [1, 3, 3, 0, 1, 1], "add", 16),
+        (particular_conv, [3, 1, 1, 3, 0, 3], "concat", 32),
+        (narrow_conv, [3, 1, 1, 3, 0, 3], "add", 4),
+        (pool_of_the_wide, [2, 1, 1, 0, 0, 3], "concat", 4),
+        (pool_of_the_wide, [2, 1, 1, 3, 0, 3], "concat", 4),
+    ],
+)
+def test_an_operation_is_what_its_layers_are_at_the_channels_where_it_stands(
+    operation, genes, merge, channels, monkeypatch
+):
+    monkeypatch.setattr(operations, "_OPERATIONS", dict(operations._OPERATIONS))
+    name = f"{operation.__name__}_for_this_test"
+    register_operation(name)(operation)
+    space = FlatSpace(nodes=4, operations=("identity", "conv_1x1", name), merge=merge)
+    template = NetworkTemplate.small_cifar(channels=channels, image_size=8)
+    check_cost(space, genes, template)
+    network, naive = (build_network(space, genes, template, naive=naive) for naive in (False, True))
+    assert naive.load_state_dict(network.state_dict(), strict=False).unexpected_keys == []
+    batch = images(template)
+    torch.testing.assert_close(network.eval()(batch), naive.eval()(batch))
+    assert canonical_key(space, genes) == graph_key(viable_graph(space, genes))
+
+
+def test_a_shortcut_has_the_key_of_an_identity_only_where_it_has_no_layers(monkeypatch):
+    monkeypatch.setattr(operations, "_OPERATIONS", dict(operations._OPERATIONS))
+    register_operation("shortcut_for_these_keys")(shortcut)
+    space = FlatSpace(nodes=4, operations=("identity", "conv_1x1", "shortcut_for_these_keys"))
+    assert canonical_key(space, [2, 1, 1, 0, 0, 3]) != canonical_key(space, [2, 1, 1, 0, 0, 1])
+    assert canonical_key(space, [2, 3, 1, 0, 0, 1]) == canonical_key(space, [2, 1, 1, 0, 0, 1])

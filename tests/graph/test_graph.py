@@ -6,24 +6,26 @@ from deap_nas.errors import GenotypeError, NotViableError
 from deap_nas.graph import (
     MERGES,
     Graph,
+    MaxPool2d,
     Node,
-    is_by_channel,
-    is_identity,
-    is_shareable,
+    operations,
     prune,
+    register_operation,
     simplify,
     split_pools,
     viable_graph,
 )
-from tests.networks import Values, read_genes, read_graph
+from tests.networks import WEIGHTED, Values, read_genes, read_graph
 from tests.strategies import spaces_and_genes
+
+POOLS = ("max_pool_3x3", "avg_pool_3x3")
 
 
 def weights(graph):
     """(path, operation, channels in, channels out) of every node with weights."""
     values, found = Values(), set()
     for number, node in enumerate(graph.nodes[1:], start=1):
-        if node.operation not in MERGES and not is_shareable(node.operation):
+        if node.operation in WEIGHTED:
             before = values.channels[read_graph(Graph(graph.nodes, node.inputs[0]), values)]
             after = values.channels[read_graph(Graph(graph.nodes, number), values)]
             found.add((node.path, node.operation, before, after))
@@ -74,7 +76,7 @@ def test_a_simplified_graph_has_no_identities_and_no_merge_inside_the_same_merge
     space, genes = case
     graph = simplify(space.lower(genes))
     for node in graph.nodes[1:]:
-        assert node.operation in MERGES or not is_identity(node.operation)
+        assert node.operation != "identity"
         if node.operation in MERGES:
             assert len(node.inputs) > 1
             assert all(graph.nodes[i].operation != node.operation for i in node.inputs)
@@ -88,6 +90,11 @@ def test_paths_name_the_genes_that_the_node_came_from(case):
         levels = [space.place(gene).level for gene in node.path]
         assert levels == list(range(space.n_levels, space.n_levels - len(levels), -1))
         assert all(genes[gene] > 0 for gene in node.path)
+
+
+def test_simplify_asks_no_operation_that_the_output_does_not_need_for_its_layers():
+    dead = Graph((Node("input"), Node("not registered", (0,)), Node("max_pool_3x3", (0,))), 2)
+    assert simplify(dead).nodes == (Node("input"), Node("max_pool_3x3", (0,)))
 
 
 def test_prune_drops_what_the_output_does_not_need():
@@ -155,7 +162,7 @@ def split_reading(graph):
             texts.append(["input"])
         elif node.operation == "concat":
             texts.append([part for parts in inputs for part in parts])
-        elif node.operation != "add" and is_by_channel(node.operation):
+        elif node.operation in POOLS:
             texts.append([f"{node.operation}({part})" for part in inputs[0]])
         else:
             name = f"{node.operation}{node.path}{texts[node.width_of] if node.width_of else ''}"
@@ -169,10 +176,7 @@ def test_split_pools_keeps_what_is_computed_and_every_weight_in_the_same_order(c
     graph = simplify(space.lower(genes))
     split = split_pools(graph)
     assert split_reading(split) == split_reading(graph)
-    weighted = [
-        [node.path for node in g.nodes[1:] if node.operation not in MERGES and not is_shareable(node.operation)]
-        for g in (graph, split)
-    ]
+    weighted = [[node.path for node in g.nodes[1:] if node.operation in WEIGHTED] for g in (graph, split)]
     assert weighted[0] == weighted[1]
     assert simplify(split) == split == split_pools(split)
 
@@ -181,7 +185,7 @@ def test_split_pools_keeps_what_is_computed_and_every_weight_in_the_same_order(c
 def test_a_pool_is_left_on_a_concatenation_only_where_that_is_wanted_in_one_piece(case):
     space, genes = case
     graph = split_pools(simplify(space.lower(genes)))
-    is_pool = [n.operation not in (*MERGES, "input") and is_by_channel(n.operation) for n in graph.nodes]
+    is_pool = [node.operation in POOLS for node in graph.nodes]
     whole = {i for n, pools in zip(graph.nodes, is_pool, strict=True) if not pools for i in n.inputs}
     for node, pools in zip(graph.nodes, is_pool, strict=True):
         if pools and graph.nodes[node.inputs[0]].operation == "concat":
@@ -208,6 +212,22 @@ def test_split_pools_pools_a_part_of_two_concatenations_once():
     split = split_pools(Graph((*start, *pools, Node("concat", (4, 5))), 6))
     parts = (Node("max_pool_3x3", (0,), path=(7,)), Node("max_pool_3x3", (1,), path=(7,)))
     assert split.nodes == (*start[:2], *parts, Node("concat", (2, 3, 2, 2, 3)))
+
+
+def test_pools_are_the_same_value_only_for_the_same_width():
+    start = (Node("input"), Node("concat", (0, 0)), Node("max_pool_3x3", (0,), width_of=1))
+    assert simplify(Graph((*start, Node("max_pool_3x3", (0,), 1), Node("concat", (2, 3))), 4)).nodes[-1].inputs == (
+        2,
+        2,
+    )
+    assert simplify(Graph((*start, Node("max_pool_3x3", (0,)), Node("concat", (2, 3))), 4)).nodes[-1].inputs == (2, 3)
+
+
+def test_split_pools_leaves_a_pool_whose_window_depends_on_the_channels(monkeypatch):
+    monkeypatch.setattr(operations, "_OPERATIONS", dict(operations._OPERATIONS))
+    register_operation("pool_as_wide_for_this_test")(lambda i, channels: (MaxPool2d(2 * i + 1),))
+    nodes = (Node("input"), Node("conv_1x1", (0,)), Node("concat", (0, 1)), Node("pool_as_wide_for_this_test", (2,)))
+    assert split_pools(Graph(nodes, 3)) == Graph(nodes, 3)
 
 
 def test_viable_graph_is_the_simplified_graph():

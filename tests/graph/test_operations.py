@@ -9,14 +9,12 @@ from deap_nas.graph import (
     Conv2d,
     MaxPool2d,
     ReLU,
-    is_by_channel,
-    is_identity,
-    is_shareable,
     layers_of,
     operation_names,
     operations,
     register_operation,
 )
+from deap_nas.graph.operations import effect_of
 from tests.networks import WEIGHTED, WIDENING
 from tests.strategies import OPERATIONS
 
@@ -70,11 +68,20 @@ def test_every_operation_keeps_the_size_and_takes_any_channels(name):
 
 
 def test_only_identity_is_an_identity():
-    assert [name for name in OPERATIONS if is_identity(name)] == ["identity"]
+    assert [name for name in OPERATIONS if not any(effect_of(name, (8,), (8,)).layers)] == ["identity"]
 
 
-def test_only_operations_without_weights_are_shareable():
-    assert {name for name in OPERATIONS if is_shareable(name)} == set(OPERATIONS) - WEIGHTED
+def test_only_operations_without_weights_are_shareable_and_of_those_all_act_by_channel():
+    effects = {name: effect_of(name, (8, 16), (8, 8)) for name in OPERATIONS}
+    assert {name for name, effect in effects.items() if effect.is_shareable} == set(OPERATIONS) - WEIGHTED
+    assert {name for name, effect in effects.items() if effect.is_by_channel} == set(OPERATIONS) - WEIGHTED
+
+
+@pytest.mark.usefixtures("_registry")
+def test_an_operation_with_weights_in_one_cell_is_not_shareable():
+    register_operation("squeeze_for_this_test")(lambda i, c: (Conv2d(i, 8, 1),) if i > 8 else ())
+    assert effect_of("squeeze_for_this_test", (4, 8), (4, 8)) == (((), ()), (4, 8), True, True)
+    assert effect_of("squeeze_for_this_test", (8, 16), (8, 16)) == (((), (Conv2d(16, 8, 1),)), (8, 8), False, False)
 
 
 def test_an_unknown_operation_is_refused_with_the_known_names():
@@ -109,12 +116,4 @@ def test_the_decorator_gives_the_function_back():
         return ()
 
     assert register_operation("second_identity_for_this_test")(operation) is operation
-    assert is_identity("second_identity_for_this_test")
-
-
-@pytest.mark.usefixtures("_registry")
-def test_pools_act_channel_by_channel_and_operations_with_weights_or_of_their_own_width_do_not():
-    register_operation("pool_as_wide_for_this_test")(lambda in_channels, channels: (MaxPool2d(2 * in_channels + 1),))
-    names = {name for name in operation_names() if is_by_channel(name)}
-    assert names >= {"max_pool_3x3", "avg_pool_3x3", "identity"}
-    assert names.isdisjoint({*WEIGHTED, "pool_as_wide_for_this_test"})
+    assert layers_of("second_identity_for_this_test", 8, 8) == ()
