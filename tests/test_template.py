@@ -1,5 +1,6 @@
 import json
 import pickle
+import re
 from dataclasses import replace
 from itertools import pairwise
 
@@ -189,6 +190,22 @@ def test_a_step_is_named_by_its_cell_and_the_genes_it_came_from():
     assert names[-1] == "head"
 
 
+@pytest.mark.parametrize("path", [(), (3,)])
+@pytest.mark.parametrize("second", ["conv_1x1", "conv_3x3", "avg_pool_3x3"])
+def test_operations_of_one_path_are_refused(path, second):
+    """Under one name, so as one module: with tied weights, or as the later of them."""
+    nodes = (Node("input"), Node("conv_1x1", (0,), path=path), Node(second, (1,), path=path))
+    with pytest.raises(SettingsError, match=re.escape(f"several operations of the cell have the path {path}")):
+        expand(Graph(nodes, 2), SMALL)
+
+
+def test_pools_of_one_path_are_one_module_and_pools_of_different_sizes_are_refused():
+    nodes = (Node("input"), Node("max_pool_3x3", (0,)), Node("max_pool_3x3", (1,)), Node("avg_pool_3x3", (2,)))
+    assert expand(Graph(nodes[:3], 2), SMALL)[1].name == expand(Graph(nodes[:3], 2), SMALL)[2].name
+    with pytest.raises(SettingsError, match="have the path"):
+        expand(Graph(nodes, 3), SMALL)
+
+
 def test_values_of_different_shapes_cannot_be_added():
     cell = Graph((Node("input"), Node("concat", (0, 0)), Node("add", (0, 1))), 2)
     with pytest.raises(SettingsError, match="different shapes cannot be added"):
@@ -229,9 +246,8 @@ def test_cost_refuses_genes_of_another_space():
 def test_the_papers_templates_have_the_papers_numbers(template, stem, groups, size):
     assert (template.stem, template.groups, template.image_size) == (stem, groups, size)
     steps = expand(Graph((Node("input"), Node("max_pool_3x3", (0,))), 1), template)
-    assert template.cell_channels == tuple(
-        dict.fromkeys(s.shape[0] for s in steps if s.chain.layers == (MaxPool2d(3),))
-    )
+    in_cells = [step.shape[0] for step in steps if step.chain.layers == (MaxPool2d(3),)]
+    assert template.cell_channels == tuple(dict.fromkeys(in_cells))
     assert template.image_channels == 3
 
 

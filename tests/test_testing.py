@@ -133,6 +133,20 @@ def test_a_space_that_breaks_the_contract_is_found_out():
         Contract().test_genes_out_of_the_bounds_are_refused()
 
 
+def test_a_space_whose_operations_share_a_path_is_found_out():
+    class Nameless(FlatSpace):
+        def lower(self, genes):
+            graph = super().lower(genes)
+            return replace(graph, nodes=tuple(node._replace(path=node.path[:0]) for node in graph.nodes))
+
+    class Contract(SpaceContract):
+        def make_space(self):
+            return Nameless(nodes=4)
+
+    with pytest.raises(AssertionError, match="share a path"):
+        Contract().test_each_operation_has_a_path_of_its_own()
+
+
 class Careless(MemoryStore):
     """Forgets curves and the dead, turns pending jobs round, and keeps the random state of the first submission."""
 

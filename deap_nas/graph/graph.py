@@ -43,7 +43,8 @@ class Node(NamedTuple):
     #: Index of the value whose channel count the operation takes as its width; 0, the cell's input, gives the
     #: constant C of Liu 2018, section 2.3.
     width_of: int = 0
-    #: Indices of the genes it came from, outermost first; names its weights. Merges have none.
+    #: Indices of the genes it came from, outermost first. It names the module, so each operation of a graph needs a
+    #: path of its own; merges have none.
     path: tuple[int, ...] = ()
 
 

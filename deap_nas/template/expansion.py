@@ -64,7 +64,8 @@ def expand(cell: Graph, template: NetworkTemplate) -> tuple[Step, ...]:
     """Repeat the cell inside the template; the last step gives the logits.
 
     Raises:
-        SettingsError: the cell adds values of different shapes, or concatenates values of different sizes.
+        SettingsError: the cell adds values of different shapes, or concatenates values of different sizes; or its
+            operations share a path, other than equal ones without parameters.
     """
     layout = lay_out(cell, template)
     steps = _Steps((template.image_channels, template.image_size, template.image_size))
@@ -74,12 +75,25 @@ def expand(cell: Graph, template: NetworkTemplate) -> tuple[Step, ...]:
         steps.add_cell(name, cell, [value.chains[number] for value in layout.values])
         steps.add_chain(f"{name}_conv", convolution)
     steps.add_chain("head", layout.frame.head)
+    _check_names(steps.done)
     return tuple(steps.done)
 
 
 def _cell_names(template: NetworkTemplate) -> list[str]:
     counts = enumerate(template.groups, start=1)
     return [f"group{group}_cell{number}" for group, n_cells in counts for number in range(1, n_cells + 1)]
+
+
+def _check_names(steps: Sequence[Step]) -> None:
+    """Check that no step would get the module of another."""
+    layers: dict[str, tuple[Layer, ...]] = {}
+    for step in steps:
+        if step.name in layers and (step.chain.n_parameters or step.chain.layers != layers[step.name]):
+            raise SettingsError(
+                f"several operations of the cell have the path {step.path[1:]}, which names their weights; "
+                f"give each Node a path of its own"
+            )
+        layers[step.name] = step.chain.layers
 
 
 class _Steps:

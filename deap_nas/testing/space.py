@@ -9,7 +9,7 @@ from abc import ABC, abstractmethod
 from copy import deepcopy
 from typing import Any
 
-from deap_nas.graph import Graph
+from deap_nas.graph import MERGES, Graph
 from deap_nas.search_space import SearchSpace, space_from_dict
 
 __all__ = ["SpaceContract"]
@@ -33,6 +33,14 @@ class SpaceContract(ABC):
             edges = [edge for motif in space.motifs_of(genes) for edge in motif.edges]
             assert len(edges) == space.n_genes
             assert space.describe(genes)
+
+    def test_each_operation_has_a_path_of_its_own(self) -> None:
+        """By which its weights are named; merges and the input have none."""
+        space, rng = self.make_space(), random.Random(2)
+        for _ in range(50):
+            graph = space.lower([rng.randint(low, up) for low, up in zip(space.low, space.up, strict=True)])
+            paths = [node.path for node in graph.nodes[1:] if node.operation not in MERGES]
+            assert len(set(paths)) == len(paths), f"operations share a path: {paths}"
 
     def test_genes_out_of_the_bounds_are_refused(self) -> None:
         """By a ``GenotypeError``, which is a ``ValueError``; so is a wrong number of them."""
