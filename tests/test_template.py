@@ -284,6 +284,25 @@ def test_a_template_without_positive_counts_is_refused(name, make):
         make()
 
 
+def test_a_template_of_lists_is_that_of_tuples():
+    template = NetworkTemplate.imagenet(channels=8)
+    lists = replace(template, stem=[[4, 2], [8, 2]], groups=[1, 2, 2, 2])
+    assert lists == template
+    assert hash(lists) == hash(template)
+    assert cost(FLAT2, [1], lists) == cost(FLAT2, [1], template)
+
+
+@pytest.mark.parametrize("stem", [((16,),), ((16, 1, 1),), (16, 1), 16, [[]]])
+def test_a_stem_that_does_not_hold_pairs_is_refused(stem):
+    with pytest.raises(SettingsError, match="stem must hold pairs of channels and stride"):
+        replace(SMALL, stem=stem)
+
+
+def test_groups_that_are_no_sequence_are_refused():
+    with pytest.raises(SettingsError, match=r"groups numbers of cells; found \(\(16, 1\),\) and 3"):
+        replace(SMALL, groups=3)
+
+
 def test_last_stride_of_two_also_doubles_the_channels():
     space = FlatSpace(nodes=2)
     template = replace(NetworkTemplate.small_cifar(channels=4), last_stride=2)

@@ -33,17 +33,25 @@ class NetworkTemplate:
     last_stride: int = 1
 
     def __post_init__(self) -> None:
-        """Check the fields.
+        """Check the fields, and make tuples of lists.
 
         Raises:
-            SettingsError: a count is not a positive integer.
+            SettingsError: a count is not a positive integer, or the stem does not hold pairs.
         """
+        try:
+            object.__setattr__(self, "stem", tuple((channels, stride) for channels, stride in self.stem))
+            object.__setattr__(self, "groups", tuple(self.groups))
+        except (TypeError, ValueError):
+            raise SettingsError(
+                f"stem must hold pairs of channels and stride, and groups numbers of cells; found {self.stem!r} and "
+                f"{self.groups!r}"
+            ) from None
         counts = {
             "n_classes": (self.n_classes,),
             "image_channels": (self.image_channels,),
             "image_size": (self.image_size,),
             "stem": tuple(number for pair in self.stem for number in pair),
-            "groups": tuple(self.groups),
+            "groups": self.groups,
         }
         for name, numbers in counts.items():
             if not numbers or any(not isinstance(number, int) or number < 1 for number in numbers):
