@@ -39,13 +39,15 @@ def to_frame(store: HDF5Store | str | os.PathLike[str]) -> Any:
 
 
 def write_csv(store: HDF5Store, file: TextIO) -> None:
-    """Write the columns of :func:`to_frame` as CSV (RFC 4180); a score that is not there is an empty field.
+    """Write the columns of :func:`to_frame` as CSV; a score that is not there is an empty field.
 
     Raises:
         StoreError: bytes of the population file are damaged.
     """
     columns = _columns(store)
-    writer = csv.writer(file)  # ends rows with CRLF, so that it quotes a text with either character
+    # csv quotes no carriage return, which readers take for the end of a row
+    columns["error"] = ["\n".join(text.splitlines()) for text in columns["error"]]
+    writer = csv.writer(file, lineterminator="\n")
     writer.writerow(columns)
     entries = (column if isinstance(column, list) else column.tolist() for column in columns.values())
     for row in zip(*entries, strict=True):

@@ -77,7 +77,7 @@ def test_a_carriage_return_in_a_text_begins_no_row(tmp_path):
         save_table(store, tmp_path / "table.csv")
     table = pandas.read_csv(tmp_path / "table.csv")
     assert table["id"].tolist() == [0, 1]
-    assert table["error"][0] == "epoch 1\repoch 2"
+    assert table["error"][0] == "epoch 1\nepoch 2"
 
 
 def test_one_long_error_takes_memory_once_and_not_for_each_row(tmp_path):
