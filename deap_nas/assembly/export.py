@@ -22,6 +22,7 @@ from deap_nas.assembly.network import build_network
 from deap_nas.assembly.weights import read_weights
 from deap_nas.errors import ExportError
 from deap_nas.extras import check_installed, require
+from deap_nas.genotype import Genotype
 from deap_nas.search_space import SearchSpace
 from deap_nas.template import NetworkTemplate
 
@@ -104,12 +105,12 @@ def _network(
 ) -> nn.Module:
     """The network in evaluation mode, its weights laid out as files have them."""
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+        torch.default_generator.manual_seed(seed)  # torch.manual_seed seeds those of GPUs, too
         network = build_network(space, genes, template)
     if weights is None:
         _fit_normalisation(network, _random_images(template, 4, seed))
     else:
-        labels = {"space": space.to_dict(), "genes": list(genes), "template": template.to_dict()}
+        labels = {"space": space.to_dict(), "genes": list(Genotype(genes)), "template": template.to_dict()}
         _load(network, Path(weights), labels)
     return network.eval().to(memory_format=torch.contiguous_format)
 

@@ -32,7 +32,7 @@ def read_tensors(path: str | os.PathLike[str]) -> tuple[dict[str, torch.Tensor],
         with safetensors.safe_open(path, framework="pt") as file:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - it is no mapping
             return tensors, {name: json.loads(text) for name, text in (file.metadata() or {}).items()}
-    except safetensors.SafetensorError as error:
+    except (RecursionError, safetensors.SafetensorError) as error:
         raise ValueError(str(error)) from error
 
 

@@ -3,6 +3,7 @@ import pickle
 import random
 from pathlib import Path
 
+import numpy as np
 import onnxruntime
 import pytest
 import torch
@@ -104,6 +105,19 @@ def test_untrained_network_is_the_same_for_a_seed_and_depends_on_the_image(tmp_p
     assert not torch.allclose(a[0], a[1], atol=1e-2)
 
 
+def test_export_leaves_the_generators_of_gpus_alone(tmp_path, monkeypatch):
+    seeded = []
+    monkeypatch.setattr(torch.cuda, "manual_seed_all", seeded.append)
+    export_network(SPACE, GENES, TEMPLATE, weights=None, folder=tmp_path, onnx=False)
+    assert seeded == []
+
+
+def test_weights_fit_genes_of_numpy(weights, tmp_path):
+    genes = np.array(GENES, dtype=np.uint8)
+    (file,) = export_network(SPACE, genes, TEMPLATE, weights=weights, folder=tmp_path, onnx=False)
+    assert file.difference < 1e-4
+
+
 def test_export_without_onnx_takes_the_onnx_of_an_earlier_one_away(exported, weights, tmp_path):
     for name in ("network.onnx", "network.onnx.data", "run1.safetensors"):
         (tmp_path / name).write_text("from before")
@@ -200,7 +214,7 @@ def test_weights_without_a_label_are_refused(name, tmp_path):
         read_weights(tmp_path / "run1.safetensors")
 
 
-@pytest.mark.parametrize("text", ["{", "[]", "{}", '{"n_classes": 0}'])
+@pytest.mark.parametrize("text", ["{", "[]", "{}", '{"n_classes": 0}', "[" * 200_000], ids=lambda text: text[:5])
 def test_weights_with_a_label_that_makes_no_sense_are_refused(text, tmp_path):
     save_file({"x": torch.zeros(1)}, tmp_path / "run1.safetensors", labels() | {"template": text})
     with pytest.raises(ExportError, match="cannot be read as weights"):
