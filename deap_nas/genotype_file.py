@@ -45,7 +45,7 @@ def save_genotype(
     fields = {
         "format": _FORMAT,
         "format_version": _FORMAT_VERSION,
-        "genes": list(genes),
+        "genes": list(Genotype(genes)),
         "space": space.to_dict(),
         "template": template.to_dict(),
         "cost": asdict(cost(space, genes, template)),
@@ -81,7 +81,7 @@ def load_genotype(path: str | os.PathLike[str]) -> tuple[SearchSpace, Genotype, 
         space = space_from_dict(fields["space"])
         genes = Genotype(fields["genes"])
         template = NetworkTemplate.from_dict(fields["template"])
-    except (KeyError, TypeError, AttributeError, ValueError) as error:
+    except (KeyError, TypeError, AttributeError, RecursionError, ValueError) as error:
         raise ExportError(f"{path} is no genotype file: {error!r}") from error
     space.validate(genes)
     return space, genes, template

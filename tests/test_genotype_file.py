@@ -1,6 +1,7 @@
 import json
 import random
 
+import numpy as np
 import pytest
 
 from deap_nas import (
@@ -28,6 +29,11 @@ def test_what_was_saved_is_loaded(space, tmp_path):
     loaded = load_genotype(tmp_path / "genotype.json")
     assert loaded == (space, genes, TEMPLATE)
     assert type(loaded[1]) is Genotype
+
+
+def test_genes_of_numpy_are_saved_as_plain_integers(tmp_path):
+    save_genotype(tmp_path / "genotype.json", SPACE, np.array(GENES, dtype=np.uint8), TEMPLATE)
+    assert load_genotype(tmp_path / "genotype.json") == (SPACE, GENES, TEMPLATE)
 
 
 def test_file_tells_other_programs_what_the_network_is_and_costs(tmp_path):
@@ -65,8 +71,10 @@ def changed(tmp_path, **fields):
     + [
         {"space": []},
         {"space": {"kind": "hierarchical", "nodes": [0]}},
+        {"space": {"kind": "hierarchical", "motifs": [1], "nodes": [100_000]}},
         {"template": {}},
         {"template": "large"},
+        {"template": TEMPLATE.to_dict() | {"n_classes": float("inf")}},
         {"genes": "12"},
     ],
 )
@@ -76,7 +84,7 @@ def test_file_without_its_parts_is_refused(fields, tmp_path):
         load_genotype(path)
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", "12", "\x80"])
+@pytest.mark.parametrize("text", ["", "{", "[]", "12", "\x80", "[" * 200_000], ids=lambda text: text[:5])
 def test_text_that_is_no_genotype_file_is_refused(text, tmp_path):
     (tmp_path / "genotype.json").write_bytes(text.encode("latin-1"))
     with pytest.raises(ExportError, match="is no genotype file"):

@@ -18,6 +18,9 @@ from deap_nas.search_space.base import Edge, Motif, SearchSpace, register_space
 
 __all__ = ["FlatSpace", "GenePlace", "HierarchicalSpace"]
 
+#: As many as a population file can hold; a file that asks for a vast space is refused before that is laid out.
+_MOST_GENES = 2**16
+
 
 @dataclass(frozen=True)
 class GenePlace:
@@ -68,17 +71,19 @@ class HierarchicalSpace(SearchSpace):
         self._check()
         places: list[GenePlace] = []
         offsets: dict[tuple[int, int], int] = {}
+        up: list[int] = []
         for level, (n_motifs, n_nodes) in enumerate(zip(self.motifs, self.nodes, strict=True), start=2):
             for motif in range(1, n_motifs + 1):
                 offsets[level, motif] = len(places)
                 edges = ((i, j) for i in range(2, n_nodes + 1) for j in range(1, i))
                 places.extend(GenePlace(level, motif, i, j) for i, j in edges)
+            up.extend([len(self.labels(level)) - 1] * (len(places) - len(up)))
         layout = {
             "_places": tuple(places),
             "_offsets": offsets,
             "n_genes": len(places),
             "low": [0] * len(places),
-            "up": [len(self.labels(place.level)) - 1 for place in places],
+            "up": up,
         }
         for name, value in layout.items():
             object.__setattr__(self, name, value)
@@ -92,6 +97,11 @@ class HierarchicalSpace(SearchSpace):
             raise SettingsError(f"motifs must be positive and end with 1, the cell; found {self.motifs}")
         if any(type(n) is not int or n < 2 for n in self.nodes):
             raise SettingsError(f"a motif needs at least 2 nodes, its source and its sink; found nodes={self.nodes}")
+        n_genes = sum(m * n * (n - 1) // 2 for m, n in zip(self.motifs, self.nodes, strict=True))
+        if n_genes > _MOST_GENES:
+            raise SettingsError(
+                f"a space has at most {_MOST_GENES} genes, found {n_genes}: choose fewer motifs or nodes"
+            )
         if not self.operations or len(set(self.operations)) != len(self.operations):
             raise SettingsError(f"operations must be different names, at least one; found {self.operations}")
         for name in self.operations:

@@ -198,12 +198,7 @@ def _misfit(group: Any, column: Column) -> str:
 
 
 def _space(fields: dict[str, Any], n_genes: int) -> SearchSpace:
-    """Make the search space, if it has as many genes as the file; a vast one is not even begun."""
-    motifs, nodes = fields.get("motifs"), fields.get("nodes")
-    if isinstance(motifs, list) and isinstance(nodes, list):
-        sizes = [(m, n) for m, n in zip(motifs, nodes, strict=False) if isinstance(m, int) and isinstance(n, int)]
-        if sum(m * n * (n - 1) // 2 for m, n in sizes) > n_genes:
-            raise ValueError(f"is damaged: its search space has more than the {n_genes} genes of its individuals")
+    """Make the search space, if it has as many genes as the file."""
     try:
         space = space_from_dict(fields)
     except UnknownNameError:

@@ -110,13 +110,10 @@ class NetworkTemplate:
 
     @classmethod
     def from_dict(cls, fields: dict[str, Any]) -> Self:
-        """Read what :meth:`to_dict` wrote."""
-        stem = tuple((int(channels), int(stride)) for channels, stride in fields["stem"])
-        return cls(
-            n_classes=int(fields["n_classes"]),
-            image_channels=int(fields["image_channels"]),
-            image_size=int(fields["image_size"]),
-            stem=stem,
-            groups=tuple(map(int, fields["groups"])),
-            last_stride=int(fields["last_stride"]),
-        )
+        """Read what :meth:`to_dict` wrote.
+
+        Raises:
+            TypeError: a field is missing or unknown.
+            SettingsError: a field is out of its range.
+        """
+        return cls(**fields)

@@ -26,6 +26,18 @@ def test_the_papers_hierarchical_space_has_46_genes():
     assert space.operations == PAPER_OPERATIONS
 
 
+@pytest.mark.parametrize(("motifs", "nodes"), [((1,), (100_000,)), ((10**12, 1), (2, 2)), ((2**16, 1), (2, 2))])
+def test_a_vast_space_is_refused_before_it_is_laid_out(motifs, nodes):
+    with pytest.raises(SettingsError, match="at most 65536 genes, found"):
+        HierarchicalSpace(motifs=motifs, nodes=nodes)
+
+
+def test_a_space_of_as_many_genes_as_a_file_can_hold_is_laid_out():
+    space = HierarchicalSpace(motifs=(30_000, 1), nodes=(2, 200))
+    assert len(space.up) == space.n_genes == 30_000 + 19_900
+    assert set(space.up[30_000:]) == {30_000}
+
+
 def test_the_papers_flat_space_has_55_genes():
     space = FlatSpace()
     assert (space.n_genes, space.n_levels, space.motifs, space.nodes) == (55, 2, (1,), (11,))
