@@ -67,6 +67,15 @@ def test_the_dead_of_a_pair_depend_on_the_seed_and_the_newest_member_only():
     )
 
 
+def test_each_newest_member_draws_other_pairs():
+    members = members_with(*range(50))
+    dead = set()
+    for newest in range(49, 58):
+        members[-1].evaluation = Evaluation(id=newest)
+        dead.add(tuple(member[0] for member in killLoser(members, size=45, seed=1)))
+    assert len(dead) > 5
+
+
 def test_the_loser_is_worse_of_a_uniform_pair():
     members = members_with(0, 1, 2, 3)
     deaths = Counter(int(killLoser(members, size=3, seed=seed)[0].fitness.values[0]) for seed in range(3000))
