@@ -36,6 +36,8 @@ def build_network(space: Lowers, genes: Sequence[int], template: NetworkTemplate
     Raises:
         GenotypeError: the genes do not belong to the space.
         NotViableError: no path leads from the cell's input to its output.
+        SettingsError: the cell adds values of different shapes, or concatenates values of different sizes; or its
+            operations share a path.
     """
     channels = template.cell_channels
     graph = viable_graph(space, genes, channels=channels)

@@ -65,9 +65,10 @@ def expand(cell: Graph, template: NetworkTemplate) -> tuple[Step, ...]:
 
     Raises:
         SettingsError: the cell adds values of different shapes, or concatenates values of different sizes; or its
-            operations share a path, other than equal ones without parameters.
+            operations share a path, unless they are equal and without parameters.
     """
     layout = lay_out(cell, template)
+    _check_paths(cell, layout.values)
     steps = _Steps((template.image_channels, template.image_size, template.image_size))
     for position, chain in enumerate(layout.frame.stem, start=1):
         steps.add_chain(f"stem{position}", chain)
@@ -75,7 +76,6 @@ def expand(cell: Graph, template: NetworkTemplate) -> tuple[Step, ...]:
         steps.add_cell(name, cell, [value.chains[number] for value in layout.values])
         steps.add_chain(f"{name}_conv", convolution)
     steps.add_chain("head", layout.frame.head)
-    _check_names(steps.done)
     return tuple(steps.done)
 
 
@@ -84,16 +84,23 @@ def _cell_names(template: NetworkTemplate) -> list[str]:
     return [f"group{group}_cell{number}" for group, n_cells in counts for number in range(1, n_cells + 1)]
 
 
-def _check_names(steps: Sequence[Step]) -> None:
-    """Check that no step would get the module of another."""
-    layers: dict[str, tuple[Layer, ...]] = {}
-    for step in steps:
-        if step.name in layers and (step.chain.n_parameters or step.chain.layers != layers[step.name]):
+def _check_paths(cell: Graph, values: Sequence[_Value]) -> None:
+    """Check that no operation would get the module of another."""
+    known: dict[tuple[int, ...], _Value] = {}
+    for node, value in zip(cell.nodes[1:], values[1:], strict=True):
+        if node.operation in MERGES:
+            continue
+        other = known.get(node.path)
+        if other and (value.n_parameters or _layers(value) != _layers(other)):
             raise SettingsError(
-                f"several operations of the cell have the path {step.path[1:]}, which names their weights; "
+                f"several operations of the cell have the path {node.path}, which names their weights; "
                 f"give each Node a path of its own"
             )
-        layers[step.name] = step.chain.layers
+        known[node.path] = value
+
+
+def _layers(value: _Value) -> list[tuple[Layer, ...]]:
+    return [chain.layers for chain in value.chains]
 
 
 class _Steps:

@@ -66,7 +66,7 @@ def training_memory(
         GenotypeError: the genes do not belong to the space.
         NotViableError: no path leads from the cell's input to its output.
         SettingsError: ``batch_size`` is not positive, or the cell adds values of different shapes, or concatenates
-            values of different sizes.
+            values of different sizes, or its operations share a path.
     """
     if batch_size < 1:
         raise SettingsError(f"batch_size must be at least 1, found {batch_size}")
