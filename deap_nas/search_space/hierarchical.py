@@ -1,4 +1,4 @@
-"""Hierarchical and flat genotypes (Liu 2018, sections 2.1 and 2.2).
+"""Hierarchical genotypes (Liu 2018, sections 2.1 and 2.2).
 
 A motif is a small graph whose edges are labelled with operations (level 2) or with the motifs of the level below.
 The genes are those labels, level by level, motif by motif, edge by edge; 0 stands for no edge.
@@ -16,7 +16,7 @@ from deap_nas.errors import GenotypeError, SettingsError, UnknownNameError
 from deap_nas.graph import MERGES, PAPER_OPERATIONS, Graph, Node, operation_names, prune
 from deap_nas.search_space.base import Edge, Motif, SearchSpace, register_space
 
-__all__ = ["FlatSpace", "GenePlace", "HierarchicalSpace"]
+__all__ = ["GenePlace", "HierarchicalSpace"]
 
 #: As many as a population file can hold; a file that asks for a vast space is refused before that is laid out.
 _MOST_GENES = 2**16
@@ -216,43 +216,6 @@ class HierarchicalSpace(SearchSpace):
         return HierarchicalSpace(**arguments)
 
 
-class FlatSpace(HierarchicalSpace):
-    """Flat genotypes: one motif of operations, the cell itself (Liu 2018, section 2.1).
-
-    Args:
-        nodes: nodes of the cell.
-        operations: names of registered operations, in the order of their gene values from 1.
-        merge: how a node joins its incoming values, ``"concat"`` or ``"add"``.
-
-    Raises:
-        SettingsError: an argument is out of its range.
-        UnknownNameError: an operation is not registered.
-    """
-
-    def __init__(self, *, nodes: int = 11, operations: Sequence[str] = PAPER_OPERATIONS, merge: str = "concat") -> None:
-        """See the class."""
-        super().__init__(motifs=(1,), nodes=(nodes,), operations=operations, merge=merge)  # type: ignore[arg-type]
-
-    def __repr__(self) -> str:
-        """Show the arguments that make the space."""
-        return f"FlatSpace(nodes={self.nodes[0]}, operations={self.operations}, merge={self.merge!r})"
-
-    @classmethod
-    def from_dict(cls, fields: dict[str, Any]) -> FlatSpace:
-        """Make the space that ``to_dict`` described; what is missing takes its default.
-
-        ``projected_levels`` is read and dropped: a flat cell has no motifs to project.
-
-        Raises:
-            SettingsError: a field is unknown or out of its range, or there is more than one level.
-            UnknownNameError: an operation is not registered.
-        """
-        space = HierarchicalSpace.from_dict({"motifs": (1,), "nodes": (11,)} | fields)
-        if space.n_levels != 2:
-            raise SettingsError(f"a flat space has one level of motifs, found motifs={space.motifs}")
-        return FlatSpace(nodes=space.nodes[0], operations=space.operations, merge=space.merge)
-
-
 def _plain(value: Any) -> Any:
     """A plain int for an integer of any type, such as NumPy's, but no bool; anything else unchanged."""
     try:
@@ -311,5 +274,5 @@ class _Lowering:
         return len(self._rows) - 1
 
 
-#: A node from a tuple of its fields, in half the time of ``Node(...)``.
+#: A node from a tuple of its fields; quicker than ``Node(...)``, and a genotype has many.
 _node = partial(tuple.__new__, Node)
