@@ -13,6 +13,7 @@ from typing import Any
 
 from deap_nas.errors import SettingsError
 from deap_nas.evaluators import Evaluation, Job, Runner, Status, derive_seed
+from deap_nas.evaluators.attributes import attribute_of
 from deap_nas.evaluators.channel import count_workers, open_channel
 from deap_nas.evaluators.curves import Curves, stopping_of
 from deap_nas.evaluators.outcome import outcome
@@ -62,7 +63,8 @@ def eaAsync(
         toolbox: with ``select(individuals, k)``, ``mutate``, ``clone`` and ``evaluate``. ``evaluate`` receives a plain
             genotype, in a worker; a :class:`~deap_nas.evaluators.DetailedFitness` also receives a seed, a
             :class:`~deap_nas.evaluators.JobFitness` the whole job. If it has an attribute ``stopping``, evaluations
-            end early: :class:`~deap_nas.evaluators.Stopping`.
+            end early: :class:`~deap_nas.evaluators.Stopping`. If it has a method ``check_store``, that is called with
+            the store first, and raises where it does not suit the fitness.
         executor: any :class:`concurrent.futures.Executor`.
         n_evaluations: evaluations in the whole run, those of the initial population and of a resumed run included.
         store: journal of the run, which :func:`deap_nas.store.resume_population` can go on from.
@@ -92,7 +94,7 @@ def eaAsync(
 
     Raises:
         SettingsError: ``n_evaluations`` or ``n_workers`` is not positive, ``cxpb`` is out of its range, there is nobody
-            to start from, or the store belongs to another seed or fitness, or has no room for its curves.
+            to start from, or the store belongs to another seed or fitness, has no room for its curves, or is refused by it.
         ExecutorError: an evaluation cannot be sent to a worker, or no worker can be started or is left; a store can be
             resumed.
         NASError: an evaluation says that the settings are wrong, such as a missing dataset, and none has succeeded.
@@ -170,6 +172,8 @@ def _check_store(store: Store, individual: Any, evaluate: Any, seed: int | None)
     n_rungs = 0 if stopping is None else len(stopping.cutoffs(Curves()))
     if store.n_rungs is not None and store.n_rungs < n_rungs:
         raise SettingsError(f"the store has n_rungs={store.n_rungs}: the fitness needs one with n_rungs={n_rungs}")
+    if (check_store := attribute_of(evaluate, "check_store")) is not None:
+        check_store(store)
 
 
 def _n_first(population: Sequence[Any]) -> int:

@@ -20,7 +20,7 @@ from deap_nas.errors import SettingsError
 from deap_nas.evaluators import MPIExecutor
 from deap_nas.report import Progress, draw_best, in_words, summarise
 from deap_nas.store import HDF5Store, resume_population
-from deap_nas.training import SEARCH, AccuracyFitness
+from deap_nas.training import SEARCH, AccuracyFitness, remove_dead_weights
 
 creator.create("FitnessMax", base.Fitness, weights=(1.0,))
 creator.create("Individual", deap_nas.Genotype, fitness=creator.FitnessMax)
@@ -112,7 +112,10 @@ def open_store(args, fitness):
     run = {"space": fitness.space, "settings": {**settings, "fitness": fitness.to_dict()}}
     if args.resume:
         return HDF5Store.resume(args.resume, **run, free=MAY_CHANGE)
-    return HDF5Store.create(args.output, **run, seed=args.seed, n_repeats=args.repeats, overwrite=args.overwrite)
+    store = HDF5Store.create(args.output, **run, seed=args.seed, n_repeats=args.repeats, overwrite=args.overwrite)
+    if fitness.weights_dir:  # those of a run that was there before
+        remove_dead_weights(store, fitness.weights_dir)
+    return store
 
 
 def survival_rule(args):

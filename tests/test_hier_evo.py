@@ -10,6 +10,7 @@ import time
 import h5py
 import pytest
 
+from deap_nas.evaluators import Status
 from deap_nas.store import HDF5Store
 from tests.launch import HEED_INTERRUPTS, HIER_EVO, ROOT, TINY, command, environment, run
 from tests.store.test_hdf5 import rows
@@ -76,6 +77,18 @@ def test_ranks_inherit_weights_and_a_child_is_replayed_from_its_parents(tmp_path
     done = run("-m", "deap_nas.cli", "replay", path, "--id", children[-1])
     assert done.returncode == 0, done.stderr
     assert done.stdout.endswith("the same\n")
+
+
+def test_a_run_that_replaces_another_starts_without_its_weights(tmp_path):
+    settings = ("--output", tmp_path / "run.h5", "--weights=inherited", "--evaluations=9", "--workers=2")
+    assert hier_evo(*settings).returncode == 0
+    left = tmp_path / "run-weights" / "99.safetensors"
+    left.touch()
+    done = hier_evo(*settings, "--overwrite")
+    assert done.returncode == 0, done.stderr
+    with HDF5Store.read(tmp_path / "run.h5") as store:
+        assert store.column("status").tolist().count(Status.FAILED) == 0, store.errors()
+    assert not left.exists()
 
 
 def test_a_limit_a_survival_rule_and_fewer_images_are_kept_and_recorded(tmp_path):

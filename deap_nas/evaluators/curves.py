@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from bisect import bisect_left, insort
 from collections.abc import Callable, Sequence
-from functools import partial
 from itertools import combinations
 from typing import Any, Protocol
 
+from deap_nas.evaluators.attributes import attribute_of
 from deap_nas.evaluators.evaluation import Evaluation, Status
 
 __all__ = ["Curves", "Stopping", "stopping_of"]
@@ -91,7 +91,5 @@ class Stopping(Protocol):
 
 def stopping_of(evaluate: Callable[..., Any]) -> Stopping | None:
     """How a fitness wants evaluations to be ended early, also behind the partial of a toolbox; None for not at all."""
-    while isinstance(evaluate, partial):
-        evaluate = evaluate.func
-    stopping: Stopping | None = getattr(evaluate, "stopping", None)
+    stopping: Stopping | None = attribute_of(evaluate, "stopping")
     return stopping

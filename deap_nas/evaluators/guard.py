@@ -11,6 +11,7 @@ from numbers import Real
 from typing import Any
 
 from deap_nas.errors import SettingsError
+from deap_nas.evaluators.attributes import attribute_of
 from deap_nas.evaluators.curves import Stopping, stopping_of
 from deap_nas.evaluators.evaluation import Evaluation, Job, Status
 from deap_nas.evaluators.run import Runner, is_isolated
@@ -59,6 +60,12 @@ class Guard:
     def stopping(self) -> Stopping | None:
         """How the fitness wants its evaluations to be ended early."""
         return stopping_of(self._fitness)
+
+    @property
+    def check_store(self) -> Callable[[Any], None] | None:
+        """How the fitness refuses a store, see :func:`~deap_nas.eaAsync`; None if it takes any."""
+        check: Callable[[Any], None] | None = attribute_of(self._fitness, "check_store")
+        return check
 
     def __call__(self, *arguments: Any, **keywords: Any) -> tuple[float, ...]:
         """Give the values of an individual, the last argument; those before it are the toolbox's.

@@ -6,11 +6,11 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import BrokenExecutor, CancelledError
 from dataclasses import replace
-from functools import partial
 from math import copysign
 from typing import Any
 
 from deap_nas.errors import ExecutorError, LostWorkerError, NASError, NoWorkerError
+from deap_nas.evaluators.attributes import attribute_of
 from deap_nas.evaluators.channel import Ended
 from deap_nas.evaluators.evaluation import Evaluation, Job, Status
 from deap_nas.evaluators.pickling import GUARD_LINE
@@ -75,7 +75,5 @@ def _raise_general(error: Exception, *, is_last_try: bool) -> None:
 
 def worst_values(evaluate: Any, weights: Sequence[float]) -> tuple[float, ...]:
     """Worst finite fitness: what the fitness calls so (``worst_values``), else far from the optimum."""
-    while isinstance(evaluate, partial):
-        evaluate = evaluate.func
-    values = getattr(evaluate, "worst_values", None)
+    values = attribute_of(evaluate, "worst_values")
     return tuple(copysign(_WORST, -weight) for weight in weights) if values is None else tuple(values)

@@ -16,12 +16,13 @@ from deap_nas.evaluators import Evaluation, Job, Status, derive_seed
 from deap_nas.extras import check_installed
 from deap_nas.genotype import Genotype
 from deap_nas.search_space import SearchSpace
+from deap_nas.store import Store
 from deap_nas.template import NetworkTemplate, cost
 from deap_nas.training.allocation import release_freed_memory
 from deap_nas.training.data import check_split, dataset_info, fetch
 from deap_nas.training.description import describe, made_from
 from deap_nas.training.devices import check_device, choose_device
-from deap_nas.training.inheritance import Inheritance, weights_folder
+from deap_nas.training.inheritance import Inheritance, check_weights, weights_folder
 from deap_nas.training.memory import check_memory_bytes, lack_of_memory
 from deap_nas.training.objectives import WORST, check_objectives, check_repeats, values_of
 from deap_nas.training.recipes import SEARCH, Recipe
@@ -134,6 +135,15 @@ class AccuracyFitness:
         self.template = template.for_images(
             n_classes=info.n_classes, image_channels=info.channels, image_size=info.size
         )
+
+    def check_store(self, store: Store) -> None:
+        """Check that the run of a store can use this fitness; :func:`~deap_nas.eaAsync` does so first.
+
+        Raises:
+            SettingsError: ``weights_dir`` holds weights that are not of the run.
+        """
+        if self.weights_dir is not None:
+            check_weights(store, self.weights_dir)
 
     def __call__(self, individual: Sequence[int]) -> tuple[float, ...]:
         """Give the values of an individual, ``(accuracy,)``; ``worst_values`` if it is no network or diverged.

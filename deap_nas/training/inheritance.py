@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from deap_nas.training.candidate import Candidate
 
-__all__ = ["Inheritance", "remove_dead_weights", "take_over", "weights_file", "weights_folder"]
+__all__ = ["Inheritance", "check_weights", "remove_dead_weights", "take_over", "weights_file", "weights_folder"]
 
 _log = logging.getLogger(__name__)
 
@@ -48,11 +48,35 @@ def weights_file(folder: Path, number: int) -> Path:
     return folder / f"{number}.safetensors"
 
 
+def check_weights(store: Store, folder: Path) -> None:
+    """Check that a folder holds no weights of evaluations that the run of a store has yet to submit.
+
+    A new run with the seed of an earlier one could not tell such weights from its own.
+
+    Raises:
+        SettingsError: it does.
+    """
+    foreign = [number for number, _ in _numbered(folder) if number >= store.n_submitted]
+    if foreign:
+        raise SettingsError(
+            f"{weights_file(folder, min(foreign))} is of no evaluation of this run: give each run a weights_dir of "
+            f"its own, or call remove_dead_weights with the store of a new run"
+        )
+
+
+def _numbered(folder: Path) -> Iterator[tuple[int, Path]]:
+    """The files of weights, with the ids of their evaluations."""
+    for path in folder.glob("[0-9]*.safetensors"):
+        if path.stem.isdecimal():
+            yield int(path.stem), path
+
+
 def remove_dead_weights(store: Store, weights_dir: str | os.PathLike[str]) -> None:
     """Remove the weights of members that a survival rule has removed, unless a child has yet to start from them.
 
     To be called by the process that searches, such as in the ``observer`` of :func:`~deap_nas.eaAsync`. It looks at
-    all evaluations of the run.
+    all evaluations of the run, and also removes weights of evaluations that the store does not know: with the store of
+    a new run, all of them.
 
     Args:
         store: journal of the run.
@@ -61,8 +85,8 @@ def remove_dead_weights(store: Store, weights_dir: str | os.PathLike[str]) -> No
     pending = store.pending()
     needed = {record.evaluation.id for record in store.records() if record.alive}
     needed |= {job.id for job in pending} | {job.parent for job in pending}
-    for path in Path(weights_dir).glob("[0-9]*.safetensors"):
-        if path.stem.isdecimal() and int(path.stem) not in needed:
+    for number, path in list(_numbered(Path(weights_dir))):
+        if number not in needed:
             path.unlink()
 
 

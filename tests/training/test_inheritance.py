@@ -243,6 +243,22 @@ def evolve(folder, store, *, executor=None, **settings):
     return store.records()
 
 
+def guarded(fitness):
+    return partial(Guard(partial(fitness), worst_values=(0.0,)))
+
+
+@pytest.mark.parametrize("wrapped", [lambda fitness: fitness, guarded])
+def test_a_new_run_refuses_the_weights_of_another_until_they_are_removed(tmp_path, wrapped):
+    first = evolve(tmp_path, MemoryStore(seed=3))
+    store, toolbox = MemoryStore(seed=3), make_toolbox(wrapped(make_fitness(tmp_path)), rng=random.Random(1))
+    with pytest.raises(SettingsError, match=r"0\.safetensors is of no evaluation of this run: give each run"):
+        eaAsync(toolbox.population(4), toolbox, SerialExecutor(), n_evaluations=4, store=store)
+    assert store.n_submitted == 0
+    remove_dead_weights(store, tmp_path)
+    assert list(tmp_path.iterdir()) == []
+    assert evolve(tmp_path, store) == first
+
+
 def interrupted(observe, *numbers):
     """An observer that also interrupts the search, after these numbers of evaluations."""
     seen = []
