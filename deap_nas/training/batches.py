@@ -23,9 +23,6 @@ __all__ = [
     "to_device",
 ]
 
-#: Images in one batch of an evaluation.
-_EVALUATION_BATCH = 1024
-
 
 class Batches(Protocol):
     """An endless sequence of training batches that can go on in another process."""
@@ -172,10 +169,15 @@ class DeviceBatches:
         """Nothing: the images stay for the next run."""
 
 
-def evaluation_batches(images: DeviceImages) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-    """All images once, whole and without augmentation, with their labels."""
-    for begin in range(0, len(images.labels), _EVALUATION_BATCH):
-        part = slice(begin, begin + _EVALUATION_BATCH)
+def evaluation_batches(images: DeviceImages, *, batch_size: int) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+    """All images once, whole and without augmentation, with their labels.
+
+    Args:
+        images: to be evaluated on.
+        batch_size: most images in a batch; as many as were trained on at once fit into memory.
+    """
+    for begin in range(0, len(images.labels), batch_size):
+        part = slice(begin, begin + batch_size)
         yield images.normalised(images.pixels[part]), images.labels[part]
 
 

@@ -70,7 +70,7 @@ class Candidate:
 
     def accuracy(self) -> float:
         """Share of the images kept for validation, in [0, 1], that the network classifies right."""
-        return accuracy(self.network, self._validation)
+        return accuracy(self.network, self._validation, batch_size=self.trainer.recipe.batch_size)
 
 
 def stacked(candidates: Iterable[Candidate], switches: Switches) -> list[Candidate]:

@@ -40,7 +40,7 @@ class RetrainingImages(Protocol):
         ...
 
     def test_batches(self) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-        """All test images once; nothing reads them before this is called."""
+        """All test images once, at most as many in a batch as a process trains on; nothing reads them before this."""
         ...
 
 
@@ -80,7 +80,8 @@ class LoadedImages:
             DatasetError: they are missing or unreadable.
         """
         images = load_test_images(self._source)
-        return evaluation_batches(to_device(images, device=self._ranks.device, like=self._training))
+        on_device = to_device(images, device=self._ranks.device, like=self._training)
+        return evaluation_batches(on_device, batch_size=self._batch_size // self._ranks.size)
 
 
 def forward_of(network: nn.Module, *, ranks: Ranks, compiled: bool | str) -> nn.Module:

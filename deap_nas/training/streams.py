@@ -31,8 +31,6 @@ _MEAN = (123.675, 116.28, 103.53)
 _DEVIATION = (58.395, 57.12, 57.375)
 #: Height and width of the central crop that is tested, as a share of the shorter side of the image.
 _CENTRAL = 0.875
-#: Images in one batch of an evaluation.
-_EVALUATION_BATCH = 256
 _MOST_READERS = 16
 #: Batches that a reader works on, or has read and nobody has taken.
 _MOST_BATCHES_OF_A_READER = 4
@@ -80,9 +78,10 @@ class StreamedImages:
         """
         files = test_files(self._source)
         images = _ImageFiles(files, _test_transform(self._size), self._size)
-        parts = torch.arange(len(files)).split(_EVALUATION_BATCH)  # type: ignore[no-untyped-call]
+        n_images = self._batch_size // self._ranks.size  # of a batch; what is trained with fits into memory
+        parts = torch.arange(len(files)).split(n_images)  # type: ignore[no-untyped-call]
         plan = [[(number, 0) for number in part.tolist()] for part in parts]
-        for pixels, labels in _loaded(images, plan, _EVALUATION_BATCH):
+        for pixels, labels in _loaded(images, plan, n_images):
             yield _normalised(pixels, self._ranks.device), labels.to(self._ranks.device)
 
 

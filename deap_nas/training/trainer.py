@@ -190,9 +190,9 @@ def below(prefix: str, tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.T
     return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
 
 
-def accuracy(network: nn.Module, images: DeviceImages) -> float:
-    """Share of the images, in [0, 1], that the network classifies right; on whole images, without augmentation."""
-    return top_accuracies(network, evaluation_batches(images), among=(1,))[0]
+def accuracy(network: nn.Module, images: DeviceImages, *, batch_size: int) -> float:
+    """Share of the images, in [0, 1], that the network classifies right; on whole images, so many at once."""
+    return top_accuracies(network, evaluation_batches(images, batch_size=batch_size), among=(1,))[0]
 
 
 @torch.no_grad()

@@ -204,14 +204,16 @@ def test_accuracy_is_the_share_of_right_classes():
             logits[:, 3] = 1.0
             return logits
 
-    assert accuracy(Always(), validation) == pytest.approx(float((validation.labels == 3).float().mean()))
+    assert accuracy(Always(), validation, batch_size=64) == pytest.approx(
+        float((validation.labels == 3).float().mean())
+    )
 
 
 def test_accuracy_leaves_the_statistics_of_batch_normalisation_alone():
     _, validation = search_sets(Source("digits"), 0, torch.device("cpu"))
     network = build_network(SPACE, GENES, make_fitness().template)
     before = {name: value.clone() for name, value in network.state_dict().items()}
-    accuracy(network, validation)
+    accuracy(network, validation, batch_size=64)
     assert all(torch.equal(before[name], value) for name, value in network.state_dict().items())
 
 

@@ -16,7 +16,7 @@ from deap_nas.assembly import build_network
 from deap_nas.errors import DatasetError, DifferentRunError, GenotypeError, NotViableError, SettingsError, StoreError
 from deap_nas.evaluators import Status, derive_seed
 from deap_nas.search_space import space_from_dict
-from deap_nas.training import CIFAR_EVALUATION, Retraining, RetrainingResult, RunResult, Source
+from deap_nas.training import CIFAR_EVALUATION, Retraining, RetrainingResult, RunResult, Source, trainer
 from deap_nas.training.batches import to_device
 from deap_nas.training.candidate import Candidate
 from deap_nas.training.checkpoints import load_tensors, save_tensors
@@ -72,7 +72,7 @@ def test_each_run_is_the_searchs_training_on_all_training_images_measured_on_the
         seed = derive_seed(0, number)
         network = seeded_network(SPACE, GENES, retraining.template, seed=seed, device=CPU)
         Candidate(network, training, training, Augmentation(), RECIPE, seed=seed).train()
-        assert found == accuracy(network, test)
+        assert found == accuracy(network, test, batch_size=RECIPE.batch_size)
     assert result.accuracies[0] != result.accuracies[1]
     assert all(top1 < top5 <= 1 for top1, top5 in zip(result.accuracies, result.top5, strict=True))
     assert result.n_parameters == cost(SPACE, GENES, retraining.template).n_parameters
@@ -120,7 +120,7 @@ def test_saved_network_says_what_it_is_and_gives_the_accuracy_that_was_told(fini
     training = to_device(load_images(Source("digits")), device=CPU)
     assert fields["normalisation"] == {"mean": training.mean.tolist(), "scale": training.scale.tolist()}
     test = to_device(load_test_images(Source("digits")), device=CPU, like=training)
-    assert accuracy(network, test) == result.accuracies[1]
+    assert accuracy(network, test, batch_size=RECIPE.batch_size) == result.accuracies[1]
 
 
 def test_call_after_the_end_gives_the_result_and_trains_nothing(finished, monkeypatch):
@@ -268,6 +268,19 @@ def test_test_images_are_read_once_after_the_last_step_of_a_run(tmp_path, monkey
     assert events == [
         *((0, step) for step in range(1, 41)), "test images", *((1, step) for step in range(1, 41)), "test images",
     ]  # fmt: skip
+
+
+def test_no_test_of_a_run_is_of_more_images_at_once_than_its_training(tmp_path, monkeypatch):
+    seen = {True: set(), False: set()}
+
+    def observed(*arguments, **options):
+        network = seeded_network(*arguments, **options)
+        network.register_forward_pre_hook(lambda network, inputs: seen[network.training].add(len(inputs[0])))
+        return network
+
+    monkeypatch.setattr(trainer, "seeded_network", observed)
+    make_retraining(runs=1, recipe=replace(RECIPE, steps=1)).run(tmp_path)
+    assert seen == {True: {64}, False: {64, 359 % 64}}  # of the 359 test images
 
 
 def test_nothing_but_the_retraining_imports_the_reader_of_test_images():

@@ -138,6 +138,12 @@ def test_test_images_are_central_crops_of_all_of_them_in_order(tmp_path):
     assert bytes_of(images)[0, 0].min() > 200
 
 
+@pytest.mark.parametrize(("n_ranks", "sizes"), [(1, [4, 4, 1]), (2, [2, 2, 2, 2, 1])])
+def test_test_images_come_in_batches_as_large_as_those_that_a_process_trains_on(tmp_path, n_ranks, sizes):
+    stream = open_stream(make_imagenet(tmp_path, n_test=3), ranks=Ranks(0, n_ranks), batch_size=4)
+    assert [len(images) for images, _ in stream.test_batches()] == sizes
+
+
 def test_fewer_training_images_are_always_the_same_ones(tmp_path):
     make_imagenet(tmp_path)
     few = Source(f"imagenet:{tmp_path}", n_images=12)

@@ -9,6 +9,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from deap_nas import FlatSpace, Genotype, NetworkTemplate
 from deap_nas.training import Augmentation, Recipe
 from deap_nas.training.batches import DeviceBatches, DeviceImages, to_device
+from deap_nas.training.candidate import Candidate
 from deap_nas.training.sources import Images
 from deap_nas.training.stacking import StackedBatches, StackedNetwork
 from deap_nas.training.trainer import Trainer, compiled_form, seeded_network
@@ -33,6 +34,7 @@ class Waits(TorchDispatchMode):
 
 SPACE, GENES = FlatSpace(nodes=4), Genotype([1, 4, 5, 3, 2, 6])
 RECIPE = Recipe(steps=10, batch_size=16)
+AUGMENTATION = Augmentation(crop=8, flip=True)
 
 
 def make_network(seed=0):
@@ -40,11 +42,14 @@ def make_network(seed=0):
     return seeded_network(SPACE, GENES, template, seed=seed, device=torch.device("cpu"))
 
 
+def make_images():
+    pixels = np.random.default_rng(0).integers(0, 256, (40, 10, 10, 3), dtype=np.uint8)
+    return to_device(Images(pixels, np.arange(40) % 10), device=torch.device("cpu"))
+
+
 def make_batches(seed=0):
     """Two batches an epoch."""
-    pixels = np.random.default_rng(0).integers(0, 256, (40, 10, 10, 3), dtype=np.uint8)
-    images = to_device(Images(pixels, np.arange(40) % 10), device=torch.device("cpu"))
-    return DeviceBatches(images, Augmentation(crop=8, flip=True), 16, seed=seed)
+    return DeviceBatches(make_images(), AUGMENTATION, 16, seed=seed)
 
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16", "float16"])
@@ -84,6 +89,15 @@ def test_a_first_step_that_overflows_in_float16_is_skipped_and_leaves_no_trace()
     momentum = [value for name, value in trainer.tensors().items() if name.startswith("momentum.")]
     assert len(momentum) == len(before)
     assert all(not value.any() for value in momentum)
+
+
+def test_validation_is_of_no_more_images_at_once_than_the_training():
+    sizes, images = [], make_images()
+    candidate = Candidate(make_network(), images, images, AUGMENTATION, RECIPE, seed=0)
+    candidate.network.register_forward_pre_hook(lambda _, inputs: sizes.append(len(inputs[0])))
+    candidate.train(1)
+    candidate.accuracy()
+    assert sizes == [16, 16, 16, 8]  # one step, then the 40 images
 
 
 @pytest.mark.skipif(shutil.which(os.environ.get("CXX", "g++")) is None, reason="torch.compile needs a C++ compiler")
