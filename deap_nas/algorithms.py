@@ -94,7 +94,8 @@ def eaAsync(
 
     Raises:
         SettingsError: ``n_evaluations`` or ``n_workers`` is not positive, ``cxpb`` is out of its range, there is nobody
-            to start from, or the store belongs to another seed or fitness, has no room for its curves, or is refused by it.
+            to start from, or the store belongs to another seed or fitness, has no room for its curves, or is refused
+            by it.
         ExecutorError: an evaluation cannot be sent to a worker, or no worker can be started or is left; a store can be
             resumed.
         NASError: an evaluation says that the settings are wrong, such as a missing dataset, and none has succeeded.

@@ -14,7 +14,7 @@ from deap_nas.evaluators import Status
 from deap_nas.store import HDF5Store
 from tests.launch import HEED_INTERRUPTS, HIER_EVO, ROOT, TINY, command, environment, run
 from tests.store.test_hdf5 import rows
-from tests.training.test_data import make_folder
+from tests.training.test_data import cut_png, make_folder
 
 
 def hier_evo(*arguments, n_ranks=None, cwd=ROOT):
@@ -193,7 +193,7 @@ def bad_files(tmp_path_factory):
 @pytest.mark.parametrize("n_ranks", [None, 3])
 def test_settings_that_only_a_worker_can_judge_end_the_run_with_one_line(tmp_path, n_ranks):
     folder = make_folder(tmp_path / "images", n_images=30, size=(8, 8))
-    (tmp_path / "images" / "class2" / "z.png").write_bytes(b"no image")
+    cut_png(tmp_path / "images" / "class2" / "z.png")
     done = hier_evo("--dataset", f"imagefolder:{folder}", "--output", tmp_path / "run.h5", n_ranks=n_ranks)
     assert done.returncode != 0
     assert done.stderr.count("z.png cannot be read as an image") == 1

@@ -115,7 +115,7 @@ def open_image(path: Path) -> Any:
     try:
         with image_module.open(path) as image:
             return image.convert("RGB")
-    except (OSError, ValueError) as error:
+    except (OSError, OverflowError, SyntaxError, ValueError, image_module.DecompressionBombError) as error:
         raise DatasetError(f"{path} cannot be read as an image: {error}") from error
 
 

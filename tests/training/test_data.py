@@ -22,6 +22,21 @@ def make_folder(path, *, n_classes=3, n_images=4, size=(6, 6)):
     return path
 
 
+def cut_png(path):
+    """A PNG that ends inside the header of its second chunk of pixels."""
+    Image.fromarray(np.random.default_rng(0).integers(256, size=(200, 200, 3), dtype=np.uint8)).save(path)
+    content = path.read_bytes()
+    path.write_bytes(content[: content.index(b"IDAT", content.index(b"IDAT") + 1) + 2])
+
+
+def huge_bmp(path):
+    """A BMP whose header says that it has a million pixels a side."""
+    Image.new("RGB", (6, 6)).save(path, format="BMP")
+    content = bytearray(path.read_bytes())
+    content[18:26] = 2 * (10**6).to_bytes(4, "little")
+    path.write_bytes(content)
+
+
 def test_digits_are_scikit_learns_but_for_a_test_set():
     source = Source("digits")
     images, info = load_images(source), dataset_info(source)
@@ -166,9 +181,10 @@ def test_oblong_images_are_refused(tmp_path):
         dataset_info(Source(f"imagefolder:{tmp_path}"))
 
 
-def test_file_that_is_no_image_is_named(tmp_path):
+@pytest.mark.parametrize("damage", [lambda path: path.write_bytes(b"no image"), cut_png, huge_bmp])
+def test_file_that_is_no_image_is_named(tmp_path, damage):
     make_folder(tmp_path)
-    (tmp_path / "class0" / "a.png").write_bytes(b"no image")
+    damage(tmp_path / "class0" / "a.png")
     with pytest.raises(DatasetError, match=r"a\.png cannot be read as an image"):
         load_images(Source(f"imagefolder:{tmp_path}"))
 
