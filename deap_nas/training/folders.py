@@ -47,21 +47,23 @@ def imagenet_info(source: Source) -> DatasetInfo:
 
 
 def load_folder(source: Source, *, test: bool) -> Images:
-    """Load the test images, or those of the training images that are to be used, all of one size, into memory.
+    """Load the test images, or those of the training images that are to be used, into memory.
+
+    All have the size of the first training image, by which :func:`folder_info` describes them.
 
     Raises:
         DatasetError: the images are missing, unreadable, or of different sizes.
     """
-    files = test_files(source) if test else training_files(source)
-    if not test:
-        files = [files[number] for number in subset(len(files), source.n_images)]
-    first = _pixels(files[0][0])
+    all_training = training_files(source)
+    chosen = subset(len(all_training), source.n_images)
+    files = test_files(source) if test else [all_training[number] for number in chosen]
+    first = _pixels(all_training[0][0])
     pixels = np.empty((len(files), *first.shape), dtype=np.uint8)
     for number, (path, _) in enumerate(files):
         image = _pixels(path)
         if image.shape != first.shape:
             raise DatasetError(
-                f"{path} has {image.shape[1]}x{image.shape[0]} pixels, {files[0][0]} has "
+                f"{path} has {image.shape[1]}x{image.shape[0]} pixels, {all_training[0][0]} has "
                 f"{first.shape[1]}x{first.shape[0]}: resize all images to one size first"
             )
         pixels[number] = image

@@ -175,6 +175,18 @@ def test_images_of_different_sizes_are_named(tmp_path):
         load_images(Source(f"imagefolder:{tmp_path}"))
 
 
+def test_images_that_are_used_or_tested_are_compared_with_the_first_training_image(tmp_path):
+    make_folder(tmp_path / "train", n_images=20)
+    make_folder(tmp_path / "test", size=(20, 12))
+    source = Source(f"imagefolder:{tmp_path}", n_images=7)
+    with pytest.raises(DatasetError, match=r"test/.* has 20x12 pixels, .*train/.* has 6x6: resize all images"):
+        load_test_images(source)
+    for path, _ in training_files(source)[1:]:
+        Image.new("RGB", (9, 9)).save(path)
+    with pytest.raises(DatasetError, match=r"has 9x9 pixels, .*0\.png has 6x6: resize all images"):
+        load_images(source)
+
+
 def test_oblong_images_are_refused(tmp_path):
     make_folder(tmp_path, size=(6, 4))
     with pytest.raises(DatasetError, match="has 6x4 pixels"):
