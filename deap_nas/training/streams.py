@@ -22,6 +22,7 @@ from deap_nas.evaluators import derive_seed
 from deap_nas.extras import require
 from deap_nas.training.folders import open_image, test_files, training_files
 from deap_nas.training.ranks import Ranks
+from deap_nas.training.seeding import seeded_draws
 from deap_nas.training.sources import Augmentation, Source, subset
 
 __all__ = ["StreamBatches", "StreamedImages"]
@@ -166,8 +167,7 @@ class _ImageFiles(Dataset[tuple[torch.Tensor, int]]):
     def __getitem__(self, index: tuple[int, int]) -> tuple[torch.Tensor, int]:
         number, seed = index
         image = open_image(Path(os.fsdecode(self._paths[number])))
-        with torch.random.fork_rng(devices=[]):  # torchvision draws from the global generator
-            torch.default_generator.manual_seed(seed)
+        with seeded_draws(seed):  # torchvision's draws
             return self._transform(image), int(self._labels[number])
 
 

@@ -17,6 +17,7 @@ from deap_nas.training.allocation import keep_freed_memory
 from deap_nas.training.batches import Batches, DeviceImages, evaluation_batches
 from deap_nas.training.ranks import ALONE, Ranks
 from deap_nas.training.recipes import Recipe
+from deap_nas.training.seeding import seeded_draws
 
 __all__ = ["Trainer", "accuracy", "below", "check_finite", "compiled_form", "seeded_network", "top_accuracies"]
 
@@ -33,8 +34,7 @@ def seeded_network(
         GenotypeError: the genes do not belong to the space.
         NotViableError: no path leads from the cell's input to its output.
     """
-    with torch.random.fork_rng(devices=[]):  # the weights are drawn on the CPU
-        torch.default_generator.manual_seed(seed)
+    with seeded_draws(seed):  # on the CPU
         return build_network(space, genes, template).to(device)
 
 

@@ -1,5 +1,6 @@
 import os
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -89,6 +90,13 @@ def test_a_first_step_that_overflows_in_float16_is_skipped_and_leaves_no_trace()
     momentum = [value for name, value in trainer.tensors().items() if name.startswith("momentum.")]
     assert len(momentum) == len(before)
     assert all(not value.any() for value in momentum)
+
+
+def test_networks_that_threads_make_at_once_have_the_weights_of_their_seeds():
+    with ThreadPoolExecutor(4) as executor:
+        threaded = list(executor.map(make_network, range(8)))
+    for network, alone in zip(threaded, map(make_network, range(8)), strict=True):
+        assert all(map(torch.equal, network.parameters(), alone.parameters()))
 
 
 def test_validation_is_of_no_more_images_at_once_than_the_training():
