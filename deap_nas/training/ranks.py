@@ -7,6 +7,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
 
 import torch
 from torch import distributed
@@ -63,6 +64,15 @@ class Ranks:
         values = torch.tensor(numbers, dtype=torch.float64, device=self.device)
         distributed.broadcast(values, src=0)
         return [float(value) for value in values]
+
+    def check_folder(self, folder: Path, found: float) -> None:
+        """Check that all processes see one folder, by a number that each has found there.
+
+        Raises:
+            SettingsError: the first process has found another one.
+        """
+        if self.spread([found]) != [found]:
+            raise SettingsError(f"{folder} must be one folder that all processes see; choose one on a shared disk")
 
     def wait(self) -> None:
         """Wait until all processes are here."""

@@ -5,6 +5,7 @@ Liu 2018 <https://arxiv.org/abs/1711.00436>, sections 4.1 and 4.3. Nothing here 
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import KW_ONLY, asdict, dataclass, replace
@@ -156,16 +157,21 @@ class Retraining:
                 processes.
             StoreError: another process is writing there, or a file cannot be read.
             DatasetError: images are missing or unreadable.
-            SettingsError: there is no such device, or the batch cannot be divided among the processes.
+            SettingsError: there is no such device, the batch cannot be divided among the processes, or these see
+                different folders.
         """
         folder = Path(folder)
         records = Records(folder, self.to_dict(), origin=self.origin)
         done = self._done(records)
-        if len(done.runs) >= self.runs:
+        has_ended = len(done.runs) >= self.runs
+        if has_ended and "RANK" not in os.environ:
             return done
         from deap_nas.training.ranks import join_ranks
 
         ranks = join_ranks(choose_device(self.device))
+        ranks.check_folder(folder, len(done.runs))
+        if has_ended:
+            return done
         ranks.share(self.recipe.batch_size)  # raises, before anything is written
         with self._begun(records, ranks):
             done = self._done(records)  # what another process may have finished meanwhile

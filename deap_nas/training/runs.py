@@ -12,7 +12,6 @@ import torch
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
-from deap_nas.errors import SettingsError
 from deap_nas.training.batches import Batches, DeviceBatches, evaluation_batches, to_device
 from deap_nas.training.checkpoints import load_tensors, save_tensors
 from deap_nas.training.data import load_images, load_test_images
@@ -141,9 +140,7 @@ class Run:
             self.seconds = float(numbers["seconds"])
             earlier = numbers["environments"]
             self.environments = earlier if earlier[-1] == environment else [*earlier, environment]
-        (step,) = ranks.spread([trainer.step])
-        if step != trainer.step:
-            raise SettingsError(f"{folder} must be one folder that all processes see; choose one on a shared disk")
+        ranks.check_folder(folder, trainer.step)
         if ranks.is_first:
             cut_rows(self._curve, after=trainer.step)
 

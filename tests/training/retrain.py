@@ -1,5 +1,9 @@
-"""A retraining for tests that kill it, or start it with torchrun: python -m tests.training.retrain FOLDER."""
+"""A retraining for tests that kill it, or start it with torchrun: python -m tests.training.retrain FOLDER.
 
+``RANK`` in FOLDER stands for the number of the process.
+"""
+
+import os
 import sys
 
 from deap_nas import FlatSpace, NetworkTemplate
@@ -26,5 +30,6 @@ def show(progress):
 
 
 if __name__ == "__main__":
-    result = make_retraining(checkpoint_seconds=0).run(sys.argv[1], observer=show)
+    folder = sys.argv[1].replace("RANK", os.environ.get("RANK", "0"))
+    result = make_retraining(checkpoint_seconds=0).run(folder, observer=show)
     sys.stdout.write(f"{result.accuracies}\n")

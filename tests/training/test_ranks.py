@@ -1,6 +1,7 @@
 """Several processes that train one network together, started with torchrun."""
 
 import json
+import shutil
 import subprocess
 import sys
 
@@ -72,6 +73,18 @@ def test_two_processes_that_are_killed_go_on_as_if_they_had_not_been(finished, t
     for number in range(2):
         assert same_weights(folder / f"run{number}.safetensors", tmp_path / f"run{number}.safetensors")
         assert rows(folder / f"run{number}.csv") == rows(tmp_path / f"run{number}.csv")
+
+
+@pytest.mark.parametrize("n_ended", [1, 2])
+def test_processes_that_see_different_folders_are_refused(finished, tmp_path, n_ended):
+    folder = shutil.copytree(finished[0], tmp_path / "0")
+    ended = json.loads((folder / "result.json").read_text())
+    (folder / "result.json").write_text(json.dumps(ended | {"runs": ended["runs"][:n_ended]}))
+    done = run_two(tmp_path / "RANK")
+    assert done.returncode != 0
+    assert f"{tmp_path / '1'} must be one folder that all processes see" in done.stderr
+    assert len(json.loads((folder / "result.json").read_text())["runs"]) == n_ended
+    assert not (tmp_path / "1").exists()
 
 
 def test_shares_of_a_batch_are_the_batch_of_one_process():
