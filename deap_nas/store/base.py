@@ -38,6 +38,8 @@ class Store(ABC):
     seed: int
     #: Weights of the fitness, one for each objective; None takes any fitness.
     weights: tuple[float, ...] | None = None
+    #: Largest number of scores of an evaluation; None has room for any.
+    n_repeats: int | None = None
     #: Rungs at which an evaluation may end early; None has room for the curves of any.
     n_rungs: int | None = None
 

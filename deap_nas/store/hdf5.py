@@ -59,7 +59,7 @@ class HDF5Store(Store):
         self.seed = int(file.attrs["seed"])
         self.weights: tuple[float, ...] = tuple(file.attrs["weights"].tolist())
         self.sources: list[dict[str, Any]] = json_attribute(file, "sources")
-        self.n_repeats = int(file["individuals/scores"].shape[1])
+        self.n_repeats: int = int(file["individuals/scores"].shape[1])
         self.n_rungs: int = int(file["individuals/curve"].shape[1]) - 1 if "individuals/curve" in file else 0
         self._tables = {name: Table(file[name], names) for name, names in column_names(file).items()}
         self._individuals, self._submissions, self._errors = self._tables.values()

@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from deap_nas.errors import DatasetError, DivergedError, NotViableError
+from deap_nas.errors import DatasetError, DivergedError, NotViableError, SettingsError
 from deap_nas.evaluators import Evaluation, Job, Status, derive_seed
 from deap_nas.extras import check_installed
 from deap_nas.genotype import Genotype
@@ -63,8 +63,8 @@ class AccuracyFitness:
         precision: ``"float32"``, or ``"bfloat16"`` or ``"float16"`` for mixed precision. Validations are in float32.
         compile: whether ``torch.compile`` makes the training step faster, or its mode, such as ``"reduce-overhead"``.
         stacked: whether the repeats are trained at once, as one network with stacked weights.
-        memory_bytes: no training starts that needs more by :func:`~deap_nas.template.training_memory`; by default all
-            memory of the GPU, and any on a CPU.
+        memory_bytes: no training starts that needs more by :func:`~deap_nas.template.training_memory`, unless it is
+            compiled; by default all memory of the GPU, and any on a CPU.
 
     Attributes:
         worst_values: fitness of an evaluation that failed.
@@ -140,8 +140,11 @@ class AccuracyFitness:
         """Check that the run of a store can use this fitness; :func:`~deap_nas.eaAsync` does so first.
 
         Raises:
-            SettingsError: ``weights_dir`` holds weights that are not of the run.
+            SettingsError: the store has no room for the scores, or ``weights_dir`` holds weights not of the run.
         """
+        if store.n_repeats is not None and store.n_repeats < self.repeats:
+            needed = f"n_repeats={self.repeats}"
+            raise SettingsError(f"the store has n_repeats={store.n_repeats}: the fitness needs one with {needed}")
         if self.weights_dir is not None:
             check_weights(store, self.weights_dir)
 

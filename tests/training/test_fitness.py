@@ -3,15 +3,26 @@ import random
 import subprocess
 import sys
 from dataclasses import replace
+from functools import partial
 
 import pytest
 import torch
 from deap import algorithms, tools
 
-from deap_nas import FlatSpace, Genotype, HierarchicalSpace, NetworkTemplate, cost, initDiversified, initTrivial
+from deap_nas import (
+    FlatSpace,
+    Genotype,
+    HierarchicalSpace,
+    NetworkTemplate,
+    cost,
+    eaAsync,
+    initDiversified,
+    initTrivial,
+)
 from deap_nas.assembly import build_network
 from deap_nas.errors import DatasetError, DivergedError, GenotypeError, SettingsError, UnknownNameError
-from deap_nas.evaluators import DetailedFitness, Status, derive_seed
+from deap_nas.evaluators import DetailedFitness, SerialExecutor, Status, derive_seed
+from deap_nas.store import HDF5Store
 from deap_nas.training import SEARCH, AccuracyFitness, Source
 from deap_nas.training.batches import search_sets
 from deap_nas.training.candidate import Candidate
@@ -55,6 +66,14 @@ def test_evaluation_reports_mean_scores_and_cost():
     assert len(evaluation.scores) == 3
     assert evaluation.values == (sum(evaluation.scores) / 3,)
     assert (evaluation.n_parameters, evaluation.flops) == (size.n_parameters, size.flops)
+
+
+def test_a_store_without_room_for_the_scores_is_refused_before_anything_is_evaluated(tmp_path):
+    toolbox = make_toolbox(partial(make_fitness()), space=SPACE, rng=random.Random(0))
+    with HDF5Store.create(tmp_path / "run.h5", space=SPACE, settings={}, seed=3, n_repeats=1) as store:
+        with pytest.raises(SettingsError, match="has n_repeats=1: the fitness needs one with n_repeats=2"):
+            eaAsync(toolbox.population(2), toolbox, SerialExecutor(), n_evaluations=2, store=store)
+        assert store.n_submitted == 0
 
 
 def test_objectives_put_the_size_of_the_network_beside_its_accuracy():
