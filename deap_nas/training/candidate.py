@@ -31,11 +31,12 @@ class Candidate:
         validation: the images that accuracies are measured on.
         augmentation: of each batch.
         recipe: how to train.
-        seed: of the order of the images and of their augmentation.
+        seed: of the order of the images, of their augmentation, and of what the layers draw.
         switches: by what means; whether it is stacked, only :func:`stacked` decides.
 
     Attributes:
         network: as above.
+        seed: as above.
         batches: those that it is trained with.
         trainer: what trains it.
     """
@@ -53,9 +54,10 @@ class Candidate:
     ) -> None:
         """See the class."""
         self.network = network
+        self.seed = seed
         self._validation = validation
         self.batches = DeviceBatches(training, augmentation, recipe.batch_size, seed=seed)
-        self.trainer: Trainer | StackedTrainer = _trainer(network, self.batches, recipe, switches)
+        self.trainer: Trainer | StackedTrainer = _trainer(network, self.batches, recipe, switches, seed)
 
     def train(self, until: int | None = None) -> None:
         """Train until so many steps are done, counted from the first; by default all those of the recipe.
@@ -86,15 +88,15 @@ def stacked(candidates: Iterable[Candidate], switches: Switches) -> list[Candida
     found = list(candidates)
     network = StackedNetwork([candidate.network for candidate in found])
     batches = StackedBatches([candidate.batches for candidate in found])
-    training = StackedTraining(_trainer(network, batches, found[0].trainer.recipe, switches))
+    training = StackedTraining(_trainer(network, batches, found[0].trainer.recipe, switches, found[0].seed))
     for number, candidate in enumerate(found):
         candidate.trainer = StackedTrainer(training, number)
     return found
 
 
-def _trainer(network: nn.Module, batches: Batches, recipe: Recipe, switches: Switches) -> Trainer:
+def _trainer(network: nn.Module, batches: Batches, recipe: Recipe, switches: Switches, seed: int) -> Trainer:
     forward = compiled_form(network, mode=switches.compile)
-    return Trainer(network, batches, recipe, forward=forward, precision=switches.precision)
+    return Trainer(network, batches, recipe, forward=forward, precision=switches.precision, seed=seed)
 
 
 def forget_compiled() -> None:

@@ -231,7 +231,9 @@ class Retraining:
         network = seeded_network(self.space, self.genes, self.template, seed=seed, device=ranks.device)
         forward = forward_of(network, ranks=ranks, compiled=self.compile)
         batches = images.batches(seed)
-        trainer = Trainer(network, batches, self.recipe, forward=forward, precision=self.precision, ranks=ranks)
+        trainer = Trainer(
+            network, batches, self.recipe, forward=forward, precision=self.precision, ranks=ranks, seed=seed
+        )
         environment = environment_of(ranks, precision=self.precision, compiled=self.compile)
         run = Run(trainer, folder, number, ranks=ranks, environment=environment)
         try:

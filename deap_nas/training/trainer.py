@@ -11,13 +11,14 @@ from torch import nn
 
 from deap_nas.assembly import build_network
 from deap_nas.errors import DivergedError
+from deap_nas.evaluators import derive_seed
 from deap_nas.graph import Lowers
 from deap_nas.template import NetworkTemplate
 from deap_nas.training.allocation import keep_freed_memory
 from deap_nas.training.batches import Batches, DeviceImages, evaluation_batches
 from deap_nas.training.ranks import ALONE, Ranks
 from deap_nas.training.recipes import Recipe
-from deap_nas.training.seeding import seeded_draws
+from deap_nas.training.seeding import StepDraws, seeded_draws
 
 __all__ = ["Trainer", "accuracy", "below", "check_finite", "compiled_form", "seeded_network", "top_accuracies"]
 
@@ -61,6 +62,7 @@ class Trainer:
             network itself.
         precision: ``"float32"``, or ``"bfloat16"`` or ``"float16"`` for what is safe to compute in it.
         ranks: processes that train the network together; ``forward`` averages the gradients over them.
+        seed: of what the layers draw, such as those that drop values.
     """
 
     def __init__(
@@ -72,6 +74,7 @@ class Trainer:
         forward: nn.Module | None = None,
         precision: str = "float32",
         ranks: Ranks = ALONE,
+        seed: int = 0,
     ) -> None:
         """See the class."""
         self.network = network
@@ -82,6 +85,7 @@ class Trainer:
         self._forward = network if forward is None else forward
         self._precision = precision
         self._ranks = ranks
+        self._draws = StepDraws(derive_seed(seed, ranks.rank), batches.device)
         self._optimiser = _optimiser(network, recipe, skips=precision == "float16")
         self._scaler = torch.amp.GradScaler(batches.device.type, enabled=precision == "float16")
         if batches.device.type == "cpu":
@@ -110,7 +114,8 @@ class Trainer:
         total = torch.zeros((), device=self.batches.device)
         for _ in range(n_steps):
             self.step += 1
-            total = total + self._step()  # NaN and infinity stay
+            with self._draws.of_step(self.step):
+                total = total + self._step()  # NaN and infinity stay
         self._ranks.average(total)
         return total
 
