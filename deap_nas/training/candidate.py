@@ -71,7 +71,11 @@ class Candidate:
             self.trainer.advance(min(_STEPS_BETWEEN_CHECKS, until - self.trainer.step))
 
     def accuracy(self) -> float:
-        """Share of the images kept for validation, in [0, 1], that the network classifies right."""
+        """Share of the images kept for validation, in [0, 1], that the network classifies right.
+
+        Raises:
+            DivergedError: the network gives numbers that are not finite.
+        """
         return accuracy(self.network, self._validation, batch_size=self.trainer.recipe.batch_size)
 
 
@@ -129,7 +133,7 @@ class Repeats:
             cutoffs: for each end, from the first, the least mean accuracy that goes on; where none is given all do.
 
         Raises:
-            DivergedError: the loss of one became infinite or NaN.
+            DivergedError: the loss of one became infinite or NaN, or what its network gives.
         """
         if len(ends) > 1:
             self._candidates = list(self._candidates)

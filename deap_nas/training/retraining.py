@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import KW_ONLY, asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -237,12 +237,11 @@ class Retraining:
         environment = environment_of(ranks, precision=self.precision, compiled=self.compile)
         run = Run(trainer, folder, number, ranks=ranks, environment=environment)
         try:
-            run.train(checkpoint_seconds=self.checkpoint_seconds, observe=observe)
+            with closing(batches):
+                run.train(checkpoint_seconds=self.checkpoint_seconds, observe=observe)
+            top1, top5 = run.test(images)
         except DivergedError as error:
             return RunResult(Status.DIVERGED, 0.0, 0.0, run.seconds, str(error), tuple(run.environments))
-        finally:
-            batches.close()
-        top1, top5 = run.test(images)
         facts = {"run": number, "accuracy": top1, "environments": run.environments, "origin": self.origin}
         run.keep(**self.to_dict(), **facts, normalisation=images.normalisation())
         return RunResult(Status.OK, top1, top5, run.seconds, environments=tuple(run.environments))

@@ -18,7 +18,7 @@ from deap_nas.training.data import load_images, load_test_images
 from deap_nas.training.files import append_row, cut_rows
 from deap_nas.training.ranks import Ranks
 from deap_nas.training.sources import Augmentation, Source
-from deap_nas.training.trainer import Trainer, compiled_form, top_accuracies
+from deap_nas.training.trainer import Trainer, check_measured, compiled_form, top_accuracies
 
 __all__ = ["LoadedImages", "RetrainingImages", "Run", "environment_of", "forward_of"]
 
@@ -191,11 +191,13 @@ class Run:
 
         Raises:
             DatasetError: they are missing or unreadable.
+            DivergedError: the network gives numbers that are not finite.
         """
         found: tuple[float, ...] = (0.0, 0.0)
         if self._ranks.is_first:
             found = top_accuracies(self._trainer.network, images.test_batches(), among=(1, 5))
         top1, top5 = self._ranks.spread(found)
+        check_measured(top1)
         return top1, top5
 
     def keep(self, **metadata: Any) -> None:

@@ -20,7 +20,16 @@ from deap_nas.training.ranks import ALONE, Ranks
 from deap_nas.training.recipes import Recipe
 from deap_nas.training.seeding import StepDraws, seeded_draws
 
-__all__ = ["Trainer", "accuracy", "below", "check_finite", "compiled_form", "seeded_network", "top_accuracies"]
+__all__ = [
+    "Trainer",
+    "accuracy",
+    "below",
+    "check_finite",
+    "check_measured",
+    "compiled_form",
+    "seeded_network",
+    "top_accuracies",
+]
 
 #: What each precision computes in; the weights are always float32.
 _AUTOCAST = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
@@ -196,15 +205,24 @@ def below(prefix: str, tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.T
 
 
 def accuracy(network: nn.Module, images: DeviceImages, *, batch_size: int) -> float:
-    """Share of the images, in [0, 1], that the network classifies right; on whole images, so many at once."""
-    return top_accuracies(network, evaluation_batches(images, batch_size=batch_size), among=(1,))[0]
+    """Share of the images, in [0, 1], that the network classifies right; on whole images, so many at once.
+
+    Raises:
+        DivergedError: a logit is infinite or NaN.
+    """
+    (share,) = top_accuracies(network, evaluation_batches(images, batch_size=batch_size), among=(1,))
+    check_measured(share)
+    return share
 
 
 @torch.no_grad()
 def top_accuracies(
     network: nn.Module, batches: Iterable[tuple[torch.Tensor, torch.Tensor]], *, among: Sequence[int]
 ) -> tuple[float, ...]:
-    """Share of the images, in [0, 1], whose class is among the first k that the network names, for each k."""
+    """Share of the images, in [0, 1], whose class is among the first k that the network names, for each k.
+
+    All are NaN if a logit is infinite or NaN.
+    """
     network.eval()
     counts: torch.Tensor | int = 0
     n_images = 0
@@ -212,6 +230,17 @@ def top_accuracies(
         logits = network(images)
         ranking = logits.argsort(dim=1, descending=True, stable=True)  # (batch, n_classes)
         right = ranking == labels[:, None]
-        counts += torch.stack([right[:, :k].any(dim=1).sum() for k in among])
+        counts += torch.stack([*(right[:, :k].any(dim=1).sum() for k in among), (~logits.isfinite()).sum()])
         n_images += len(labels)
-    return tuple(count / n_images for count in torch.as_tensor(counts).tolist())
+    *n_right, n_infinite = torch.as_tensor(counts).tolist()
+    return tuple(math.nan if n_infinite else count / n_images for count in n_right)
+
+
+def check_measured(share: float) -> None:
+    """Check what :func:`top_accuracies` gave.
+
+    Raises:
+        DivergedError: a logit was infinite or NaN.
+    """
+    if math.isnan(share):
+        raise DivergedError("the trained network gives numbers that are not finite")

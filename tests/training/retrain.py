@@ -1,10 +1,11 @@
-"""A retraining for tests that kill it, or start it with torchrun: python -m tests.training.retrain FOLDER.
+"""A retraining for tests that kill it, or start it with torchrun: python -m tests.training.retrain FOLDER [overflow].
 
-``RANK`` in FOLDER stands for the number of the process.
+``RANK`` in FOLDER stands for the number of the process; with ``overflow`` the last step ends in infinite weights.
 """
 
 import os
 import sys
+from dataclasses import replace
 
 from deap_nas import FlatSpace, NetworkTemplate
 from deap_nas.training import Recipe, Retraining
@@ -31,5 +32,6 @@ def show(progress):
 
 if __name__ == "__main__":
     folder = sys.argv[1].replace("RANK", os.environ.get("RANK", "0"))
-    result = make_retraining(checkpoint_seconds=0).run(folder, observer=show)
+    recipe = replace(RECIPE, steps=1, learning_rate=1e38) if "overflow" in sys.argv else RECIPE
+    result = make_retraining(checkpoint_seconds=0, recipe=recipe).run(folder, observer=show)
     sys.stdout.write(f"{result.accuracies}\n")

@@ -20,9 +20,9 @@ from tests.training.test_retraining import rows, same_weights, weights
 TORCHRUN = (sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m")
 
 
-def run_two(folder):
+def run_two(folder, *options):
     return subprocess.run(
-        [*TORCHRUN, "tests.training.retrain", folder],
+        [*TORCHRUN, "tests.training.retrain", folder, *options],
         env=environment(), capture_output=True, text=True, timeout=200, check=False,
     )  # fmt: skip
 
@@ -99,6 +99,14 @@ def test_shares_of_a_batch_are_the_batch_of_one_process():
         parts = [rank.next() for rank in shared]
         assert torch.equal(torch.cat([part for part, _ in parts]), pixels)
         assert torch.equal(torch.cat([part for _, part in parts]), labels)
+
+
+def test_all_processes_learn_that_a_last_step_overflowed(tmp_path):
+    done = run_two(tmp_path, "overflow")
+    assert done.returncode == 0, done.stderr
+    assert [line for line in done.stdout.splitlines() if line.startswith("(")] == ["()"] * 2
+    runs = json.loads((tmp_path / "result.json").read_text())["runs"]
+    assert [run["status"] for run in runs] == ["DIVERGED"] * 2
 
 
 @pytest.mark.parametrize("batch_size", [63, 2])

@@ -309,6 +309,14 @@ def test_run_that_diverges_is_told_and_left_out_of_the_mean(tmp_path):
     assert (mixed.accuracies, mixed.top5, mixed.mean, mixed.n_diverged) == ((0.5,), (1.0,), 0.5, 1)
 
 
+def test_run_whose_last_step_overflows_is_told_as_diverged(tmp_path):
+    retraining = make_retraining(recipe=replace(RECIPE, steps=1, learning_rate=1e38), runs=1)
+    (run,) = retraining.run(tmp_path).runs
+    assert (run.status, run.accuracy, run.top5) == (Status.DIVERGED, 0.0, 0.0)
+    assert run.error == "the trained network gives numbers that are not finite"
+    assert not list(tmp_path.glob("*.safetensors"))
+
+
 def test_folder_in_use_is_refused(tmp_path):
     def again(progress):
         make_retraining().run(tmp_path)

@@ -8,6 +8,7 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from deap_nas import FlatSpace, Genotype, NetworkTemplate
+from deap_nas.errors import DivergedError
 from deap_nas.training import Augmentation, Recipe
 from deap_nas.training.batches import DeviceBatches, DeviceImages, to_device
 from deap_nas.training.candidate import Candidate
@@ -106,6 +107,14 @@ def test_validation_is_of_no_more_images_at_once_than_the_training():
     candidate.train(1)
     candidate.accuracy()
     assert sizes == [16, 16, 16, 8]  # one step, then the 40 images
+
+
+def test_candidate_whose_last_step_overflows_has_diverged():
+    images, recipe = make_images(), Recipe(steps=1, batch_size=16, learning_rate=1e38)
+    candidate = Candidate(make_network(), images, images, AUGMENTATION, recipe, seed=0)
+    candidate.train()
+    with pytest.raises(DivergedError, match="gives numbers that are not finite"):
+        candidate.accuracy()
 
 
 @pytest.mark.skipif(shutil.which(os.environ.get("CXX", "g++")) is None, reason="torch.compile needs a C++ compiler")
