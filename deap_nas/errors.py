@@ -102,7 +102,7 @@ class NoWorkerError(ExecutorError):
 
 
 class DivergedError(NASError, ArithmeticError):
-    """The loss of a training is no longer a finite number."""
+    """The loss of a training, or what its network gives, is no longer a finite number."""
 
 
 class ExportError(NASError, RuntimeError):

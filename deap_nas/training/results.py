@@ -33,7 +33,7 @@ class RetrainingProgress:
 class RunResult:
     """How one run ended."""
 
-    #: ``OK``, or ``DIVERGED`` if the loss became infinite or NaN.
+    #: ``OK``, or ``DIVERGED`` if the loss, or what the network gives, became infinite or NaN.
     status: Status
     #: Share of the test images, in [0, 1], whose class the network names first; 0 if the run diverged.
     accuracy: float

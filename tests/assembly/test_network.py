@@ -256,7 +256,7 @@ def test_an_operation_is_what_its_layers_are_at_the_channels_where_it_stands(
     operation, genes, merge, channels, monkeypatch
 ):
     monkeypatch.setattr(operations, "_OPERATIONS", dict(operations._OPERATIONS))
-    name = f"{operation.__name__}_for_this_test"
+    name = f"{operation.__name__}_built_as_it_counts"
     register_operation(name)(operation)
     space = FlatSpace(nodes=4, operations=("identity", "conv_1x1", name), merge=merge)
     template = NetworkTemplate.small_cifar(channels=channels, image_size=8)

@@ -20,8 +20,8 @@ GENES = Genotype([1, 2, 3])
 def space(monkeypatch):
     """One whose networks draw random values in training."""
     monkeypatch.setattr(operations, "_OPERATIONS", dict(operations._OPERATIONS))
-    register_operation("dropout_for_this_test")(lambda in_channels, channels: (Dropout(),))
-    return FlatSpace(nodes=3, operations=("conv_1x1", "dropout_for_this_test", "conv_3x3"))
+    register_operation("dropout_with_a_seed")(lambda in_channels, channels: (Dropout(),))
+    return FlatSpace(nodes=3, operations=("conv_1x1", "dropout_with_a_seed", "conv_3x3"))
 
 
 def make_trainer(space, seed=0):
