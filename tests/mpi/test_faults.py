@@ -119,7 +119,7 @@ def test_calls_and_a_search_use_the_ranks_one_after_the_other():
 def acknowledged(path, pause):
     """A search in a job of its own, and the number of its process; when they leave, the job has been killed."""
     arguments = command("-m", "tests.mpi.programs", "acknowledged", path, n_ranks=4)
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL, "text": True, "start_new_session": True}
+    pipes = {"stdout": subprocess.PIPE, "text": True, "start_new_session": True}
     with subprocess.Popen(arguments, env=environment() | {"PAUSE": str(pause)}, cwd=ROOT, **pipes) as job:
         yield job, int(job.stdout.readline())
     assert job.returncode != 0
