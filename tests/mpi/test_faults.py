@@ -8,6 +8,7 @@ import signal
 import subprocess
 import time
 from contextlib import contextmanager
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -120,8 +121,11 @@ def acknowledged(path, pause):
     """A search in a job of its own, and the number of its process; when they leave, the job has been killed."""
     arguments = command("-m", "tests.mpi.programs", "acknowledged", path, n_ranks=4)
     pipes = {"stdout": subprocess.PIPE, "text": True, "start_new_session": True}
-    with subprocess.Popen(arguments, env=environment() | {"PAUSE": str(pause)}, cwd=ROOT, **pipes) as job:
-        yield job, int(job.stdout.readline())
+    # what a killed mpirun leaves among the temporary files fails a later one whose process has the same number
+    with TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        variables = {"PAUSE": str(pause), "TMPDIR": folder}
+        with subprocess.Popen(arguments, env=environment() | variables, cwd=ROOT, **pipes) as job:
+            yield job, int(job.stdout.readline())
     assert job.returncode != 0
 
 
