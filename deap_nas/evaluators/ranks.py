@@ -19,8 +19,9 @@ from deap_nas.errors import ExecutorError
 from deap_nas.evaluators.base import GenotypeExecutor, plain
 from deap_nas.evaluators.controller import Call, Controller
 from deap_nas.evaluators.links import MPITransport, abort, is_survivable
+from deap_nas.evaluators.pickling import pickled
 from deap_nas.evaluators.placement import Seat, in_words
-from deap_nas.evaluators.worker import Backoff, pickled, pickled_function
+from deap_nas.evaluators.worker import Backoff, pickled_function
 
 __all__ = ["MPIExecutor"]
 

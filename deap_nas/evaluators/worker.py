@@ -23,7 +23,7 @@ from deap_nas.evaluators.process import ProcessExecutor, death_in_words, is_out_
 from deap_nas.evaluators.pulse import Pulse
 from deap_nas.evaluators.run import is_isolated, set_worker
 
-__all__ = ["Backoff", "Link", "WorkerSettings", "pickled", "pickled_function", "serve"]
+__all__ = ["Backoff", "Link", "WorkerSettings", "pickled_function", "serve"]
 
 #: Longest sleep between two looks for a message, in seconds.
 _LONGEST_SLEEP_SECONDS = 0.01

@@ -39,9 +39,8 @@ def cost(space: Lowers, genes: Sequence[int], template: NetworkTemplate) -> Cost
     check_viable(graph)
     layout = lay_out(graph, template, among=living(graph))
     if any(value.flops and not value.n_parameters for value in layout.values):
-        layout = lay_out(
-            simplify(graph, channels=template.cell_channels), template
-        )  # work without weights is done once where it is the same
+        # work without weights is done once where it is the same
+        layout = lay_out(simplify(graph, channels=template.cell_channels), template)
     return Cost(
         layout.frame.n_parameters + sum([value.n_parameters for value in layout.values]),
         layout.frame.flops + sum([value.flops for value in layout.values]),
