@@ -1,4 +1,5 @@
 import json
+import math
 import os
 import random
 import signal
@@ -399,3 +400,15 @@ def test_full_disk_refuses_to_begin_and_leaves_the_old_file_alone(tmp_path):
     assert done.stdout == "run.h5 cannot be written: [Errno 27] File too large\n" * 2
     assert [path.name for path in tmp_path.iterdir()] == ["run.h5"]
     assert (tmp_path / "run.h5").read_bytes() == before
+
+
+def test_a_writer_keeps_few_chunks_of_a_column_however_many_it_has_written(tmp_path):
+    """Each flush looks at all that are kept, so appends to a long run would take longer and longer."""
+    path = tmp_path / "run.h5"
+    create(path).close()
+    with HDF5Store.resume(path) as store:
+        for name in ("id", "genes", "scores", "finished"):
+            column = store._file["individuals"][name]
+            _, n_bytes, _ = column.id.get_access_plist().get_chunk_cache()
+            chunk_bytes = column.dtype.itemsize * math.prod(column.chunks)
+            assert n_bytes < 4 * chunk_bytes
