@@ -40,8 +40,8 @@ SIGNATURES = {
     "mutEdge": "(individual, space, *, rng=random)",
     "cxMotif": "(ind1, ind2, space, *, rng=random)",
     "selTournamentFraction": "(individuals, k, *, fraction=0.05, rng=random)",
-    "cost": "(space, genes, template)",
-    "canonical_key": "(space, genes)",
+    "cost": "(space, genotype, template)",
+    "canonical_key": "(space, genotype)",
     "eaAsync": "(population, toolbox, executor, *, n_evaluations, store=None, stats=None, halloffame=None, rng=random)",
     "mpi_executor": "(comm=None)",
 }

@@ -11,7 +11,7 @@ from torch import nn
 
 from deap_nas.assembly import pooling
 from deap_nas.assembly.pointwise import PointwiseConv2d
-from deap_nas.graph import AvgPool2d, BatchNorm2d, Conv2d, GlobalAvgPool2d, Layer, Linear, MaxPool2d, ReLU
+from deap_nas.graph import AvgPool2d, BatchNorm2d, Conv2d, GlobalAvgPool2d, Layer, Linear, MaxPool2d, ReLU, Size, pair
 
 __all__ = ["build_layer", "copy_layer"]
 
@@ -29,7 +29,7 @@ def _conv(layer: Conv2d) -> nn.Module:
         layer.out_channels,
         layer.kernel_size,
         stride=layer.stride,
-        padding=layer.kernel_size // 2,
+        padding=_padding(layer.kernel_size),
         groups=layer.groups,
         bias=False,
     )
@@ -47,12 +47,13 @@ def _relu(layer: ReLU) -> nn.Module:  # noqa: ARG001 - the type chooses the func
 
 @build_layer.register
 def _max_pool(layer: MaxPool2d) -> nn.Module:
-    return nn.MaxPool2d(layer.kernel_size, stride=1, padding=layer.kernel_size // 2)
+    return nn.MaxPool2d(layer.kernel_size, stride=layer.stride, padding=_padding(layer.kernel_size))
 
 
 @build_layer.register
 def _avg_pool(layer: AvgPool2d) -> nn.Module:
-    return nn.AvgPool2d(layer.kernel_size, stride=1, padding=layer.kernel_size // 2, count_include_pad=False)
+    padding = _padding(layer.kernel_size)
+    return nn.AvgPool2d(layer.kernel_size, stride=layer.stride, padding=padding, count_include_pad=False)
 
 
 @build_layer.register
@@ -63,6 +64,11 @@ def _global_avg_pool(layer: GlobalAvgPool2d) -> nn.Module:  # noqa: ARG001 - the
 @build_layer.register
 def _linear(layer: Linear) -> nn.Module:
     return nn.Sequential(nn.Flatten(), nn.Linear(layer.in_features, layer.out_features))
+
+
+def _padding(kernel_size: Size) -> Size:
+    """What keeps the size where the stride is 1."""
+    return kernel_size // 2 if isinstance(kernel_size, int) else (kernel_size[0] // 2, kernel_size[1] // 2)
 
 
 def copy_layer(layer: Conv2d | BatchNorm2d) -> nn.Conv2d | nn.BatchNorm2d:
@@ -105,7 +111,7 @@ class _Prototype(NamedTuple):
 @lru_cache(maxsize=4096)
 def _prototype(layer: Conv2d | BatchNorm2d) -> _Prototype:
     with torch.device("meta"):
-        if isinstance(layer, Conv2d) and layer.kernel_size == layer.stride == layer.groups == 1:
+        if isinstance(layer, Conv2d) and (*pair(layer.kernel_size), *pair(layer.stride), layer.groups) == (1,) * 5:
             module: nn.Conv2d | nn.BatchNorm2d = PointwiseConv2d(layer.in_channels, layer.out_channels)
         else:
             module = cast("nn.Conv2d | nn.BatchNorm2d", build_layer(layer))

@@ -36,6 +36,18 @@ class NaiveNetwork(nn.Module):
                 values.append(torch.cat(inputs, dim=1))
             elif step.merge == "add":
                 values.append(torch.stack(inputs).sum(dim=0))
+            elif step.merge == "resize":
+                values.append(_in_shape_of(*inputs))
             else:
                 values.append(self.layers[step.name](inputs[0]))
         return values[-1]
+
+
+def _in_shape_of(value: torch.Tensor, pattern: torch.Tensor) -> torch.Tensor:
+    """The value at the nearest place for each place of the pattern, in its channels, zero where the value has none."""
+    _, channels, height, width = pattern.shape
+    rows = torch.arange(height) * value.shape[2] // height
+    columns = torch.arange(width) * value.shape[3] // width
+    taken = value[:, :channels][:, :, rows][:, :, :, columns]
+    zeros = taken.new_zeros(len(value), channels - taken.shape[1], height, width)
+    return torch.cat([taken, zeros], dim=1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import nn
@@ -10,21 +11,22 @@ from torch import nn
 from deap_nas.assembly.modules import build_layer, copy_layer
 from deap_nas.assembly.naive import NaiveNetwork
 from deap_nas.assembly.pooling import ConvolvedAvgPool2d
-from deap_nas.graph import AvgPool2d, BatchNorm2d, Conv2d, Layer, Lowers, MaxPool2d, ReLU, split_pools, viable_graph
-from deap_nas.template import NetworkTemplate, Step, expand
+from deap_nas.assembly.resizing import resized
+from deap_nas.graph import AvgPool2d, BatchNorm2d, Conv2d, Layer, Lowers, MaxPool2d, ReLU, pair
+from deap_nas.template import Step, Template, plan_network
 
 __all__ = ["Network", "build_network"]
 
 
-def build_network(space: Lowers, genes: Sequence[int], template: NetworkTemplate, *, naive: bool = False) -> nn.Module:
+def build_network(space: Lowers, genotype: Any, template: Template, *, naive: bool = False) -> nn.Module:
     """Assemble a genotype's network inside a template (Liu 2018, equation 1 and figure 2).
 
     Its parameters are named after the genes they came from, and number exactly ``deap_nas.cost(...).n_parameters``.
 
     Args:
         space: the search space.
-        genes: the genes of one individual.
-        template: the network around the cell.
+        genotype: of one individual.
+        template: the fixed part of the network.
         naive: assemble a module for each edge and concatenate at each node, as the equations read, with all dead parts
             and in PyTorch's default memory format. It computes the same, with parameters of the same names besides
             those of dead parts, and is there to compare with.
@@ -34,16 +36,13 @@ def build_network(space: Lowers, genes: Sequence[int], template: NetworkTemplate
         in the channels-last memory format unless ``naive``.
 
     Raises:
-        GenotypeError: the genes do not belong to the space.
-        NotViableError: no path leads from the cell's input to its output.
-        SettingsError: the cell adds values of different shapes, or concatenates values of different sizes; or its
-            operations share a path.
+        GenotypeError: the genotype does not belong to the space.
+        NotViableError: no path leads from an input to the output.
+        SettingsError: values of different shapes are added, or values of different sizes are concatenated; operations
+            share a path; or the template wants other graphs.
     """
-    channels = template.cell_channels
-    graph = viable_graph(space, genes, channels=channels)
-    if naive:
-        return NaiveNetwork(expand(space.lower(genes), template))
-    return Network(expand(split_pools(graph, channels=channels), template))
+    plan = plan_network(space, genotype, template)
+    return NaiveNetwork(plan.naive_steps) if naive else Network(plan.steps)
 
 
 class Network(nn.Module):
@@ -82,6 +81,8 @@ class Network(nn.Module):
             return torch.cat(inputs, dim=1)
         if step.merge == "add":
             return _sum(inputs)
+        if step.merge == "resize":
+            return resized(*inputs)
         value: torch.Tensor = self.layers[step.name](inputs[0])
         return value
 
@@ -111,8 +112,8 @@ class _Builder:
             return self._relu_in_place if isinstance(previous, BatchNorm2d) else nn.ReLU()
         if isinstance(layer, MaxPool2d | AvgPool2d):
             if layer not in self._shared:
-                is_average = isinstance(layer, AvgPool2d)
-                self._shared[layer] = ConvolvedAvgPool2d(layer.kernel_size) if is_average else build_layer(layer)
+                is_convolved = isinstance(layer, AvgPool2d) and pair(layer.stride) == (1, 1)
+                self._shared[layer] = ConvolvedAvgPool2d(layer.kernel_size) if is_convolved else build_layer(layer)
             return self._shared[layer]
         if not isinstance(layer, BatchNorm2d | Conv2d):
             return build_layer(layer).to(memory_format=torch.channels_last)

@@ -8,7 +8,12 @@ from typing import Any
 import torch
 from torch import nn
 
+from deap_nas.graph import Size, pair
+
 __all__ = ["ConvolvedAvgPool2d", "GlobalAvgPool2d"]
+
+#: Height and width.
+_Pair = tuple[int, int]
 
 
 class ConvolvedAvgPool2d(nn.AvgPool2d):
@@ -18,13 +23,13 @@ class ConvolvedAvgPool2d(nn.AvgPool2d):
     forward and backward this takes less time than PyTorch's pooling. Otherwise it is that pooling.
 
     Args:
-        kernel_size: height and width of the window, odd.
+        kernel_size: height and width of the window, odd, or one number for both.
     """
 
-    def __init__(self, kernel_size: int) -> None:
+    def __init__(self, kernel_size: Size) -> None:
         """See the class."""
-        super().__init__(kernel_size, stride=1, padding=kernel_size // 2, count_include_pad=False)
-        self._size = kernel_size
+        height, width = self._size = pair(kernel_size)
+        super().__init__(kernel_size, stride=1, padding=(height // 2, width // 2), count_include_pad=False)
 
     def forward(self, value: torch.Tensor) -> torch.Tensor:
         """Pool a value, (batch, channels, height, width)."""
@@ -50,12 +55,12 @@ class _Average(torch.autograd.Function):
     """Sums over windows, then weights; its transpose is the weights, then the same sums, and needs no value kept."""
 
     @staticmethod
-    def forward(value: torch.Tensor, size: int) -> torch.Tensor:
+    def forward(value: torch.Tensor, size: _Pair) -> torch.Tensor:
         sums = _sums(value, size)
         return sums.mul_(_weights(*value.shape[2:], size, sums.dtype))
 
     @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[torch.Tensor, int], output: torch.Tensor) -> None:  # noqa: ARG004 - PyTorch
+    def setup_context(ctx: Any, inputs: tuple[torch.Tensor, _Pair], output: torch.Tensor) -> None:  # noqa: ARG004 - PyTorch
         ctx.size = inputs[1]
 
     @staticmethod
@@ -63,7 +68,7 @@ class _Average(torch.autograd.Function):
         return _sums(gradient * _weights(*gradient.shape[2:], ctx.size, gradient.dtype), ctx.size), None
 
     @staticmethod
-    def vmap(info: Any, dims: tuple[int, None], values: torch.Tensor, size: int) -> tuple[torch.Tensor, int]:
+    def vmap(info: Any, dims: tuple[int, None], values: torch.Tensor, size: _Pair) -> tuple[torch.Tensor, int]:
         return _apart(_Average.apply(_as_channels(values, dims[0]), size), info.batch_size), 1
 
 
@@ -77,15 +82,15 @@ def _apart(value: torch.Tensor, n_networks: int) -> torch.Tensor:
     return value.view(len(value), n_networks, -1, *value.shape[2:])
 
 
-def _sums(value: torch.Tensor, size: int) -> torch.Tensor:
-    channels = value.shape[1]
-    return nn.functional.conv2d(value, value.new_ones(channels, 1, size, size), padding=size // 2, groups=channels)
+def _sums(value: torch.Tensor, size: _Pair) -> torch.Tensor:
+    channels, padding = value.shape[1], (size[0] // 2, size[1] // 2)
+    return nn.functional.conv2d(value, value.new_ones(channels, 1, *size), padding=padding, groups=channels)
 
 
 @lru_cache(maxsize=256)
-def _weights(height: int, width: int, size: int, dtype: torch.dtype) -> torch.Tensor:
+def _weights(height: int, width: int, size: _Pair, dtype: torch.dtype) -> torch.Tensor:
     """What each sum is multiplied with, (height, width): one over the number of values in its window."""
-    rows, columns = _counts(height, size), _counts(width, size)
+    rows, columns = _counts(height, size[0]), _counts(width, size[1])
     return torch.tensor([[1 / (row * column) for column in columns] for row in rows], dtype=dtype)
 
 

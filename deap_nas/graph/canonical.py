@@ -16,14 +16,15 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from hashlib import blake2b
 from operator import itemgetter
+from typing import Any
 
-from deap_nas.graph.graph import MERGES, USUAL_CHANNELS, Graph, Lowers, Node, simplify
-from deap_nas.graph.operations import effect_of
+from deap_nas.graph.graph import MERGES, RESIZE, USUAL_CHANNELS, Graph, Lowers, Node, graphs_of, simplify
+from deap_nas.graph.operations import OperationValue, effect_of
 
 __all__ = ["canonical_key", "graph_key"]
 
 
-def canonical_key(space: Lowers, genes: Sequence[int]) -> str:
+def canonical_key(space: Lowers, genotype: Any) -> str:
     """Key of the genotype's network: 32 hexadecimal digits.
 
     Equal for genotypes that are the same network (dead parts, unused motifs, identities, the order of nodes),
@@ -32,23 +33,26 @@ def canonical_key(space: Lowers, genes: Sequence[int]) -> str:
 
     Args:
         space: the search space.
-        genes: the genes of one individual.
+        genotype: of one individual.
 
     Raises:
-        GenotypeError: the genes do not belong to the space.
+        GenotypeError: the genotype does not belong to the space.
     """
-    return graph_key(space.lower(genes))
+    keys = list(map(graph_key, graphs_of(space.lower(genotype))))
+    if len(keys) == 1:
+        return keys[0]
+    return _NOT_VIABLE if _NOT_VIABLE in keys else _digest(repr(keys).encode())
 
 
 def graph_key(graph: Graph) -> str:
     """Key of a graph; see :func:`canonical_key`."""
     if graph.output is None:
-        return _digest(b"not viable")
-    n_kinds = _kinds_of_merges(graph)
-    if n_kinds > 1:
+        return _NOT_VIABLE
+    has_order = _has_order(graph)
+    if has_order:
         graph = simplify(graph)  # perhaps only one of them is left
-        n_kinds = _kinds_of_merges(graph)
-    cell = _Cell(graph, any_order=n_kinds < 2)
+        has_order = _has_order(graph)
+    cell = _Cell(graph, any_order=not has_order)
     colours = cell.colours()
     if all(len(cell.candidates(colours, tie)) == 1 for tie in _ties(colours)):
         return _digest(array("q", sorted(colours.values())).tobytes())
@@ -64,13 +68,21 @@ def _digest(content: bytes) -> str:
     return blake2b(content, digest_size=16).hexdigest()
 
 
-def _kinds_of_merges(graph: Graph) -> int:
-    """How many kinds of merges there are; with two, channels may be added in different orders, so the order counts."""
-    return len(set(map(itemgetter(0), graph.nodes)).intersection(MERGES))
+#: Key of all that is no network.
+_NOT_VIABLE = _digest(b"not viable")
+
+
+def _has_order(graph: Graph) -> bool:
+    """Whether the order counts in which merges take their values: that of channels does where these are told apart.
+
+    An addition tells them apart by their places, and a resizing leaves the last ones out.
+    """
+    found = set(map(itemgetter(0), graph.nodes))
+    return "concat" in found and not found.isdisjoint(("add", RESIZE))
 
 
 @cache
-def _traits(operation: str, in_channels: int, width: int) -> tuple[int, float, bool, bool, int]:
+def _traits(operation: str | OperationValue, in_channels: int, width: int) -> tuple[int, float, bool, bool, int]:
     """Number of an operation, its width, whether it is an identity and whether shareable, and its output's channels."""
     effect = effect_of(operation, (in_channels,), (width,))
     return _number(operation), _eighths(width), not any(effect.layers), effect.is_shareable, effect.channels[0]
@@ -83,14 +95,16 @@ def _eighths(width: int) -> float:
 
 
 @cache
-def _number(name: str) -> int:
+def _number(operation: str | OperationValue) -> int:
     """Number of an operation, the same in every process."""
-    return int.from_bytes(blake2b(name.encode(), digest_size=7).digest(), "big")
+    return int.from_bytes(blake2b(_name(operation).encode(), digest_size=7).digest(), "big")
 
 
 #: A node of a simplified graph: its operation, the indices of the values that it takes, the channels that it takes as
 #: its width in eighths of the cell's, and the index of the value that has them.
-_Value = tuple[str, tuple[int, ...], float, int]
+_Value = tuple[str | OperationValue, tuple[int, ...], float, int]
+#: What decides whether a value without weights is one that is there: operation, inputs, width.
+_Known = dict[tuple[str | OperationValue, tuple[int, ...], float], int]
 
 
 class _Cell:
@@ -105,21 +119,25 @@ class _Cell:
 
     def __init__(self, graph: Graph, *, any_order: bool) -> None:
         self._any_order = any_order
-        self._values: list[_Value] = [("input", (), 8, 0)]
-        self._channels = [USUAL_CHANNELS]
+        n_inputs = graph.n_inputs
+        self._values: list[_Value] = [("input", (), 8, 0)] * n_inputs
+        self._channels = [USUAL_CHANNELS] * n_inputs
         #: Colour of each value by everything below it.
-        self._below = [hash((_number("input"), 8))]
-        place = self._walk(graph.nodes)
+        self._below = [hash((_number("input"), 8 + i)) for i in range(n_inputs)]
+        place = self._walk(graph.nodes, n_inputs)
         self._output = place[graph.output or 0]
 
-    def _walk(self, nodes: Sequence[Node]) -> list[int]:
+    def _walk(self, nodes: Sequence[Node], n_inputs: int) -> list[int]:
         """Add the values of all nodes; gives the index of each node's value."""
         values, channels, below = self._values, self._channels, self._below
-        place = [0]
-        known: dict[tuple[str, tuple[int, ...], float], int] = {}
-        for operation, inputs, width_of, _ in nodes[1:]:
+        place = list(range(n_inputs))
+        known: _Known = {}
+        for operation, inputs, width_of, _ in nodes[n_inputs:]:
             if operation in MERGES:
                 place.append(self._merge(operation, inputs, place, known))
+                continue
+            if operation == RESIZE:
+                place.append(self._resize(place[inputs[0]], place[inputs[1]], known))
                 continue
             source, wide = place[inputs[0]], place[width_of]
             number, width, is_nothing, is_shared, n_channels = _traits(operation, channels[source], channels[wide])
@@ -136,9 +154,18 @@ class _Cell:
                 below.append(hash((number, width, below[source])))
         return place
 
-    def _merge(
-        self, merge: str, inputs: Sequence[int], place: list[int], known: dict[tuple[str, tuple[int, ...], float], int]
-    ) -> int:
+    def _resize(self, value: int, pattern: int, known: _Known) -> int:
+        """Add a value resized to the shape of another one; gives its index."""
+        if value == pattern:
+            return value
+        index = known.setdefault((RESIZE, (value, pattern), 8), len(self._values))
+        if index == len(self._values):
+            self._values.append((RESIZE, (value, pattern), 8, 0))
+            self._channels.append(self._channels[pattern])
+            self._below.append(hash((_number(RESIZE), self._below[value], self._below[pattern])))
+        return index
+
+    def _merge(self, merge: str | OperationValue, inputs: Sequence[int], place: list[int], known: _Known) -> int:
         """Add the value of a merge; gives its index."""
         values, channels = self._values, self._channels
         flat: list[int] = []
@@ -182,11 +209,12 @@ class _Cell:
                 continue
             colour = hash((below[index], above[0])) if len(above) == 1 else hash((below[index], *sorted(above)))
             colours[index] = colour
-            _, inputs, _, width_of = values[index]
+            operation, inputs, _, width_of = values[index]
             if width_of and seen_from[width_of] is None:
                 seen_from[width_of] = []
+            is_free = any_order and operation != RESIZE
             for position, source in enumerate(inputs):
-                seen = colour if any_order else hash((colour, position))
+                seen = colour if is_free else hash((colour, position))
                 others = seen_from[source]
                 if others is None:
                     seen_from[source] = [seen]
@@ -201,8 +229,9 @@ class _Cell:
             n_colours = len(set(colours.values()))
             consumers: dict[int, list[tuple[int, int]]] = {index: [] for index in colours}
             for index, colour in colours.items():
+                is_free = self._is_free(index)
                 for position, source in enumerate(self._values[index][1]):
-                    consumers[source].append((colour, 0 if self._any_order else position))
+                    consumers[source].append((colour, 0 if is_free else position))
             around = {
                 index: (colour, self._inputs(index, colours), tuple(sorted(consumers[index])))
                 for index, colour in colours.items()
@@ -220,18 +249,26 @@ class _Cell:
     def written_down(self, colours: Mapping[int, int]) -> str:
         """The whole graph as text, each value under its colour; complete once every colour is one value's own."""
         lines = sorted(
-            (colour, self._values[index][0], self._values[index][2], self._inputs(index, colours))
+            (colour, _name(self._values[index][0]), self._values[index][2], self._inputs(index, colours))
             for index, colour in colours.items()
         )
         return repr((lines, colours[self._output]))
 
+    def _is_free(self, index: int) -> bool:
+        """Whether the order of a value's inputs is without meaning."""
+        return self._any_order and self._values[index][0] != RESIZE
+
     def _inputs(self, index: int, colours: Mapping[int, int]) -> tuple[int, ...]:
         values = [colours[i] for i in self._values[index][1]]
-        return tuple(sorted(values) if self._any_order else values)
+        return tuple(sorted(values) if self._is_free(index) else values)
 
     def _consumers(self, index: int, colours: Mapping[int, int]) -> tuple[tuple[int, int], ...]:
         inputs_of = ((i, self._values[i][1]) for i in colours)
         return tuple((i, inputs.count(index)) for i, inputs in inputs_of if index in inputs)
+
+
+def _name(operation: str | OperationValue) -> str:
+    return operation if isinstance(operation, str) else repr(operation)
 
 
 def _ties(colours: Mapping[int, int]) -> list[int]:

@@ -25,10 +25,25 @@ __all__ = [
     "MaxPool2d",
     "ReLU",
     "Shape",
+    "Size",
+    "pair",
 ]
 
 #: (channels, height, width) of one image's feature map.
 Shape = tuple[int, int, int]
+#: Of a window or a stride: height and width, or one number for both.
+Size = int | tuple[int, int]
+
+
+def pair(size: Size) -> tuple[int, int]:
+    """Height and width of a window or a stride."""
+    return (size, size) if isinstance(size, int) else size
+
+
+def _strided(shape: Shape, stride: Size) -> tuple[int, int]:
+    """Height and width after a layer that keeps the size but for its stride: divided by it, rounded up."""
+    rows, columns = pair(stride)
+    return -(-shape[1] // rows), -(-shape[2] // columns)
 
 
 class Layer(ABC):
@@ -84,23 +99,23 @@ class _Free(Layer):
 
 @dataclass(frozen=True)
 class Conv2d(Layer):
-    """Convolution without bias, padded so that stride 1 keeps the size; ``kernel_size`` is odd."""
+    """Convolution without bias, padded so that stride 1 keeps the size; height and width of ``kernel_size`` are odd."""
 
     in_channels: int
     out_channels: int
-    kernel_size: int
-    stride: int = 1
+    kernel_size: Size
+    stride: Size = 1
     groups: int = 1
 
     @property
     def n_parameters(self) -> int:
         """Weights; there is no bias."""
-        return self.out_channels * (self.in_channels // self.groups) * self.kernel_size**2
+        height, width = pair(self.kernel_size)
+        return self.out_channels * (self.in_channels // self.groups) * height * width
 
     def output_shape(self, shape: Shape) -> Shape:
         """Height and width are divided by the stride, rounded up."""
-        _, height, width = shape
-        return self.out_channels, -(-height // self.stride), -(-width // self.stride)
+        return self.out_channels, *_strided(shape, self.stride)
 
     def flops(self, shape: Shape) -> int:
         """Twice the weights at each output position."""
@@ -127,20 +142,30 @@ class ReLU(_Free):
 
 @dataclass(frozen=True)
 class MaxPool2d(_Free):
-    """Max pooling with stride 1 that keeps the size; ``kernel_size`` is odd."""
+    """Max pooling, padded so that stride 1 keeps the size; height and width of ``kernel_size`` are odd."""
 
     by_channel = True
 
-    kernel_size: int
+    kernel_size: Size
+    stride: Size = 1
+
+    def output_shape(self, shape: Shape) -> Shape:
+        """Height and width are divided by the stride, rounded up."""
+        return shape[0], *_strided(shape, self.stride)
 
 
 @dataclass(frozen=True)
 class AvgPool2d(_Free):
-    """Average pooling with stride 1 that keeps the size and does not count the padding."""
+    """Average pooling, padded as :class:`MaxPool2d` is; the padding does not count."""
 
     by_channel = True
 
-    kernel_size: int
+    kernel_size: Size
+    stride: Size = 1
+
+    def output_shape(self, shape: Shape) -> Shape:
+        """Height and width are divided by the stride, rounded up."""
+        return shape[0], *_strided(shape, self.stride)
 
 
 @dataclass(frozen=True)

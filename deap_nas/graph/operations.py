@@ -1,25 +1,30 @@
-"""Operations: the labels on the edges of a motif, each a chain of layers, in one registry.
+"""Operations: the labels on the edges of a motif, each a chain of layers.
 
-An operation is a function from channel counts to layers. Everything else follows from its layers at the channels where
-it stands: its parameters, its FLOPs, its module, whether it is an identity and whether two copies of it on the same
-input are the same value.
+An operation is a function from channel counts to layers, registered under a name; or an :class:`OperationValue`, which
+a genotype makes with numbers of its own, such as its channels and its stride. Everything else follows from its layers
+at the channels where it stands: its parameters, its FLOPs, its module, whether it is an identity and whether two copies
+of it on the same input are the same value.
 """
 
 from __future__ import annotations
 
+import re
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from functools import lru_cache
 from typing import NamedTuple
 
 from deap_nas.errors import SettingsError, UnknownNameError
-from deap_nas.graph.layers import AvgPool2d, BatchNorm2d, Conv2d, Layer, MaxPool2d, ReLU
+from deap_nas.graph.layers import AvgPool2d, BatchNorm2d, Conv2d, Layer, MaxPool2d, ReLU, Size
 
 __all__ = [
     "PAPER_OPERATIONS",
     "Effect",
     "Operation",
+    "OperationValue",
     "conv_bn_relu",
     "effect_of",
+    "label_of",
     "layers_of",
     "operation_names",
     "register_operation",
@@ -40,7 +45,7 @@ PAPER_OPERATIONS = (
     "identity",
 )
 
-_RESERVED = ("none", "input", "concat", "add")
+_RESERVED = ("none", "input", "concat", "add", "resize")
 _OPERATIONS: dict[str, Operation] = {}
 
 
@@ -71,18 +76,41 @@ def operation_names() -> tuple[str, ...]:
     return tuple(_OPERATIONS)
 
 
+class OperationValue(ABC):
+    """An operation as a value, for spaces that need more of them than names: a frozen dataclass of plain numbers.
+
+    Equal values are the same operation, as equal names are.
+    """
+
+    @abstractmethod
+    def layers(self, in_channels: int, channels: int) -> tuple[Layer, ...]:
+        """Layers for an input of ``in_channels`` channels; ``channels`` are those that its node takes as its width."""
+
+    @property
+    def label(self) -> str:
+        """Text for drawings and for names of weights; of different operations different ones."""
+        return re.sub(r"\W+", "_", repr(self)).strip("_")
+
+
+def label_of(operation: str | OperationValue) -> str:
+    """Name of an operation, or the label of one that is a value."""
+    return operation if isinstance(operation, str) else operation.label
+
+
 @lru_cache(maxsize=65_536)
-def layers_of(name: str, in_channels: int, channels: int) -> tuple[Layer, ...]:
-    """Layers of the operation ``name`` for an input of ``in_channels`` channels in a cell of ``channels``.
+def layers_of(operation: str | OperationValue, in_channels: int, channels: int) -> tuple[Layer, ...]:
+    """Layers of an operation for an input of ``in_channels`` channels in a cell of ``channels``.
 
     Raises:
         UnknownNameError: no operation has that name.
     """
+    if not isinstance(operation, str):
+        return tuple(operation.layers(in_channels, channels))
     try:
-        operation = _OPERATIONS[name]
+        function = _OPERATIONS[operation]
     except KeyError:
-        raise UnknownNameError("operation", name, _OPERATIONS) from None
-    return tuple(operation(in_channels, channels))
+        raise UnknownNameError("operation", operation, _OPERATIONS) from None
+    return tuple(function(in_channels, channels))
 
 
 class Effect(NamedTuple):
@@ -99,12 +127,12 @@ class Effect(NamedTuple):
 
 
 @lru_cache(maxsize=65_536)
-def effect_of(name: str, in_channels: tuple[int, ...], channels: tuple[int, ...]) -> Effect:
-    """Effect of the operation ``name`` in cells where it has these channels; see :func:`layers_of`.
+def effect_of(operation: str | OperationValue, in_channels: tuple[int, ...], channels: tuple[int, ...]) -> Effect:
+    """Effect of an operation in cells where it has these channels; see :func:`layers_of`.
 
     A layer without parameters is taken for a function of its input alone.
     """
-    chains = tuple(layers_of(name, *pair) for pair in zip(in_channels, channels, strict=True))
+    chains = tuple(layers_of(operation, *pair) for pair in zip(in_channels, channels, strict=True))
     layers = [layer for chain in chains for layer in chain]
     is_shareable = not any(layer.n_parameters for layer in layers)
     is_by_channel = is_shareable and all(layer.by_channel for layer in layers)
@@ -118,12 +146,12 @@ def _output_channels(layers: tuple[Layer, ...], in_channels: int) -> int:
     return shape[0]
 
 
-def conv_bn_relu(in_channels: int, channels: int, kernel_size: int, *, stride: int = 1) -> tuple[Layer, ...]:
+def conv_bn_relu(in_channels: int, channels: int, kernel_size: Size, *, stride: Size = 1) -> tuple[Layer, ...]:
     """Convolution, batch normalisation, ReLU."""
     return Conv2d(in_channels, channels, kernel_size, stride=stride), BatchNorm2d(channels), ReLU()
 
 
-def separable_conv(in_channels: int, channels: int, kernel_size: int, *, stride: int = 1) -> tuple[Layer, ...]:
+def separable_conv(in_channels: int, channels: int, kernel_size: Size, *, stride: Size = 1) -> tuple[Layer, ...]:
     """Depthwise, then pointwise convolution, then one batch normalisation and ReLU."""
     depthwise = Conv2d(in_channels, in_channels, kernel_size, stride=stride, groups=in_channels)
     return depthwise, *conv_bn_relu(in_channels, channels, 1)

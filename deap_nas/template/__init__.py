@@ -1,8 +1,29 @@
-"""The network around the cell, its expansion into steps, and what the result costs."""
+"""The fixed part of a network, what becomes of a genotype inside it, and what that costs."""
 
+from deap_nas.template.cells import NetworkTemplate
 from deap_nas.template.costs import Cost, cost
-from deap_nas.template.expansion import Chain, Step, expand
+from deap_nas.template.expansion import expand
 from deap_nas.template.memory import TrainingMemory, training_memory
-from deap_nas.template.template import NetworkTemplate
+from deap_nas.template.plan import Plan, plan_network
+from deap_nas.template.protocol import Template, register_template, template_from_dict
+from deap_nas.template.stack import CellStack
+from deap_nas.template.steps import Chain, Step
+from deap_nas.template.whole import WholeNetwork
 
-__all__ = ["Chain", "Cost", "NetworkTemplate", "Step", "TrainingMemory", "cost", "expand", "training_memory"]
+__all__ = [
+    "CellStack",
+    "Chain",
+    "Cost",
+    "NetworkTemplate",
+    "Plan",
+    "Step",
+    "Template",
+    "TrainingMemory",
+    "WholeNetwork",
+    "cost",
+    "expand",
+    "plan_network",
+    "register_template",
+    "template_from_dict",
+    "training_memory",
+]

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from deap_nas.graph import Lowers, check_viable, living, simplify
-from deap_nas.template.expansion import lay_out
-from deap_nas.template.template import NetworkTemplate
+from deap_nas.graph import Graph, Lowers, living, viable_graphs
+from deap_nas.template.expansion import check_fit, simplified
+from deap_nas.template.protocol import Template
 
-__all__ = ["Cost", "cost"]
+__all__ = ["Cost", "cost", "cost_of"]
 
 
 @dataclass(frozen=True)
@@ -22,26 +23,28 @@ class Cost:
     flops: int
 
 
-def cost(space: Lowers, genes: Sequence[int], template: NetworkTemplate) -> Cost:
+def cost(space: Lowers, genotype: Any, template: Template) -> Cost:
     """Parameters and FLOPs of a genotype's network, without building it.
 
     Args:
         space: the search space.
-        genes: the genes of one individual.
-        template: the network around the cell.
+        genotype: of one individual.
+        template: the fixed part of the network.
 
     Raises:
-        GenotypeError: the genes do not belong to the space.
-        NotViableError: no path leads from the cell's input to its output.
-        SettingsError: the cell adds values of different shapes, or concatenates values of different sizes.
+        GenotypeError: the genotype does not belong to the space.
+        NotViableError: no path leads from an input to the output.
+        SettingsError: values of different shapes are added, or values of different sizes are concatenated; or the
+            template wants other graphs.
     """
-    graph = space.lower(genes)
-    check_viable(graph)
-    layout = lay_out(graph, template, among=living(graph))
-    if any(value.flops and not value.n_parameters for value in layout.values):
+    return cost_of(viable_graphs(space, genotype), template)
+
+
+def cost_of(graphs: Sequence[Graph], template: Template) -> Cost:
+    """Cost of the network that some graphs are in a template; see :func:`cost`."""
+    check_fit(graphs, template)
+    layout = template.lay_out(graphs, among=list(map(living, graphs)))
+    if any(value.flops and not value.n_parameters for _, values in layout.values for value in values):
         # work without weights is done once where it is the same
-        layout = lay_out(simplify(graph, channels=template.cell_channels), template)
-    return Cost(
-        layout.frame.n_parameters + sum([value.n_parameters for value in layout.values]),
-        layout.frame.flops + sum([value.flops for value in layout.values]),
-    )
+        layout = template.lay_out(simplified(graphs, template))
+    return Cost(layout.n_parameters, layout.flops)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import prod
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from deap_nas.errors import SettingsError
 from deap_nas.graph import (
@@ -18,13 +18,14 @@ from deap_nas.graph import (
     Lowers,
     MaxPool2d,
     ReLU,
-    split_pools,
-    viable_graph,
+    pair,
+    viable_graphs,
 )
-from deap_nas.template.expansion import Step, expand
-from deap_nas.template.template import NetworkTemplate
+from deap_nas.template.expansion import expand, lean
+from deap_nas.template.protocol import Template
+from deap_nas.template.steps import Step
 
-__all__ = ["TrainingMemory", "training_memory"]
+__all__ = ["TrainingMemory", "memory_of", "training_memory"]
 
 #: Bytes of a number in float32, in which networks are trained, and of a label.
 _NUMBER, _LABEL = 4, 8
@@ -46,7 +47,7 @@ class TrainingMemory:
 
 
 def training_memory(
-    space: Lowers, genes: Sequence[int], template: NetworkTemplate, *, batch_size: int, device: str = "cpu"
+    space: Lowers, genotype: Any, template: Template, *, batch_size: int, device: str = "cpu"
 ) -> TrainingMemory:
     """Estimate the bytes that training a genotype's network takes, in float32, by gradient descent with momentum.
 
@@ -57,24 +58,31 @@ def training_memory(
 
     Args:
         space: the search space.
-        genes: the genes of one individual.
-        template: the network around the cell, with the size of the images in training.
+        genotype: of one individual.
+        template: the fixed part of the network, with the size of the images in training.
         batch_size: images in a batch.
         device: kind of the device, as torch names it.
 
     Raises:
-        GenotypeError: the genes do not belong to the space.
-        NotViableError: no path leads from the cell's input to its output.
-        SettingsError: ``batch_size`` is not positive, or the cell adds values of different shapes, or concatenates
-            values of different sizes, or its operations share a path.
+        GenotypeError: the genotype does not belong to the space.
+        NotViableError: no path leads from an input to the output.
+        SettingsError: ``batch_size`` is not positive, or values of different shapes are added, or values of different
+            sizes are concatenated, or operations share a path.
+    """
+    steps = expand(lean(viable_graphs(space, genotype), template), template)
+    return memory_of(steps, n_classes=template.n_classes, batch_size=batch_size, device=device)
+
+
+def memory_of(steps: Sequence[Step], *, n_classes: int, batch_size: int, device: str = "cpu") -> TrainingMemory:
+    """Estimate for a network of these steps; see :func:`training_memory`.
+
+    Raises:
+        SettingsError: ``batch_size`` is not positive.
     """
     if batch_size < 1:
         raise SettingsError(f"batch_size must be at least 1, found {batch_size}")
-    channels = template.cell_channels
-    steps = expand(split_pools(viable_graph(space, genes, channels=channels), channels=channels), template)
-    needs = _NEEDS if device == "cpu" else _NEEDS | _NEEDS_OF_PYTORCH
-    kept = dict(value for number, step in enumerate(steps, start=1) for value in _kept(number, step, needs))
-    loss = _NUMBER * template.n_classes + _LABEL  # the logarithms of the probabilities, and the label
+    kept = dict(value for number, step in enumerate(steps, start=1) for value in _kept(number, step, device))
+    loss = _NUMBER * n_classes + _LABEL  # the logarithms of the probabilities, and the label
     layers = (layer for step in steps for layer in step.chain.layers)
     statistics = _NUMBER * sum(2 * layer.channels for layer in layers if isinstance(layer, BatchNorm2d))
     n_parameters = sum(step.chain.n_parameters for step in steps)
@@ -104,16 +112,22 @@ _NEEDS: dict[type[Layer], _Needs] = {
     Linear: _Needs(output=False),
 }
 #: Where PyTorch's own average pooling is used.
-_NEEDS_OF_PYTORCH: dict[type[Layer], _Needs] = {AvgPool2d: _Needs(output=False)}
+_NEEDS_OF_POOLING = _Needs(output=False)
 
 
-def _kept(number: int, step: Step, needs: Mapping[type[Layer], _Needs]) -> Iterator[tuple[tuple[int | str, ...], int]]:
+def _need(layer: Layer, device: str) -> _Needs:
+    if isinstance(layer, AvgPool2d) and (device != "cpu" or pair(layer.stride) != (1, 1)):
+        return _NEEDS_OF_POOLING
+    return _NEEDS.get(type(layer), _Needs())
+
+
+def _kept(number: int, step: Step, device: str) -> Iterator[tuple[tuple[int | str, ...], int]]:
     """Name and bytes of all that a step needs of one image; others name the result of its last layer as it does."""
     value: tuple[int | str, ...] = (step.inputs[0],)
     shape = step.input_shape
     n_layers = len(step.chain.layers)
     for position, layer in enumerate(step.chain.layers, start=1):
-        need = needs.get(type(layer), _Needs())
+        need = _need(layer, device)
         if need.input:
             yield value, _NUMBER * prod(shape)
         value = (number,) if position == n_layers else (number, position)

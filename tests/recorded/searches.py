@@ -121,9 +121,7 @@ def search(path, name, *, n_evaluations=60):
         store = HDF5Store.create(path, space=space, settings={"name": name}, seed=11, n_repeats=2, n_rungs=n_rungs)
     with store, SerialExecutor() as executor:
         population = resume_population(store, creator.Recorded, rng=rng) or toolbox.population(n=8)
-        return eaAsync(
-            population, toolbox, executor, n_evaluations=n_evaluations, store=store, rng=rng, **arguments
-        )
+        return eaAsync(population, toolbox, executor, n_evaluations=n_evaluations, store=store, rng=rng, **arguments)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,156 @@
+"""The template of two kinds of cells: normal ones, and ones that halve the size (Zoph 2018, figure 2)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any, ClassVar, NamedTuple, Self
+
+from deap_nas.errors import SettingsError
+from deap_nas.graph import GlobalAvgPool2d, Graph, Linear, Shape, conv_bn_relu
+from deap_nas.template.protocol import Layout, Template, check_counts, register_template
+from deap_nas.template.steps import Chain, StepWriter, measured
+from deap_nas.template.values import Value, shapes_at, total, values_of
+
+__all__ = ["CellStack"]
+
+
+@register_template("stack")
+@dataclass(frozen=True)
+class CellStack(Template):
+    """A stem, stages of normal cells with a reduction cell between two of them, global pooling, a linear layer.
+
+    A genotype has two graphs, the normal and the reduction cell, of two inputs each: what the two cells before have
+    given (Zoph 2018 <https://arxiv.org/abs/1707.07012>, figure 2). Each input passes a 1x1 convolution to the
+    channels of the cell first, with stride 2 if it is the larger one. The operations of a reduction cell halve the size
+    themselves; with each of them the channels double.
+    """
+
+    #: Classes; the network gives one logit for each.
+    n_classes: int = 10
+    #: Channels of the input image.
+    image_channels: int = 3
+    #: Height and width of the input image in pixels, for counting FLOPs; the network takes any size.
+    image_size: int = 32
+    #: Channels of the first cells.
+    channels: int = 16
+    #: Normal cells in each stage.
+    n_normal: int = 2
+    #: Reduction cells, each between two stages; 0 for one stage.
+    n_reductions: int = 2
+    #: Channels of the 3x3 convolution before the cells, in multiples of ``channels``.
+    stem_multiplier: int = 3
+
+    #: The normal and the reduction cell.
+    n_graphs: ClassVar[int] = 2
+
+    def __post_init__(self) -> None:
+        """Check the fields.
+
+        Raises:
+            SettingsError: a count is not a positive integer.
+        """
+        check_counts(n_classes=self.n_classes, image_channels=self.image_channels, image_size=self.image_size)
+        check_counts(channels=self.channels, n_normal=self.n_normal, stem_multiplier=self.stem_multiplier)
+        if not isinstance(self.n_reductions, int) or self.n_reductions < 0:
+            raise SettingsError(f"n_reductions must be an integer of at least 0, found {self.n_reductions!r}")
+
+    def channels_of(self, number: int) -> tuple[int, ...]:
+        """See :meth:`Template.channels_of`."""
+        stages = range(self.n_reductions + 1) if number == 0 else range(1, max(2, self.n_reductions + 1))
+        return tuple(self.channels * 2**stage for stage in stages)
+
+    def with_channels(self, channels: int) -> Self:
+        """See :meth:`Template.with_channels`."""
+        return replace(self, channels=channels)
+
+    def lay_out(self, graphs: Sequence[Graph], *, among: Sequence[Sequence[int]] | None = None) -> Layout:
+        """See :meth:`Template.lay_out`."""
+        stem = measured(
+            conv_bn_relu(self.image_channels, self.stem_multiplier * self.channels, 3),
+            (self.image_channels, self.image_size, self.image_size),
+        )
+        cells: list[_Cell] = []
+        outputs = [stem.shape, stem.shape]  # of the two cells before
+        for number, channels in self._places():
+            needed = None if among is None else among[number]
+            cells.append(_cell(graphs[number], channels, outputs, needed))
+            outputs = [outputs[1], cells[-1].output]
+        head = measured((GlobalAvgPool2d(), Linear(outputs[1][0], self.n_classes)), outputs[1])
+        whole = total((stem, *[chain for cell in cells for chain in cell.inputs], head))
+        counted = [value for cell in cells for value in cell.counted]
+        return Layout(
+            tuple((cell.graph, cell.counted) for cell in cells),
+            whole.n_parameters + sum([value.n_parameters for value in counted]),
+            whole.flops + sum([value.flops for value in counted]),
+            partial(_write, cells, stem, head),
+        )
+
+    def _places(self) -> Iterator[tuple[int, int]]:
+        """For each cell, whether it is a reduction, and its channels."""
+        for stage in range(self.n_reductions + 1):
+            channels = self.channels * 2**stage
+            if stage:
+                yield 1, channels
+            yield from [(0, channels)] * self.n_normal
+
+    def to_dict(self) -> dict[str, Any]:
+        """See :meth:`Template.to_dict`."""
+        names = ("n_classes", "image_channels", "image_size", "channels", "n_normal", "n_reductions", "stem_multiplier")
+        return {"kind": "stack", **{name: getattr(self, name) for name in names}}
+
+    @classmethod
+    def from_dict(cls, fields: dict[str, Any]) -> Self:
+        """Read what :meth:`to_dict` wrote, but for its kind.
+
+        Raises:
+            TypeError: a field is unknown.
+            SettingsError: a field is out of its range.
+        """
+        return cls(**fields)
+
+
+class _Cell(NamedTuple):
+    """A cell at its place."""
+
+    graph: Graph
+    #: What its two inputs pass first.
+    inputs: tuple[Chain, ...]
+    values: Sequence[Value]
+    #: Those of the values that matter.
+    counted: Sequence[Value]
+
+    @property
+    def output(self) -> Shape:
+        """Shape of its output."""
+        return self.values[self.graph.output or 0].chains[0].shape
+
+
+def _cell(graph: Graph, channels: int, outputs: Sequence[Shape], among: Sequence[int] | None) -> _Cell:
+    """Lay a cell out behind two others."""
+    inputs = []
+    for shape in outputs:
+        stride = 2 if shape[1:] != outputs[1][1:] else 1
+        inputs.append(measured(conv_bn_relu(shape[0], channels, 1, stride=stride), shape))
+    if inputs[0].shape != inputs[1].shape:
+        raise SettingsError(
+            f"the two cells before have given {outputs[0]} and {outputs[1]}: a cell keeps the size of its inputs, or "
+            f"halves it"
+        )
+    values = values_of(graph, [shapes_at((chain.shape,)) for chain in inputs], among=among)
+    return _Cell(graph, tuple(inputs), values, values if among is None else [values[index] for index in among])
+
+
+def _write(cells: Sequence[_Cell], stem: Chain, head: Chain, steps: StepWriter) -> int:
+    first = steps.add_chain("stem1", stem, 0)
+    outputs = [first, first]
+    for number, cell in enumerate(cells, start=1):
+        name = f"cell{number}"
+        inputs = [
+            steps.add_chain(f"{name}_input{place}", chain, value)
+            for place, (chain, value) in enumerate(zip(cell.inputs, outputs, strict=True), start=1)
+        ]
+        chains = [value.chains[0] for value in cell.values]
+        outputs = [outputs[1], steps.add_graph(name, cell.graph, chains, inputs)]
+    return steps.add_chain("head", head, outputs[1])
