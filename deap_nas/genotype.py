@@ -1,6 +1,8 @@
-"""The genotype: a flat list of small integers that any DEAP operator can work on.
+"""Genotypes: plain data that a search space reads, and what a class of them must do.
 
-What the integers mean is the business of a search space; nothing here knows it.
+:class:`Genotype` is a flat list of small integers that any DEAP operator can work on. Any other class will do whose
+instances are equal when their content is, can be copied by ``deepcopy`` and pickled, are made from another one of
+their class, ``cls(genotype)``, and give themselves without fitness by ``to_genotype()``.
 """
 
 from __future__ import annotations
@@ -8,11 +10,11 @@ from __future__ import annotations
 import json
 import operator
 from collections.abc import Iterable
-from typing import Self, SupportsIndex, cast
+from typing import Any, Self, SupportsIndex, cast
 
 from deap_nas.errors import GenotypeError
 
-__all__ = ["Genotype"]
+__all__ = ["Genotype", "content_of", "plain_genotype"]
 
 
 class Genotype(list[int]):
@@ -36,6 +38,10 @@ class Genotype(list[int]):
         are_plain = set(map(type, genes)) <= {int}  # as those of a file or of another genotype, which may be many
         super().__init__(cast("list[int]", genes) if are_plain else map(_plain_integer, genes))
 
+    def to_genotype(self) -> Genotype:
+        """Give the genes as a plain genotype, without the fitness of an individual."""
+        return Genotype(self)
+
     def to_json(self) -> str:
         """Give the genes as a JSON array."""
         return json.dumps(list(self))
@@ -54,6 +60,29 @@ class Genotype(list[int]):
         if not isinstance(genes, list):
             raise GenotypeError(f"expected a JSON array of integers, found {text[:40]!r}")
         return cls(genes)
+
+
+def plain_genotype(individual: Any) -> Any:
+    """Give an individual's genotype without its fitness: one of a class that any process can unpickle.
+
+    Args:
+        individual: one whose class has a method ``to_genotype``, else an iterable of integers.
+
+    Raises:
+        GenotypeError: it is neither.
+    """
+    give = getattr(individual, "to_genotype", None)
+    return Genotype(individual) if give is None else give()
+
+
+def content_of(individual: Any) -> Any:
+    """What of an individual is kept and compared: a tuple of its genes, or its plain genotype.
+
+    Raises:
+        GenotypeError: see :func:`plain_genotype`.
+    """
+    genotype = plain_genotype(individual)
+    return tuple(genotype) if type(genotype) is Genotype else genotype
 
 
 def _plain_integer(gene: SupportsIndex) -> int:

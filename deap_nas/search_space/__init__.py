@@ -1,8 +1,9 @@
 """Search spaces: which genotypes are legal, and what graph each one stands for."""
 
-from deap_nas.search_space.base import Edge, Motif, SearchSpace, register_space, space_from_dict
+from deap_nas.search_space.base import SearchSpace, register_space, space_from_dict
 from deap_nas.search_space.flat import FlatSpace
 from deap_nas.search_space.hierarchical import GenePlace, HierarchicalSpace
+from deap_nas.search_space.reading import Edge, Motif
 
 __all__ = [
     "Edge",

@@ -2,101 +2,123 @@
 
 from __future__ import annotations
 
+import random
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any, TypeVar
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from deap_nas.errors import UnknownNameError
-from deap_nas.graph import Graph
+from deap_nas.genotype import Genotype
+from deap_nas.graph import Lowered, graphs_of
+from deap_nas.search_space.reading import Motif, in_words, motif_of_graph
+from deap_nas.template import NetworkTemplate, Template
 
-__all__ = ["Edge", "Motif", "SearchSpace", "register_space", "space_from_dict"]
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
+__all__ = ["SearchSpace", "register_space", "space_from_dict"]
 
-@dataclass(frozen=True)
-class Edge:
-    """One gene, read as an edge of its motif."""
-
-    #: Node the edge leaves, from 1.
-    predecessor: int
-    #: Node it enters, larger than the predecessor.
-    successor: int
-    #: What lies on it: ``"none"``, an operation, or ``"motif K"`` of the level below.
-    label: str
-    #: Whether the network uses it.
-    used: bool
-
-
-@dataclass(frozen=True)
-class Motif:
-    """One small graph of a genotype, for reading and drawing."""
-
-    #: Name, such as ``"level 2, motif 3"``.
-    name: str
-    level: int
-    n_nodes: int
-    #: One edge a gene, in gene order.
-    edges: tuple[Edge, ...]
-
-    @property
-    def used(self) -> bool:
-        """Whether the network uses any edge of the motif."""
-        return any(edge.used for edge in self.edges)
+_Recipe = TypeVar("_Recipe")
 
 
 class SearchSpace(ABC):
-    """What is legal: genes in, a graph out. Immutable, comparable and picklable."""
+    """What is legal: a genotype in, a graph out. Immutable, comparable and picklable.
 
-    #: Number of genes.
-    n_genes: int
+    By default genotypes are lists of integers, one gene each between ``low`` and ``up``. A space of other genotypes
+    has none of these, ``n_genes`` and ``row_dtype`` of its own, and its own :meth:`encode`, :meth:`decode` and
+    :meth:`sample`. What a class of genotypes must do is said in :mod:`deap_nas.genotype`.
+    """
+
+    #: Numbers in the row of each genotype; None where rows differ in length.
+    n_genes: int | None
     #: Smallest and largest value of each gene, as DEAP's operators want them.
     low: list[int]
     up: list[int]
 
     @abstractmethod
-    def validate(self, genes: Sequence[int]) -> None:
-        """Check that the genes belong to the space.
+    def validate(self, genotype: Any) -> None:
+        """Check that a genotype belongs to the space.
 
         Raises:
-            GenotypeError: they do not; the message names the gene, its place, the allowed range and the value.
+            GenotypeError: it does not; the message names the place, what is allowed there and what was found.
         """
 
     @abstractmethod
-    def lower(self, genes: Sequence[int]) -> Graph:
-        """Give the cell's graph as the genes describe it, dead parts included.
+    def lower(self, genotype: Any) -> Lowered:
+        """Give the graph that the genotype describes, dead parts included; or one for each kind of cell.
 
         Raises:
-            GenotypeError: the genes do not belong to the space.
-        """
-
-    @abstractmethod
-    def motifs_of(self, genes: Sequence[int]) -> tuple[Motif, ...]:
-        """Read the genes as motifs, the cell first.
-
-        Raises:
-            GenotypeError: the genes do not belong to the space.
+            GenotypeError: the genotype does not belong to the space.
         """
 
     @abstractmethod
     def to_dict(self) -> dict[str, Any]:
         """Everything that defines the space, as JSON can hold it; ``"kind"`` names its family."""
 
-    def describe(self, genes: Sequence[int]) -> str:
-        """Say in words, motif by motif, what the genes mean.
+    @property
+    def has_integer_genes(self) -> bool:
+        """Whether genotypes are lists of integers between ``low`` and ``up``."""
+        return type(self).decode is SearchSpace.decode
+
+    @property
+    def row_dtype(self) -> str:
+        """NumPy's name of the type of a row's numbers."""
+        import numpy as np
+
+        return str(np.result_type(*map(np.min_scalar_type, (min(self.low, default=0), max(self.up, default=0)))))
+
+    def encode(self, genotype: Any) -> NDArray[Any]:
+        """Give a genotype as a row of numbers, (n_genes,), of the type ``row_dtype``.
+
+        The same content gives the same row, from which :meth:`decode` makes an equal genotype.
+        """
+        import numpy as np
+
+        return np.array(genotype, dtype=self.row_dtype)
+
+    def decode(self, row: Sequence[Any] | NDArray[Any]) -> Any:
+        """Make the genotype of a row; a row from a stranger's file may be anything.
 
         Raises:
-            GenotypeError: the genes do not belong to the space.
+            GenotypeError: the row is that of no genotype. Whether the genotype belongs to the space is another matter.
         """
-        return "\n".join(map(_motif_in_words, self.motifs_of(genes)))
+        return Genotype(getattr(row, "tolist", lambda: row)())
 
+    def sample(self, *, rng: random.Random | ModuleType = random) -> Any:
+        """Draw a legal genotype, for tests, benchmarks and baselines; by default each gene uniformly."""
+        return Genotype([rng.randint(low, up) for low, up in zip(self.low, self.up, strict=True)])
 
-def _motif_in_words(motif: Motif) -> str:
-    lines = [motif.name if motif.used else f"{motif.name} (unused)"]
-    for edge in motif.edges:
-        if edge.label != "none":
-            dead = "" if edge.used or not motif.used else "  (dead)"
-            lines.append(f"  {edge.predecessor} -> {edge.successor}  {edge.label}{dead}")
-    return "\n".join(lines if len(lines) > 1 else [*lines, "  no edges"])
+    def default_template(self, *, n_classes: int = 10, image_channels: int = 3, image_size: int = 32) -> Template:
+        """Give the network around it in a search; by default that of Liu 2018, section 4.1."""
+        return NetworkTemplate.small_cifar(n_classes, image_channels=image_channels, image_size=image_size)
+
+    def adapt_recipe(self, genotype: Any, recipe: _Recipe) -> _Recipe:  # noqa: ARG002 - for spaces that use it
+        """Give the recipe by which a genotype is trained, such as with a learning rate of its own.
+
+        Args:
+            genotype: of one individual.
+            recipe: of the search, a frozen dataclass such as :class:`~deap_nas.training.Recipe`; by default unchanged.
+        """
+        return recipe
+
+    def motifs_of(self, genotype: Any) -> tuple[Motif, ...]:
+        """Read a genotype as motifs, to draw it or to say it in words; by default its graphs.
+
+        Raises:
+            GenotypeError: the genotype does not belong to the space.
+        """
+        graphs = graphs_of(self.lower(genotype))
+        names = ["network"] if len(graphs) == 1 else [f"cell {number}" for number in range(1, len(graphs) + 1)]
+        return tuple(motif_of_graph(graph, name=name) for graph, name in zip(graphs, names, strict=True))
+
+    def describe(self, genotype: Any) -> str:
+        """Say in words, motif by motif, what a genotype means.
+
+        Raises:
+            GenotypeError: the genotype does not belong to the space.
+        """
+        return in_words(self.motifs_of(genotype))
 
 
 _Space = TypeVar("_Space", bound=type[Any])

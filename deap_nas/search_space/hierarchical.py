@@ -14,7 +14,8 @@ from typing import Any
 
 from deap_nas.errors import GenotypeError, SettingsError, UnknownNameError
 from deap_nas.graph import MERGES, PAPER_OPERATIONS, Graph, Node, operation_names, prune
-from deap_nas.search_space.base import Edge, Motif, SearchSpace, register_space
+from deap_nas.search_space.base import SearchSpace, register_space
+from deap_nas.search_space.reading import Edge, Motif
 
 __all__ = ["GenePlace", "HierarchicalSpace"]
 
