@@ -8,22 +8,30 @@ from .genotype_file import load_genotype, save_genotype
 from .graph import PAPER_OPERATIONS, Graph, canonical_key, register_operation
 from .operators import (
     CostLimit,
+    cxChain,
     cxMotif,
+    initChain,
     initDiversified,
     initTrivial,
     killLoser,
     killOldest,
     killUnselected,
     median_cost,
+    mutAlterLayer,
+    mutChain,
     mutEdge,
+    mutInsertLayer,
+    mutRemoveLayer,
     selTournamentCrowded,
     selTournamentFraction,
 )
-from .search_space import FlatSpace, HierarchicalSpace
-from .template import Cost, NetworkTemplate, cost
+from .search_space import ChainSpace, FlatSpace, HierarchicalSpace
+from .template import CellStack, Cost, NetworkTemplate, WholeNetwork, cost
 
 __all__ = [
     "PAPER_OPERATIONS",
+    "CellStack",
+    "ChainSpace",
     "Cost",
     "CostLimit",
     "Evaluation",
@@ -34,10 +42,13 @@ __all__ = [
     "NASError",
     "NetworkTemplate",
     "Status",
+    "WholeNetwork",
     "canonical_key",
     "cost",
+    "cxChain",
     "cxMotif",
     "eaAsync",
+    "initChain",
     "initDiversified",
     "initTrivial",
     "killLoser",
@@ -46,7 +57,11 @@ __all__ = [
     "load_genotype",
     "median_cost",
     "mpi_executor",
+    "mutAlterLayer",
+    "mutChain",
     "mutEdge",
+    "mutInsertLayer",
+    "mutRemoveLayer",
     "register_operation",
     "save_genotype",
     "selTournamentCrowded",

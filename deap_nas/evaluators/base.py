@@ -20,7 +20,9 @@ _T = TypeVar("_T")
 
 def plain(argument: Any) -> Any:
     """Give an individual as a plain genotype, which any process can unpickle; anything else as it is."""
-    return Genotype(argument) if isinstance(argument, Genotype) and type(argument) is not Genotype else argument
+    if type(argument) is Genotype or isinstance(argument, type) or not hasattr(argument, "to_genotype"):
+        return argument
+    return argument.to_genotype()
 
 
 class GenotypeExecutor(Executor):

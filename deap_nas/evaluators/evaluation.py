@@ -7,8 +7,6 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Any, Protocol, runtime_checkable
 
-from deap_nas.genotype import Genotype
-
 __all__ = ["DetailedFitness", "Evaluation", "Job", "JobFitness", "Status", "derive_seed"]
 
 
@@ -41,7 +39,7 @@ class Job:
     #: Number of the evaluation in its run, from 0, in the order of submission.
     id: int
     #: A plain genotype.
-    genes: Genotype
+    genes: Any
     #: Seed of this evaluation, derived from the run's seed and the id.
     seed: int
     #: Id of the parent's evaluation; -1 for none.
@@ -121,7 +119,7 @@ class Evaluation:
 class DetailedFitness(Protocol):
     """Optional protocol on top of a DEAP evaluate: a fitness that wants a seed and reports more than its values."""
 
-    def evaluate(self, genotype: Genotype, *, seed: int) -> Evaluation:
+    def evaluate(self, genotype: Any, *, seed: int) -> Evaluation:
         """Evaluate one genotype; every random draw derives from ``seed``. May raise."""
         ...
 

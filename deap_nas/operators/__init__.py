@@ -1,5 +1,13 @@
 """DEAP-style operators: initialise, mutate, mate, select, kill; limits on what they may give."""
 
+from deap_nas.operators.chain import (
+    cxChain,
+    initChain,
+    mutAlterLayer,
+    mutChain,
+    mutInsertLayer,
+    mutRemoveLayer,
+)
 from deap_nas.operators.limit import CostLimit, median_cost
 from deap_nas.operators.motif import cxMotif, initDiversified, initTrivial, mutEdge
 from deap_nas.operators.ranking import RankedPopulation
@@ -9,14 +17,20 @@ from deap_nas.operators.survival import killLoser, killOldest, killUnselected
 __all__ = [
     "CostLimit",
     "RankedPopulation",
+    "cxChain",
     "cxMotif",
+    "initChain",
     "initDiversified",
     "initTrivial",
     "killLoser",
     "killOldest",
     "killUnselected",
     "median_cost",
+    "mutAlterLayer",
+    "mutChain",
     "mutEdge",
+    "mutInsertLayer",
+    "mutRemoveLayer",
     "selTournamentCrowded",
     "selTournamentFraction",
 ]

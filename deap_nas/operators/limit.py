@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, MutableSequence, Sequence
+from collections.abc import Callable, MutableSequence
+from copy import deepcopy
 from dataclasses import dataclass
 from functools import wraps
 from types import ModuleType
@@ -13,8 +14,8 @@ from deap_nas.errors import NotViableError, SettingsError
 from deap_nas.genotype import Genotype
 from deap_nas.graph import Lowers
 from deap_nas.operators.motif import initDiversified
-from deap_nas.search_space import HierarchicalSpace
-from deap_nas.template import Cost, NetworkTemplate, cost
+from deap_nas.search_space import HierarchicalSpace, SearchSpace
+from deap_nas.template import Cost, Template, cost
 
 __all__ = ["CostLimit", "median_cost"]
 
@@ -32,7 +33,7 @@ class CostLimit:
 
     Args:
         space: the search space.
-        template: the network around the cell.
+        template: the fixed part of the network.
         max_parameters: largest number of trainable parameters; None for any.
         max_flops: largest number of FLOPs for one image; None for any.
         n_tries: how often an operator is applied before it gives up.
@@ -42,7 +43,7 @@ class CostLimit:
     """
 
     space: Lowers
-    template: NetworkTemplate
+    template: Template
     max_parameters: int | None = None
     max_flops: int | None = None
     n_tries: int = 1000
@@ -54,16 +55,16 @@ class CostLimit:
             if value is not None and value < 1:
                 raise SettingsError(f"{name} must be at least 1, found {value}")
 
-    def permits(self, genes: Sequence[int]) -> bool:
+    def permits(self, genotype: Any) -> bool:
         """Whether the network of a genotype keeps within the limits.
 
         Raises:
-            GenotypeError: the genes do not belong to the space.
+            GenotypeError: the genotype does not belong to the space.
         """
         if self.max_parameters is None and self.max_flops is None:
             return True
         try:
-            size = cost(self.space, genes, self.template)
+            size = cost(self.space, genotype, self.template)
         except NotViableError:
             return False
         return (self.max_parameters is None or size.n_parameters <= self.max_parameters) and (
@@ -80,14 +81,13 @@ class CostLimit:
         @wraps(operator)
         def limited(*arguments: Any, **settings: Any) -> Any:
             everything = (*arguments, *settings.values())
-            individuals = [argument for argument in everything if isinstance(argument, MutableSequence)]
-            before = [list(individual) for individual in individuals]
+            restore = [restoring for restoring in map(_keep, everything) if restoring is not None]
             for _ in range(self.n_tries):
                 result = operator(*arguments, **settings)
                 if all(map(self.permits, result if isinstance(result, tuple) else (result,))):
                     return result
-                for individual, genes in zip(individuals, before, strict=True):
-                    individual[:] = genes
+                for each in restore:
+                    each()
             name = getattr(operator, "__name__", repr(operator))
             raise SettingsError(
                 f"{self.n_tries} tries of {name} gave nothing within max_parameters={self.max_parameters} "
@@ -97,9 +97,29 @@ class CostLimit:
         return limited  # type: ignore[return-value]  # the same call as the operator's
 
 
+def _keep(argument: Any) -> Callable[[], None] | None:
+    """Give what undoes an operator's changes of an individual; None for what is no individual."""
+    if isinstance(argument, MutableSequence):
+        genes = list(argument)
+
+        def restore() -> None:
+            argument[:] = genes
+
+    elif hasattr(argument, "to_genotype"):
+        content = deepcopy(vars(argument))
+
+        def restore() -> None:
+            vars(argument).clear()
+            vars(argument).update(deepcopy(content))
+
+    else:
+        return None
+    return restore
+
+
 def median_cost(
-    space: HierarchicalSpace,
-    template: NetworkTemplate,
+    space: SearchSpace,
+    template: Template,
     *,
     n_samples: int = 200,
     n_mutations: int = 1000,
@@ -110,10 +130,11 @@ def median_cost(
     Liu 2018, section 4.2, chooses the limit so that flat networks have about the size of hierarchical ones.
 
     Args:
-        space: of the random genotypes, made by :func:`deap_nas.initDiversified`.
-        template: the network around the cell.
+        space: of the random genotypes, made by :func:`deap_nas.initDiversified` where motifs can be mutated, else by
+            the space's own ``sample``.
+        template: the fixed part of the network.
         n_samples: genotypes, at least 1; those that are no network do not count.
-        n_mutations: mutations of each.
+        n_mutations: mutations of each, where there are any.
         rng: source of the random draws.
 
     Raises:
@@ -121,8 +142,12 @@ def median_cost(
     """
     costs = []
     for _ in range(n_samples):
+        if isinstance(space, HierarchicalSpace):
+            genotype = initDiversified(Genotype, space, n_mutations=n_mutations, rng=rng)
+        else:
+            genotype = space.sample(rng=rng)
         try:
-            costs.append(cost(space, initDiversified(Genotype, space, n_mutations=n_mutations, rng=rng), template))
+            costs.append(cost(space, genotype, template))
         except NotViableError:
             continue
     if not costs:

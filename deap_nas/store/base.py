@@ -20,7 +20,8 @@ __all__ = ["Record", "Store", "resume_population", "without_collection"]
 class Record:
     """One evaluated individual."""
 
-    genes: tuple[int, ...]
+    #: Tuple of its genes; of spaces without integer genes, its plain genotype.
+    genes: Any
     evaluation: Evaluation
     #: Whether it is a member of the population; a survival rule may have removed it.
     alive: bool = True
@@ -53,8 +54,13 @@ class Store(ABC):
         """
 
     @abstractmethod
-    def append(self, genes: Sequence[int], evaluation: Evaluation) -> None:
-        """Record an evaluation that has ended; its fitness values are complete and finite."""
+    def append(self, genes: Any, evaluation: Evaluation) -> None:
+        """Record an evaluation that has ended; its fitness values are complete and finite.
+
+        Args:
+            genes: the individual, or its genotype.
+            evaluation: with the id of its job.
+        """
 
     @abstractmethod
     def kill(self, ids: Iterable[int]) -> None:
@@ -77,8 +83,8 @@ class Store(ABC):
         with without_collection():
             return list(self)
 
-    def genes_of(self, ids: Sequence[int]) -> Iterator[tuple[int, ...] | None]:
-        """Genes of evaluated individuals, in the order of ``ids``; None for an id that has no evaluation."""
+    def genes_of(self, ids: Sequence[int]) -> Iterator[Any]:
+        """What records hold as genes, in the order of ``ids``; None for an id that has no evaluation."""
         genes = {record.evaluation.id: record.genes for record in self}
         return map(genes.get, ids)
 
@@ -94,13 +100,13 @@ class Store(ABC):
 
 
 def resume_population(
-    store: Store, icls: Callable[[Iterable[int]], Any], *, rng: random.Random | ModuleType = random
+    store: Store, icls: Callable[[Any], Any], *, rng: random.Random | ModuleType = random
 ) -> list[Any]:
     """Make the population a run was left with, ready for :func:`deap_nas.eaAsync`.
 
     Args:
         store: the run's store.
-        icls: class of the individuals.
+        icls: class of the individuals, which makes one of a genotype.
         rng: the search's generator; put into the state it was left in, if the run had begun.
 
     Returns:

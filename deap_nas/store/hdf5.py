@@ -15,11 +15,10 @@ from types import TracebackType
 from typing import Any, Self
 
 import numpy as np
-from numpy.typing import NDArray
 
 from deap_nas.errors import SettingsError, StoreError, StoreExistsError
 from deap_nas.evaluators import Evaluation, Job, Status, derive_seed
-from deap_nas.genotype import Genotype
+from deap_nas.genotype import plain_genotype
 from deap_nas.search_space import SearchSpace, space_from_dict
 from deap_nas.store.base import Record, Store
 from deap_nas.store.file import new_file, open_for_reading
@@ -28,7 +27,7 @@ from deap_nas.store.lock import WriterLock
 from deap_nas.store.provenance import provenance
 from deap_nas.store.random_state import RandomSlots
 from deap_nas.store.room import Room
-from deap_nas.store.rows import find_genes, to_error, to_records, to_row
+from deap_nas.store.rows import find_genes, reader_of, to_error, to_records, to_row
 from deap_nas.store.settings import check_same
 from deap_nas.store.table import Table
 
@@ -63,6 +62,7 @@ class HDF5Store(Store):
         self.n_rungs: int = int(file["individuals/curve"].shape[1]) - 1 if "individuals/curve" in file else 0
         self._tables = {name: Table(file[name], names) for name, names in column_names(file).items()}
         self._individuals, self._submissions, self._errors = self._tables.values()
+        self._read_genes = reader_of(self.space)
         self._random = RandomSlots(file["rng"], n_submitted=self._submissions.n_rows)
         self._room = Room(file, path, n_bytes=sum(table.chunk_bytes for table in self._tables.values()))
 
@@ -83,7 +83,7 @@ class HDF5Store(Store):
 
         Args:
             path: of the file; its folder is made if need be.
-            space: search space of the genotypes, with a fixed number of genes.
+            space: search space of the genotypes.
             settings: of the run, as JSON can hold them.
             seed: of the run.
             weights: of the fitness, one for each objective, as DEAP has them: negative ones are minimised.
@@ -186,8 +186,10 @@ class HDF5Store(Store):
         sessions: list[dict[str, Any]] = json_attribute(self._file, "provenance")
         return sessions
 
-    def column(self, name: str, *, table: str = "individuals") -> NDArray[Any]:
+    def column(self, name: str, *, table: str = "individuals") -> Any:
         """A column of a table, by default of the evaluated individuals, such as ``"fitness"``, as it is in the file.
+
+        It is an array, or, of genes whose rows differ in length, :class:`~deap_nas.store.ragged.Rows`.
 
         Raises:
             StoreError: its bytes are damaged.
@@ -226,12 +228,14 @@ class HDF5Store(Store):
         self._random.save(rng_state, n_submitted=self.n_submitted + len(jobs))
         self._file.flush()
         self._submissions.append(
-            genes=[job.genes for job in jobs], parent=[job.parent for job in jobs], id=[job.id for job in jobs]
+            genes=[self._row(job.genes) for job in jobs],
+            parent=[job.parent for job in jobs],
+            id=[job.id for job in jobs],
         )
         self._file.flush()
         self._random.switch()
 
-    def append(self, genes: Sequence[int], evaluation: Evaluation) -> None:
+    def append(self, genes: Any, evaluation: Evaluation) -> None:
         """See :meth:`Store.append`."""
         n_scores, n_rungs = len(evaluation.scores), max(1, len(evaluation.curve) - 1) if evaluation.curve else 0
         for noun, room, found in (("repeats", self.n_repeats, n_scores), ("rungs", self.n_rungs, n_rungs)):
@@ -242,8 +246,12 @@ class HDF5Store(Store):
         self._room.take()
         if evaluation.error:
             self._errors.append(**to_error(evaluation))
-        self._individuals.append(**to_row(genes, evaluation, n_repeats=self.n_repeats, n_rungs=self.n_rungs))
+        self._individuals.append(**to_row(self._row(genes), evaluation, n_repeats=self.n_repeats, n_rungs=self.n_rungs))
         self._file.flush()
+
+    def _row(self, genes: Any) -> Any:
+        """What is written of a genotype."""
+        return genes if self.space.has_integer_genes else self.space.encode(genes)
 
     def kill(self, ids: Iterable[int]) -> None:
         """See :meth:`Store.kill`."""
@@ -254,19 +262,21 @@ class HDF5Store(Store):
 
     def __iter__(self) -> Iterator[Record]:
         """Give the records, read from the file once and made as they are asked for."""
-        return to_records({name: self.column(name) for name in self._individuals.names}, self.errors())
+        columns = {name: self.column(name) for name in self._individuals.names}
+        return to_records(columns, self.errors(), self._read_genes)
 
-    def genes_of(self, ids: Sequence[int]) -> Iterator[tuple[int, ...] | None]:
+    def genes_of(self, ids: Sequence[int]) -> Iterator[Any]:
         """See :meth:`Store.genes_of`."""
-        return find_genes(ids, self.column("id"), self.column("genes"))
+        return find_genes(ids, self.column("id"), self.column("genes"), self._read_genes)
 
     def pending(self) -> list[Job]:
         """See :meth:`Store.pending`."""
         is_pending = np.isin(self._submissions.read("id"), self.column("id"), invert=True)
-        columns = (self._submissions.read(name)[is_pending].tolist() for name in ("id", "parent", "genes"))
+        ids, parents, rows = (self._submissions.read(name)[is_pending] for name in ("id", "parent", "genes"))
+        genotypes = map(plain_genotype, self._read_genes(rows))
         return [
-            Job(number, Genotype(genes), self.seed_of(number), parent)
-            for number, parent, genes in zip(*columns, strict=True)
+            Job(number, genotype, self.seed_of(number), parent)
+            for number, parent, genotype in zip(ids.tolist(), parents.tolist(), genotypes, strict=True)
         ]
 
     def rng_state(self) -> Any:

@@ -159,10 +159,13 @@ def _misfits(file: Any) -> Iterator[str]:
     yield from (f"its attribute {name} is no plain value" for name, value in file.attrs.items() if not _is_plain(value))
     fields, _, _, sources = (json_attribute(file, name) for name in _JSON)
     group = file["individuals"]
-    widths = [group[name].shape[1:] for name in ("genes", "scores", "curve") if name in group]
-    if not {"genes", "scores"} <= set(group) or any(len(width) != 1 or width[0] > _WIDEST for width in widths):
+    is_ragged = _is_group(group.get("genes"))
+    names = ("scores", "curve") if is_ragged else ("scores", "curve", "genes")
+    widths = {name: group[name].shape[1:] for name in names if name in group}
+    if not {"genes", "scores"} <= set(group) or any(len(w) != 1 or w[0] > _WIDEST for w in widths.values()):
         yield "its genes, scores or curves are no tables"
-    (n_genes,), (n_repeats,), *curves = widths
+    (n_repeats,), curves = widths["scores"], [width for name, width in widths.items() if name == "curve"]
+    n_genes = None if is_ragged else widths["genes"][0]
     n_rungs = curves[0][0] - 1 if curves else 0
     if curves and n_rungs < 1:
         yield "its curves are of no rung"
@@ -184,11 +187,17 @@ def _is_plain(value: Any) -> bool:
     return array.dtype.kind in "iufbSU" or all(isinstance(entry, str) for entry in array.flat)
 
 
+def _is_group(item: Any) -> bool:
+    return item is not None and not hasattr(item, "is_virtual")
+
+
 def _misfit(group: Any, column: Column) -> str:
     """How a dataset differs from what its column should be; empty if it does not."""
     dataset = group.get(column.name)
     if dataset is None and column.name in _LATER:
         return ""
+    if column.is_ragged:
+        return _misfit_of_rows(dataset, column)
     if not hasattr(dataset, "is_virtual"):
         return "is missing"
     tail = () if column.width is None else (column.width,)
@@ -197,8 +206,20 @@ def _misfit(group: Any, column: Column) -> str:
     return ""
 
 
-def _space(fields: dict[str, Any], n_genes: int) -> SearchSpace:
-    """Make the search space, if it has as many genes as the file."""
+def _misfit_of_rows(group: Any, column: Column) -> str:
+    """How the two datasets of a ragged column differ from what they should be."""
+    if not _is_group(group):
+        return "is missing, or has rows of one length"
+    parts = (Column("offsets", "i8"), Column("values", column.dtype))
+    found = next((f"{part.name} {misfit}" for part in parts if (misfit := _misfit(group, part))), "")
+    if found:
+        return f"is of another form: its {found}"
+    ends = group["offsets"][:]
+    return "has rows that end before they begin" if (np.diff(ends, prepend=0) < 0).any() else ""
+
+
+def _space(fields: dict[str, Any], n_genes: int | None) -> SearchSpace:
+    """Make the search space, if it has as many genes as the file, which are None where rows differ in length."""
     try:
         space = space_from_dict(fields)
     except UnknownNameError:

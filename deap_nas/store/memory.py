@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from deap_nas.evaluators import Evaluation, Job
+from deap_nas.genotype import content_of
 from deap_nas.store.base import Record, Store
 
 __all__ = ["MemoryStore"]
@@ -27,9 +28,9 @@ class MemoryStore(Store):
         self._jobs.extend(jobs)
         self._rng_state = rng_state
 
-    def append(self, genes: Sequence[int], evaluation: Evaluation) -> None:
+    def append(self, genes: Any, evaluation: Evaluation) -> None:
         """See :meth:`Store.append`."""
-        self._records[evaluation.id] = Record(tuple(genes), evaluation)
+        self._records[evaluation.id] = Record(content_of(genes), evaluation)
 
     def kill(self, ids: Iterable[int]) -> None:
         """See :meth:`Store.kill`."""

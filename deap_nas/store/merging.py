@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from deap_nas.errors import SettingsError, StoreExistsError
 from deap_nas.store.file import new_file
@@ -109,7 +108,7 @@ def _write(file: Any, stores: Sequence[HDF5Store]) -> None:
     file.attrs["provenance"] = json.dumps([*(session for store in stores for session in store.sessions), provenance()])
 
 
-def _moved(store: HDF5Store, table: str, name: str, first_id: int, widths: Mapping[str, int]) -> NDArray[Any]:
+def _moved(store: HDF5Store, table: str, name: str, first_id: int, widths: Mapping[str, int]) -> Any:
     """A column as it is in the merged file."""
     if name == "curve" and not store.n_rungs:
         return np.full((store.n_evaluated, widths["curve"]), np.nan)

@@ -31,7 +31,7 @@ def open_run(
 
     Args:
         path: of the file; its folder is made if need be.
-        space: search space of the genotypes, with a fixed number of genes.
+        space: search space of the genotypes.
         settings: of the run, as JSON can hold them; those of a file that is there must be the same.
         seed: of the run.
         weights: of the fitness, one for each objective.

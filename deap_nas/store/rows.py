@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields
+from functools import partial
 from itertools import repeat
 from typing import Any
 
@@ -18,9 +19,11 @@ from deap_nas.store.table import Column
 
 __all__ = [
     "ROW_FIELDS",
+    "Reader",
     "error_columns",
     "find_genes",
     "individual_columns",
+    "reader_of",
     "submission_columns",
     "to_error",
     "to_records",
@@ -42,8 +45,8 @@ _COLUMN_OF = {"values": "fitness"}
 
 def submission_columns(space: SearchSpace) -> tuple[Column, ...]:
     """Columns of the jobs that were submitted."""
-    dtype = str(np.min_scalar_type(max(space.up, default=0)))
-    return Column("id", "i8"), Column("parent", "i8"), Column("genes", dtype, space.n_genes)
+    is_ragged = space.n_genes is None
+    return Column("id", "i8"), Column("parent", "i8"), Column("genes", space.row_dtype, space.n_genes, is_ragged)
 
 
 def individual_columns(space: SearchSpace, n_objectives: int, n_repeats: int, n_rungs: int) -> tuple[Column, ...]:
@@ -78,8 +81,8 @@ def to_error(evaluation: Evaluation) -> dict[str, Any]:
     return {"text": [_encoded(evaluation.error)[-_ERROR_BYTES:]], "id": [evaluation.id]}
 
 
-def to_row(genes: Sequence[int], evaluation: Evaluation, *, n_repeats: int, n_rungs: int) -> dict[str, Any]:
-    """Row of an evaluated individual, the id last."""
+def to_row(genes: Any, evaluation: Evaluation, *, n_repeats: int, n_rungs: int) -> dict[str, Any]:
+    """Row of an evaluated individual, the id last; its genes are the row of its genotype."""
     curve = {"curve": [_padded(evaluation.curve, n_rungs + 1)]} if n_rungs else {}
     return {
         "parent": [evaluation.parent],
@@ -111,30 +114,47 @@ def _padded(numbers: Sequence[float], width: int) -> tuple[float, ...]:
     return (*numbers, *[math.nan] * (width - len(numbers)))
 
 
-def to_records(columns: Mapping[str, NDArray[Any]], errors: Mapping[int, str]) -> Iterator[Record]:
+#: Makes genotypes, or tuples of genes, of rows.
+Reader = Callable[[Any], Iterable[Any]]
+
+
+def reader_of(space: SearchSpace) -> Reader:
+    """Give what reads the rows of a space's genotypes, many at once: a tuple of genes each, or a genotype."""
+    if space.has_integer_genes:
+        return _tuples
+    return partial(map, space.decode)
+
+
+def _tuples(rows: Any) -> Iterable[tuple[int, ...]]:
+    return map(tuple, rows.tolist())
+
+
+def to_records(columns: Mapping[str, Any], errors: Mapping[int, str], read: Reader) -> Iterator[Record]:
     """Give the records of all rows.
 
     Args:
         columns: those of :data:`ROW_FIELDS`, and others that are fields of an evaluation.
         errors: texts by id.
+        read: of the genes.
     """
     for rows in _batches(len(columns["id"])):
-        yield from _records({name: column[rows] for name, column in columns.items()}, errors)
+        yield from _records({name: column[rows] for name, column in columns.items()}, errors, read)
 
 
-def find_genes(ids: Sequence[int], known: NDArray[Any], genes: NDArray[Any]) -> Iterator[tuple[int, ...] | None]:
+def find_genes(ids: Sequence[int], known: NDArray[Any], genes: Any, read: Reader) -> Iterator[Any]:
     """Give the genes that belong to each of the ids; None for one that is not known.
 
     Args:
         ids: that are looked for.
         known: ids of the rows of ``genes``.
         genes: one row an individual.
+        read: of the genes.
     """
     wanted = np.asarray(ids)
     is_known = np.isin(wanted, known)
     order = np.argsort(known)
     rows = order[np.searchsorted(known, wanted[is_known], sorter=order)]
-    found = (tuple(row) for batch in _batches(len(rows)) for row in genes[rows[batch]].tolist())
+    found = (row for batch in _batches(len(rows)) for row in read(genes[rows[batch]]))
     return (next(found) if each else None for each in is_known.tolist())
 
 
@@ -143,8 +163,9 @@ def _batches(n_rows: int) -> Iterator[slice]:
     return (slice(start, start + _BATCH) for start in range(0, n_rows, _BATCH))
 
 
-def _records(columns: Mapping[str, NDArray[Any]], errors: Mapping[int, str]) -> Iterable[Record]:
-    plain = {name: _plain(name, column) for name, column in columns.items()}
+def _records(columns: Mapping[str, Any], errors: Mapping[int, str], read: Reader) -> Iterable[Record]:
+    plain = {name: _plain(name, column) for name, column in columns.items() if name != "genes"}
+    plain["genes"] = read(columns["genes"])
     plain["error"] = (errors.get(number, "") for number in columns["id"].tolist())
     names = ((_COLUMN_OF.get(field.name, field.name), field.default) for field in fields(Evaluation))
     evaluations = map(Evaluation, *(plain.get(name, repeat(default)) for name, default in names))
@@ -156,7 +177,7 @@ def _plain(name: str, column: NDArray[Any]) -> Iterable[Any]:
     entries: list[Any] = column.tolist()
     if name in ("scores", "curve") and np.isnan(column).any():
         return (tuple(score for score in row if not math.isnan(score)) for row in entries)
-    if name in ("genes", "fitness", "scores", "curve"):
+    if name in ("fitness", "scores", "curve"):
         return map(tuple, entries)
     if name == "status":
         return map(list(Status).__getitem__, entries)

@@ -16,11 +16,11 @@ from numpy.typing import NDArray
 
 from deap_nas.errors import NASError
 from deap_nas.evaluators import Status
-from deap_nas.genotype import Genotype
-from deap_nas.graph import canonical_key
+from deap_nas.graph import canonical_key, viable_graphs
 from deap_nas.store.hdf5 import HDF5Store
 from deap_nas.store.lock import WriterLock
-from deap_nas.template import NetworkTemplate, cost
+from deap_nas.store.ragged import Rows
+from deap_nas.template import Template, cost, template_from_dict
 
 __all__ = ["Problem", "find_problems"]
 
@@ -103,8 +103,13 @@ class _Rows:
             return rows
         return sorted(random.Random(0).sample(rows, _SAMPLE))
 
-    def genotype(self, row: int) -> Genotype:
-        return Genotype(self["genes"][row].tolist())
+    def genotype(self, row: int) -> Any:
+        """Genotype of a row.
+
+        Raises:
+            GenotypeError: the row is that of none.
+        """
+        return self.store.space.decode(self["genes"][row])
 
 
 def _ids(rows: _Rows) -> Iterator[Problem]:
@@ -119,7 +124,9 @@ def _ids(rows: _Rows) -> Iterator[Problem]:
 
 def _genes(rows: _Rows) -> Iterator[Problem]:
     space, genes = rows.store.space, rows["genes"]
-    illegal: NDArray[Any] = np.any((genes < np.array(space.low)) | (genes > np.array(space.up)), axis=1)
+    illegal = np.zeros(len(genes), dtype=bool)
+    if space.has_integer_genes and space.n_genes is not None:  # all rows at once
+        illegal = np.any((genes < np.array(space.low)) | (genes > np.array(space.up)), axis=1)
     for row in rows.sample(~illegal):
         try:
             space.validate(rows.genotype(row))
@@ -127,9 +134,16 @@ def _genes(rows: _Rows) -> Iterator[Problem]:
             illegal[row] = True
     yield from rows.wrong("have genes that do not belong to the search space", illegal)
     for name, noun in (("genes", "genes"), ("parent", "a parent")):
-        submitted = rows.store.column(name, table="submissions")[rows["id"]]
-        differs: NDArray[Any] = np.any(submitted != rows[name], axis=tuple(range(1, submitted.ndim)))
+        differs = _differ(rows.store.column(name, table="submissions")[rows["id"]], rows[name])
         yield from rows.wrong(f"have {noun} other than they were submitted with", differs)
+
+
+def _differ(one: Any, other: Any) -> NDArray[Any]:
+    """For each row of two columns, whether they differ there."""
+    if isinstance(one, Rows):
+        return one.differ(other)
+    differs: NDArray[Any] = np.any(one != other, axis=tuple(range(1, one.ndim)))
+    return differs
 
 
 def _parents(rows: _Rows) -> Iterator[Problem]:
@@ -177,7 +191,7 @@ def _networks(rows: _Rows) -> Iterator[Problem]:
     not_viable = rows.sample(rows["status"] == Status.NOT_VIABLE)
     yield from rows.wrong("are NOT_VIABLE, and have a network", [row for row in not_viable if _is_network(rows, row)])
     try:
-        template = NetworkTemplate.from_dict(rows.store.settings["fitness"]["template"])
+        template = template_from_dict(rows.store.settings["fitness"]["template"])
     except (LookupError, TypeError, ValueError):  # of a fitness without one
         return
     sized = rows.sample(rows["n_parameters"] >= 0)
@@ -229,12 +243,13 @@ _CHECKS_AT_REST: tuple[_Check, ...] = (_population, _random_state)
 
 def _is_network(rows: _Rows, row: int) -> bool:
     try:
-        return rows.store.space.lower(rows.genotype(row)).output is not None
+        viable_graphs(rows.store.space, rows.genotype(row))
     except NASError:
         return False
+    return True
 
 
-def _size(rows: _Rows, row: int, template: NetworkTemplate) -> tuple[int, int] | None:
+def _size(rows: _Rows, row: int, template: Template) -> tuple[int, int] | None:
     """Parameters and FLOPs of an individual's network; None if its genes have no network."""
     try:
         size = cost(rows.store.space, rows.genotype(row), template)

@@ -14,6 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deap_nas.errors import StoreError
+from deap_nas.store.ragged import RaggedColumn
+from deap_nas.store.tail import Tail
 
 __all__ = ["CHUNK_ROWS", "Column", "Table", "create_table"]
 
@@ -30,6 +32,8 @@ class Column:
     dtype: str
     #: Entries in a row; None for a plain number.
     width: int | None = None
+    #: Whether rows differ in their number of entries; then there is no width.
+    is_ragged: bool = False
 
 
 def create_table(group: Any, columns: Iterable[Column], *, compression: str | None = None) -> None:
@@ -38,6 +42,10 @@ def create_table(group: Any, columns: Iterable[Column], *, compression: str | No
     A table that grows row by row is not compressed: HDF5 would write its last chunk anew, elsewhere, for each row.
     """
     for column in columns:
+        if column.is_ragged:
+            ragged = group.create_group(column.name)
+            RaggedColumn.lay_out(ragged, column.dtype, compression=compression, chunk_rows=CHUNK_ROWS)
+            continue
         tail = () if column.width is None else (column.width,)
         chunk_rows = CHUNK_ROWS if np.dtype(column.dtype).itemsize < CHUNK_ROWS else 8
         group.create_dataset(
@@ -64,10 +72,9 @@ class Table:
         """See the class."""
         #: Of the columns.
         self.names = tuple(names)
-        self._datasets = {name: group[name] for name in self.names if name in group}
-        self._absent = set(self.names) - set(self._datasets)
-        self._tails: dict[str, _Tail] = {}
-        lengths = [len(dataset) for dataset in self._datasets.values()]
+        self._columns = {name: _column(group[name]) for name in self.names if name in group}
+        self._absent = set(self.names) - set(self._columns)
+        lengths = [len(column) for column in self._columns.values()]
         self.n_rows = min(lengths)
         #: Rows that some columns have and others do not: a kill has left them half done.
         self.n_torn = max(lengths) - self.n_rows
@@ -75,12 +82,12 @@ class Table:
     @property
     def chunk_bytes(self) -> int:
         """Bytes in the file that a new row takes at most: a chunk of each column."""
-        return sum(prod(dataset.chunks or ()) * dataset.dtype.itemsize for dataset in self._datasets.values())
+        return sum(column.chunk_bytes for column in self._columns.values())
 
     def drop_torn_rows(self) -> None:
         """Cut every column to the rows that all columns have."""
-        for dataset in self._datasets.values():
-            dataset.resize(self.n_rows, axis=0)
+        for column in self._columns.values():
+            column.cut(self.n_rows)
 
     def append(self, **rows: Any) -> None:
         """Append rows; one argument a column, each a sequence of as many rows.
@@ -92,13 +99,11 @@ class Table:
             n_new = len(values)
             if name in self._absent:
                 continue
-            if name not in self._tails:
-                self._tails[name] = _Tail(self._datasets[name])
-            self._tails[name].write(values, below=self.n_rows)
+            self._columns[name].write(values, below=self.n_rows)
         self.n_rows += n_new
 
-    def read(self, name: str) -> NDArray[Any]:
-        """Give a column, all rows.
+    def read(self, name: str) -> Any:
+        """Give a column, all rows: an array, or :class:`~deap_nas.store.ragged.Rows`.
 
         Raises:
             StoreError: its bytes are damaged.
@@ -106,27 +111,38 @@ class Table:
         if name in self._absent:
             return np.zeros(self.n_rows, dtype=int)
         try:
-            values: NDArray[Any] = self._datasets[name][: self.n_rows]
+            return self._columns[name].read(self.n_rows)
         except (OSError, MemoryError) as error:
             raise StoreError(f"column {name} cannot be read: {error}") from error
-        return values
 
 
-class _Tail:
-    """The end of a dataset, where rows are written; through the low-level interface, in a fifth of the time."""
+def _column(item: Any) -> _PlainColumn | RaggedColumn:
+    """The column of a dataset, or of a group of two."""
+    return _PlainColumn(item) if hasattr(item, "dtype") else RaggedColumn(item)
+
+
+class _PlainColumn:
+    """A dataset whose rows are of one length."""
 
     def __init__(self, dataset: Any) -> None:
-        self._id = dataset.id
-        self._dtype = dataset.dtype
-        self._row = dataset.shape[1:]
-        self._type = dataset.id.get_type()
-        self._in_file, self._in_memory = dataset.id.get_space(), dataset.id.get_space()
+        self._dataset = dataset
+        self._tail: Tail | None = None
 
-    def write(self, values: Any, *, below: int) -> None:
-        array = np.array(values, dtype=self._dtype).reshape(len(values), *self._row)
-        shape = (below + len(array), *self._row)
-        self._id.set_extent(shape)
-        self._in_file.set_extent_simple(shape)
-        self._in_file.select_hyperslab((below, *[0] * len(self._row)), array.shape)
-        self._in_memory.set_extent_simple(array.shape)
-        self._id.write(self._in_memory, self._in_file, array, self._type)
+    def __len__(self) -> int:
+        return len(self._dataset)
+
+    @property
+    def chunk_bytes(self) -> int:
+        return prod(self._dataset.chunks or ()) * int(self._dataset.dtype.itemsize)
+
+    def cut(self, n_rows: int) -> None:
+        self._dataset.resize(n_rows, axis=0)
+
+    def write(self, rows: Any, *, below: int) -> None:
+        if self._tail is None:
+            self._tail = Tail(self._dataset)
+        self._tail.write(rows, below=below)
+
+    def read(self, n_rows: int) -> NDArray[Any]:
+        values: NDArray[Any] = self._dataset[:n_rows]
+        return values

@@ -39,6 +39,7 @@ class SpaceContract(ABC):
         space, rng = self.make_space(), random.Random(2)
         for _ in range(50):
             graph = space.lower([rng.randint(low, up) for low, up in zip(space.low, space.up, strict=True)])
+            assert isinstance(graph, Graph)
             paths = [node.path for node in graph.nodes[1:] if node.operation not in MERGES]
             assert len(set(paths)) == len(paths), f"operations share a path: {paths}"
 
