@@ -8,10 +8,11 @@ from multiprocessing import get_context
 import pytest
 from distributed import Client, LocalCluster
 
-from deap_nas import FlatSpace, HierarchicalSpace
+from deap_nas import ChainSpace, FlatSpace, HierarchicalSpace
 from deap_nas.evaluators import ProcessExecutor, SerialExecutor
 from deap_nas.store import MemoryStore
-from deap_nas.testing import ExecutorContract, SpaceContract, StoreContract
+from deap_nas.testing import ExecutorContract, IntegerSpaceContract, SpaceContract, StoreContract
+from tests import toys
 from tests.launch import run
 
 
@@ -54,14 +55,24 @@ class TestDaskExecutor(ExecutorContract):
         return self.client.get_executor(pure=False)
 
 
-class TestHierarchicalSpace(SpaceContract):
+class TestHierarchicalSpace(IntegerSpaceContract):
     def make_space(self):
         return HierarchicalSpace(motifs=(3, 2, 1), nodes=(3, 4, 3))
 
 
-class TestFlatSpace(SpaceContract):
+class TestFlatSpace(IntegerSpaceContract):
     def make_space(self):
         return FlatSpace(nodes=5, merge="add")
+
+
+class TestChainSpace(SpaceContract):
+    def make_space(self):
+        return ChainSpace(max_layers=6, operations=("conv", "separable_conv", "max_pool", "avg_pool", "conv_3x3"))
+
+
+class TestWiringSpace(SpaceContract):
+    def make_space(self):
+        return toys.SPACE
 
 
 @pytest.mark.parametrize("kind", ["MPIExecutor", "MPIPoolExecutor"])
@@ -125,7 +136,7 @@ def test_a_space_that_breaks_the_contract_is_found_out():
         def validate(self, genes):
             pass
 
-    class Contract(SpaceContract):
+    class Contract(IntegerSpaceContract):
         def make_space(self):
             return Lenient(nodes=4)
 
