@@ -98,7 +98,10 @@ def eaAsync(
             by it.
         ExecutorError: an evaluation cannot be sent to a worker, or no worker can be started or is left; a store can be
             resumed.
-        NASError: an evaluation says that the settings are wrong, such as a missing dataset, and none has succeeded.
+        StorageError: weights, or what else an evaluation writes, cannot be written, such as on a full disk. Nothing
+            is recorded of that evaluation: a store can be resumed.
+        NASError: an evaluation says that the settings are wrong, such as a missing dataset, and none has succeeded
+            since the search was started or resumed.
     """
     _check_settings(population, n_evaluations, n_workers, cxpb)
     if store is None:

@@ -13,6 +13,7 @@
     │   ├── LostWorkerError   (RuntimeError)     a worker that died, or was ended, with the call it ran
     │   └── NoWorkerError     (RuntimeError)     no worker that is left
     ├── DivergedError         (ArithmeticError)  a training whose loss is no longer a number
+    ├── StorageError          (OSError)          a file or folder that cannot be written, or is gone: a full disk
     ├── ExportError           (RuntimeError)     a network that cannot be exported, or a file of one that is wrong
     └── StoreError            (RuntimeError)     a population file that cannot be used
         ├── StoreExistsError  (FileExistsError)  the file to be created is already there
@@ -36,6 +37,7 @@ __all__ = [
     "NoWorkerError",
     "NotViableError",
     "SettingsError",
+    "StorageError",
     "StoreError",
     "StoreExistsError",
     "UnknownNameError",
@@ -103,6 +105,13 @@ class NoWorkerError(ExecutorError):
 
 class DivergedError(NASError, ArithmeticError):
     """The loss of a training, or what its network gives, is no longer a finite number."""
+
+
+class StorageError(NASError, OSError):
+    """A file or a folder that the work needs cannot be written or read: a full disk, a quota, a disk that is gone.
+
+    It says nothing of the genotype whose evaluation met it, so the search loops raise it and record nothing.
+    """
 
 
 class ExportError(NASError, RuntimeError):

@@ -6,10 +6,10 @@ import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 from deap_nas.errors import ExportError
+from deap_nas.files import save_json, user_path
 from deap_nas.genotype import Genotype
 from deap_nas.graph import canonical_key
 from deap_nas.search_space import SearchSpace, space_from_dict
@@ -41,6 +41,7 @@ def save_genotype(
     Raises:
         GenotypeError: the genes do not belong to the space.
         NotViableError: no path leads from the cell's input to its output.
+        StorageError: the file cannot be written.
     """
     fields = {
         "format": _FORMAT,
@@ -52,10 +53,7 @@ def save_genotype(
         "canonical_key": canonical_key(space, genes),
         "source": dict(source or {}),
     }
-    path = Path(path)
-    beside = path.with_name(f".{path.name}.new")
-    beside.write_text(json.dumps(fields, indent=2) + "\n", encoding="utf-8")
-    beside.replace(path)
+    save_json(user_path(path), fields)
 
 
 def load_genotype(path: str | os.PathLike[str]) -> tuple[SearchSpace, Genotype, NetworkTemplate]:
@@ -74,7 +72,7 @@ def load_genotype(path: str | os.PathLike[str]) -> tuple[SearchSpace, Genotype, 
         OSError: it cannot be opened.
     """
     try:
-        fields = json.loads(Path(path).read_text(encoding="utf-8"))
+        fields = json.loads(user_path(path).read_text(encoding="utf-8"))
         found = (fields["format"], fields["format_version"])
         if found != (_FORMAT, _FORMAT_VERSION):
             raise ExportError(f"{path} is a {found[0]!r} of version {found[1]}, expected {_FORMAT!r} of version 1")

@@ -68,8 +68,8 @@ class History:
         if reuse is not None:
             for record in store:
                 self._remember(record.genes, record.evaluation)
-        #: Whether any evaluation has succeeded.
-        self.has_success = any(not _has_failed(member) for member in evaluated)
+        #: Whether any evaluation has succeeded since the search was started or resumed.
+        self.has_success = False
         self._stopping = stopping_of(evaluate)
         self._curves = Curves()
         if self._stopping is not None:

@@ -71,7 +71,7 @@ def test_ranks_inherit_weights_and_a_child_is_replayed_from_its_parents(tmp_path
     with HDF5Store.read(path) as store:
         assert store.settings["fitness"]["inherits_weights"]
         parents = dict(zip(store.column("id").tolist(), store.column("parent").tolist(), strict=True))
-    files = {int(file.stem) for file in (tmp_path / "run-weights").iterdir()}
+    files = {int(file.stem) for file in (tmp_path / "run-weights").glob("*.safetensors")}
     children = [number for number, parent in parents.items() if {number, parent} <= files]
     assert children
     done = run("-m", "deap_nas.cli", "replay", path, "--id", children[-1])

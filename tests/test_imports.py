@@ -10,7 +10,7 @@ from tests.sources import FILES, PACKAGES, imports_of, part_of, uses_of
 #: The package's parts from the ground up. A part imports from the floors below its own only, and from itself.
 FLOORS = (
     {"errors"},
-    {"extras", "genotype"},
+    {"extras", "files", "genotype"},
     {"graph", "evaluators"},
     {"search_space", "template"},
     {"operators", "genotype_file"},

@@ -9,7 +9,7 @@ from dataclasses import replace
 from math import copysign
 from typing import Any
 
-from deap_nas.errors import ExecutorError, LostWorkerError, NASError, NoWorkerError
+from deap_nas.errors import ExecutorError, LostWorkerError, NASError, NoWorkerError, StorageError
 from deap_nas.evaluators.attributes import attribute_of
 from deap_nas.evaluators.channel import Ended
 from deap_nas.evaluators.evaluation import Evaluation, Job, Status
@@ -34,12 +34,13 @@ def outcome(end: Ended, job: Job, *, is_first: bool, is_last_try: bool) -> Evalu
 
     Raises:
         NASError: the settings are wrong, such as a missing dataset.
+        StorageError: a disk is full, or fails otherwise; that is raised at any time.
         ExecutorError: an evaluation cannot be sent to a worker, no worker can be started, or none is left.
     """
     try:
         evaluation: Evaluation = end.result()
         return evaluation
-    except (KeyboardInterrupt, CancelledError, NoWorkerError):
+    except (KeyboardInterrupt, CancelledError, NoWorkerError, StorageError):
         raise
     except TimeoutError as error:
         status, text = Status.TIMED_OUT, limit_in_words(error)
@@ -59,7 +60,8 @@ def outcome(end: Ended, job: Job, *, is_first: bool, is_last_try: bool) -> Evalu
         if is_first:
             _raise_general(error, is_last_try=is_last_try)
     ended = Evaluation(status=status, error=text, id=job.id, parent=job.parent, worker=getattr(end, "worker", -1))
-    return replace(ended, submitted=job.submitted, started=job.submitted, finished=time.time())
+    finished = max(job.submitted, time.time())  # the clock may have been put back
+    return replace(ended, submitted=job.submitted, started=job.submitted, finished=finished)
 
 
 def _raise_general(error: Exception, *, is_last_try: bool) -> None:

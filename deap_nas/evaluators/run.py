@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import socket
 import sys
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -19,6 +20,7 @@ from deap_nas.errors import (
     MissingExtraError,
     NotViableError,
     SettingsError,
+    StorageError,
     UnknownNameError,
 )
 from deap_nas.evaluators.evaluation import DetailedFitness, Evaluation, Job, JobFitness, Status
@@ -27,6 +29,8 @@ __all__ = ["SPOILT_EXIT", "ZERO_EXIT", "Runner", "WorkerFilter", "is_isolated", 
 
 #: Errors that every evaluation of the run would meet; the search loop decides what becomes of them.
 _WRONG_SETTINGS = (DatasetError, MissingExtraError, SettingsError, UnknownNameError)
+#: What the system says of a disk that fails whoever writes there.
+_DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO)
 
 #: What torch says where host or device memory runs out, and it has no exception of its own for it.
 _OUT_OF_MEMORY_WORDS = ("can't allocate memory", "CUDA error: out of memory", "STATUS_ALLOC_FAILED")
@@ -73,7 +77,8 @@ class WorkerFilter(logging.Filter):
 class Runner:
     """Picklable function from a job to its evaluation.
 
-    It raises only what says that the settings of the run are wrong, such as a :class:`~deap_nas.errors.DatasetError`.
+    It raises only what is no fault of the genotype: that the settings of the run are wrong, such as a
+    :class:`~deap_nas.errors.DatasetError`, or that a disk is full, a :class:`~deap_nas.errors.StorageError`.
 
     Args:
         evaluate: a DEAP evaluate (``individual -> tuple of floats``), a
@@ -89,7 +94,9 @@ class Runner:
 
     def __call__(self, job: Job) -> Evaluation:
         """Run one job."""
-        started = time.time()
+        # no earlier than it was handed out, whatever the clocks of two machines say, and not ended before it began,
+        # whatever happens to the clock meanwhile
+        started, begun = max(time.time(), job.submitted), time.monotonic()
         evaluation = _evaluate(self.evaluate, job)
         worker = _worker if _worker >= 0 else os.getpid()
         return replace(
@@ -100,7 +107,7 @@ class Runner:
             host=socket.gethostname(),
             submitted=job.submitted,
             started=started,
-            finished=time.time(),
+            finished=started + (time.monotonic() - begun),
             threads=_n_threads(),
         )
 
@@ -118,14 +125,29 @@ def _evaluate(evaluate: Callable[..., Any], job: Job) -> Evaluation:
         return Evaluation(status=Status.NOT_VIABLE, error=str(error))
     except DivergedError as error:
         return Evaluation(status=Status.DIVERGED, error=str(error))
-    except _WRONG_SETTINGS:
+    except (*_WRONG_SETTINGS, StorageError):
         raise
     except (Exception, SystemExit) as error:
+        for cause in _causes(error):
+            if isinstance(cause, OSError) and cause.errno in _DISK_ERRORS:
+                raise StorageError(
+                    f"an evaluation met a disk that fails: {cause}; resume the run when that is mended"
+                ) from error
         if _is_replaceable and _spoils_the_process(error):
             _log.exception("a CUDA error has left this process without a GPU: it ends, another takes its place")
             os._exit(SPOILT_EXIT)
         status = Status.OUT_OF_MEMORY if _is_out_of_memory(error) else Status.FAILED
         return Evaluation(status=status, error=traceback.format_exc())
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """An exception, and those that it came of."""
+    cause: BaseException | None = error
+    seen: set[int] = set()
+    while cause is not None and id(cause) not in seen:
+        yield cause
+        seen.add(id(cause))
+        cause = cause.__cause__ or (None if cause.__suppress_context__ else cause.__context__)
 
 
 def _call(evaluate: Callable[..., Any], job: Job) -> Evaluation:

@@ -6,11 +6,12 @@ Lengths are typographic points, 1/72 inch, from the figure's size down to its li
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from deap_nas.extras import require
+from deap_nas.files import replacing, user_path
 from deap_nas.graph import operation_names
 from deap_nas.report.panel import FONT_SIZE, GREY, INK, Panel, motif_number, text_width
 from deap_nas.search_space import Motif, SearchSpace
@@ -76,7 +77,9 @@ def draw_genotype(space: SearchSpace, genes: Sequence[int], *, title: str = "") 
     return _draw_page(rows, _legend_entries([panel for row in rows for panel in row.panels], colours), title)
 
 
-def save_drawing(space: SearchSpace, genes: Sequence[int], paths: Iterable[Path], *, title: str = "") -> None:
+def save_drawing(
+    space: SearchSpace, genes: Sequence[int], paths: Iterable[str | os.PathLike[str]], *, title: str = ""
+) -> None:
     """Draw a genotype, as :func:`draw_genotype` does, into one file or several.
 
     The same genes give the same bytes, SVG and PDF included. Text in an SVG file stays text.
@@ -84,19 +87,23 @@ def save_drawing(space: SearchSpace, genes: Sequence[int], paths: Iterable[Path]
     Args:
         space: the search space of the genes.
         genes: the genotype.
-        paths: files to write, each in the format of its suffix, such as ``.png``, ``.svg`` or ``.pdf``.
+        paths: files to write, each in the format of its suffix, such as ``.png``, ``.svg`` or ``.pdf``;
+            PNG without one.
         title: text above the drawing.
 
     Raises:
         GenotypeError: the genes do not belong to the space.
         MissingExtraError: matplotlib is not installed.
+        StorageError: a file cannot be written; one that is there stays as it was.
         ValueError: matplotlib has no format with that suffix.
     """
     figure = draw_genotype(space, genes, title=title)
     settings = {"svg.hashsalt": "deap_nas", "svg.fonttype": "none"}
     with require("matplotlib", extra="report").rc_context(settings):
-        for path in paths:
-            figure.savefig(path, dpi=200, metadata=_UNDATED.get(path.suffix.lower()))
+        for path in map(user_path, paths):
+            kind = path.suffix.lower()
+            with replacing(path) as partial:
+                figure.savefig(partial, format=kind[1:] or "png", dpi=200, metadata=_UNDATED.get(kind))
 
 
 def _colours(motifs: Sequence[Motif]) -> dict[str, str]:

@@ -89,6 +89,11 @@ class Store(ABC):
         return map(genes.get, ids)
 
     @property
+    def run_id(self) -> str | None:
+        """What tells the run from every other one, also when it is resumed or its file was moved; None if nothing."""
+        return None
+
+    @property
     @abstractmethod
     def n_submitted(self) -> int:
         """Jobs submitted so far; the next job's id."""

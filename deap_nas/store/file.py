@@ -5,13 +5,13 @@ The only file that uses h5py.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from deap_nas.errors import StoreError
+from deap_nas.errors import StorageError, StoreError
 from deap_nas.extras import require
+from deap_nas.files import replacing
 from deap_nas.store.layout import check_layout
 from deap_nas.store.lock import WriterLock
 from deap_nas.store.room import reserve
@@ -43,24 +43,20 @@ def new_file(path: Path, prepare: Callable[[Any], None], *, n_bytes: int = 2**16
         MissingExtraError: h5py is not installed.
     """
     lock, file = WriterLock.acquire(path), None
-    place = path.resolve()
-    beside = place.with_name(f".{place.name}.new")
     try:
-        file = _open(beside, mode="w", rdcc_nbytes=_CACHE_BYTES)
-        reserve(file, n_bytes=n_bytes)
-        prepare(file)
-        file.swmr_mode = True
-        file.flush()
-        os.fsync(file.id.get_vfd_handle())
-        beside.replace(place)
+        with replacing(path) as partial:
+            file = _open(partial, mode="w", rdcc_nbytes=_CACHE_BYTES)
+            reserve(file, n_bytes=n_bytes)
+            prepare(file)
+            file.swmr_mode = True
+            file.flush()
         return file, lock
     except BaseException as error:
         if file is not None:
             file.close()
-        beside.unlink(missing_ok=True)
         lock.release()
-        if isinstance(error, OSError):
-            raise StoreError(f"{path} cannot be written: {error}") from error
+        if isinstance(error, StorageError):
+            raise StoreError(str(error)) from error
         raise
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import os
-from pathlib import Path
 from typing import Any, TextIO
 
 import numpy as np
@@ -12,6 +11,7 @@ import numpy as np
 from deap_nas.errors import SettingsError
 from deap_nas.evaluators import Status
 from deap_nas.extras import require
+from deap_nas.files import replacing, user_path
 from deap_nas.store.hdf5 import HDF5Store
 
 __all__ = ["save_table", "to_frame", "write_csv"]
@@ -54,7 +54,7 @@ def write_csv(store: HDF5Store, file: TextIO) -> None:
         writer.writerow("" if entry != entry else entry for entry in row)  # noqa: PLR0124 - only NaN differs from itself
 
 
-def save_table(store: HDF5Store, path: Path) -> None:
+def save_table(store: HDF5Store, path: str | os.PathLike[str]) -> None:
     """Write the columns of :func:`to_frame` into a file, in the format that its ending says.
 
     Args:
@@ -64,13 +64,17 @@ def save_table(store: HDF5Store, path: Path) -> None:
     Raises:
         SettingsError: it has another ending.
         StoreError: bytes of the population file are damaged.
+        StorageError: the table cannot be written; one that is there stays as it was.
         MissingExtraError: a parquet file is asked for, and pandas or pyarrow is not installed.
     """
+    path = user_path(path)
     if path.suffix == ".parquet":
         require("pyarrow", extra="table")
-        to_frame(store).to_parquet(path, index=False)
+        frame = to_frame(store)
+        with replacing(path) as partial:
+            frame.to_parquet(partial, index=False)
     elif path.suffix == ".csv":
-        with path.open("w", encoding="utf-8", newline="") as file:
+        with replacing(path) as partial, partial.open("w", encoding="utf-8", newline="") as file:
             write_csv(store, file)
     else:
         raise SettingsError(f"a table is written to a file that ends with .csv or .parquet, found {path}")

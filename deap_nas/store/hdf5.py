@@ -6,6 +6,7 @@ writer ends with a flush: what it has acknowledged is in the file, whatever happ
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -18,6 +19,7 @@ import numpy as np
 
 from deap_nas.errors import SettingsError, StoreError, StoreExistsError
 from deap_nas.evaluators import Evaluation, Job, Status, derive_seed
+from deap_nas.files import user_path
 from deap_nas.genotype import plain_genotype
 from deap_nas.search_space import SearchSpace, space_from_dict
 from deap_nas.store.base import Record, Store
@@ -97,7 +99,7 @@ class HDF5Store(Store):
             SettingsError: the seed does not fit into 64 bits.
             MissingExtraError: h5py is not installed.
         """
-        path = Path(path)
+        path = user_path(path)
         if path.exists() and not overwrite:
             raise StoreExistsError(f"{path} exists: give another output, resume it, or allow to overwrite it")
         if not -(2**63) <= seed < 2**63:
@@ -129,7 +131,7 @@ class HDF5Store(Store):
             StoreError: it is no population file, is damaged, was merged from several, or another process is writing it.
             MissingExtraError: h5py is not installed.
         """
-        path = Path(path)
+        path = user_path(path)
         with cls.read(path) as stored:
             if stored.sources:
                 raise StoreError(f"{path} was merged, no run can go on with it: start a new one with its population")
@@ -160,7 +162,8 @@ class HDF5Store(Store):
             StoreError: it is not there, is no population file, is damaged, or its format is newer than this package.
             MissingExtraError: h5py is not installed.
         """
-        return cls(open_for_reading(Path(path)), None, Path(path))
+        path = user_path(path)
+        return cls(open_for_reading(path), None, path)
 
     def close(self) -> None:
         """Close the file."""
@@ -185,6 +188,12 @@ class HDF5Store(Store):
         """Provenance of the run's first start and of each time it was resumed."""
         sessions: list[dict[str, Any]] = json_attribute(self._file, "provenance")
         return sessions
+
+    @property
+    def run_id(self) -> str:
+        """See :attr:`Store.run_id`: what the first start says of itself, its time and its machine."""
+        first = json.dumps([self.seed, *self.sessions[:1]], sort_keys=True)
+        return hashlib.sha256(first.encode()).hexdigest()[:32]
 
     def column(self, name: str, *, table: str = "individuals") -> Any:
         """A column of a table, by default of the evaluated individuals, such as ``"fitness"``, as it is in the file.

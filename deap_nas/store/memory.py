@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
+from uuid import uuid4
 
 from deap_nas.evaluators import Evaluation, Job
 from deap_nas.genotype import content_of
@@ -19,6 +20,7 @@ class MemoryStore(Store):
     def __init__(self, *, seed: int = 0) -> None:
         """Make an empty store for the run with this seed."""
         self.seed = seed
+        self._run_id = uuid4().hex
         self._jobs: list[Job] = []
         self._records: dict[int, Record] = {}
         self._rng_state: object = None
@@ -48,6 +50,11 @@ class MemoryStore(Store):
     def rng_state(self) -> Any:
         """See :meth:`Store.rng_state`."""
         return self._rng_state
+
+    @property
+    def run_id(self) -> str:
+        """See :attr:`Store.run_id`."""
+        return self._run_id
 
     @property
     def n_submitted(self) -> int:

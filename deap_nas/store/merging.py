@@ -6,12 +6,12 @@ import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from deap_nas.errors import SettingsError, StoreExistsError
+from deap_nas.files import user_path
 from deap_nas.store.file import new_file
 from deap_nas.store.hdf5 import HDF5Store
 from deap_nas.store.layout import column_names, lay_out
@@ -55,8 +55,8 @@ def merge_runs(
         StoreError: one of the files cannot be read, or the output not be written.
         MissingExtraError: h5py is not installed.
     """
-    output = Path(output)
-    if not paths or len({Path(path).resolve() for path in (output, *paths)}) <= len(paths):
+    output = user_path(output)
+    if not paths or len({user_path(path).resolve() for path in (output, *paths)}) <= len(paths):
         found = ", ".join(map(str, paths)) or "none"
         raise SettingsError(f"files other than {output} and than each other can be merged into it, found {found}")
     if output.exists() and not overwrite:

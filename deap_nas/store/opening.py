@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
+from deap_nas.files import user_path
 from deap_nas.search_space import SearchSpace
 from deap_nas.store.hdf5 import HDF5Store
 from deap_nas.store.settings import check_same
@@ -45,7 +45,7 @@ def open_run(
         SettingsError: the seed does not fit into 64 bits.
         MissingExtraError: h5py is not installed.
     """
-    if not Path(path).exists():
+    if not user_path(path).exists():
         return HDF5Store.create(
             path, space=space, settings=settings, seed=seed, weights=weights, n_repeats=n_repeats, n_rungs=n_rungs
         )

@@ -34,6 +34,7 @@ def provenance() -> dict[str, Any]:
         "host": platform.node(),
         "platform": platform.platform(),
         "cores": os.cpu_count(),
+        "clock": "monotonic",
     }
 
 

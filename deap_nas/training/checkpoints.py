@@ -12,16 +12,25 @@ from safetensors.torch import save_file
 
 from deap_nas.assembly.weights import read_tensors
 from deap_nas.errors import StoreError
-from deap_nas.training.files import replacing
+from deap_nas.files import replacing
 
-__all__ = ["load_tensors", "save_tensors"]
+__all__ = ["load_tensors", "save_tensors", "write_tensors"]
 
 
 def save_tensors(path: Path, tensors: Mapping[str, torch.Tensor], **metadata: Any) -> None:
-    """Write tensors as safetensors in the place of the file that is there, with each ``metadata`` as JSON text."""
-    texts = {name: json.dumps(value) for name, value in metadata.items()}
+    """Write tensors as safetensors in the place of the file that is there, with each ``metadata`` as JSON text.
+
+    Raises:
+        StorageError: it cannot be written.
+    """
     with replacing(path) as partial:
-        save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, partial, texts)
+        write_tensors(partial, tensors, **metadata)
+
+
+def write_tensors(path: Path, tensors: Mapping[str, torch.Tensor], **metadata: Any) -> None:
+    """Write tensors as safetensors, with each ``metadata`` as JSON text, into a new file."""
+    texts = {name: json.dumps(value) for name, value in metadata.items()}
+    save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, path, texts)
 
 
 def load_tensors(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:

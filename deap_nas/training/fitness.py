@@ -175,8 +175,8 @@ class AccuracyFitness:
 
         Raises:
             GenotypeError: the genes do not belong to the space.
-            SettingsError: ``weights_dir`` is not there, or another run has left its weights in it.
-            StoreError: weights cannot be read.
+            SettingsError: another run has left its weights in ``weights_dir``.
+            StorageError: ``weights_dir`` is not there, or weights cannot be read or written.
         """
         try:
             return self._inherit(job)

@@ -8,15 +8,16 @@ from __future__ import annotations
 import json
 import logging
 import os
-import socket
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from deap_nas.errors import SettingsError, StoreError
+from deap_nas.errors import SettingsError, StorageError
 from deap_nas.evaluators import Job
 from deap_nas.extras import check_installed
+from deap_nas.files import make_folder, replacing, user_path
 from deap_nas.store import Store
+from deap_nas.training.ownership import Owner, check_owner
 
 if TYPE_CHECKING:
     import torch
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Inheritance", "check_weights", "remove_dead_weights", "take_over", "weights_file", "weights_folder"]
 
+_REMEDY = "make room or allow it, and resume the run, whose file holds all that was recorded"
+
 _log = logging.getLogger(__name__)
 
 
@@ -34,13 +37,12 @@ def weights_folder(weights_dir: str | os.PathLike[str] | None) -> Path | None:
 
     Raises:
         MissingExtraError: safetensors is not installed.
+        StorageError: the folder cannot be made.
     """
     if weights_dir is None:
         return None
     check_installed("safetensors", extra="torch")
-    folder = Path(weights_dir)
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
+    return make_folder(user_path(weights_dir))
 
 
 def weights_file(folder: Path, number: int) -> Path:
@@ -49,19 +51,23 @@ def weights_file(folder: Path, number: int) -> Path:
 
 
 def check_weights(store: Store, folder: Path) -> None:
-    """Check that a folder holds no weights of evaluations that the run of a store has yet to submit.
+    """Check that a folder holds no weights of another run, and let it name the run of a store as its own.
 
-    A new run with the seed of an earlier one could not tell such weights from its own.
+    A new run with the seed of an earlier one could not tell the weights of that one from its own.
 
     Raises:
-        SettingsError: it does.
+        SettingsError: it does, or it belongs to another run.
+        StorageError: it cannot be written to.
     """
-    foreign = [number for number, _ in _numbered(folder) if number >= store.n_submitted]
+    replaced = check_owner(store, folder)
+    foreign = [number for number, _ in _numbered(folder) if replaced or number >= store.n_submitted]
     if foreign:
         raise SettingsError(
             f"{weights_file(folder, min(foreign))} is of no evaluation of this run: give each run a weights_dir of "
             f"its own, or call remove_dead_weights with the store of a new run"
         )
+    if (owner := Owner.of(store)) is not None:
+        owner.note(folder)
 
 
 def _numbered(folder: Path) -> Iterator[tuple[int, Path]]:
@@ -81,13 +87,24 @@ def remove_dead_weights(store: Store, weights_dir: str | os.PathLike[str]) -> No
     Args:
         store: journal of the run.
         weights_dir: folder of the run's weights.
+
+    Raises:
+        SettingsError: the folder belongs to another run.
     """
+    folder = user_path(weights_dir)
+    replaced = check_owner(store, folder)
     pending = store.pending()
     needed = {record.evaluation.id for record in store.records() if record.alive}
     needed |= {job.id for job in pending} | {job.parent for job in pending}
-    for number, path in list(_numbered(Path(weights_dir))):
+    for number, path in list(_numbered(folder)):
         if number not in needed:
             path.unlink()
+    ids = {job.id for job in pending}
+    for path in list(folder.glob(".[0-9]*.partial")):  # left by a worker that was killed
+        if int(path.name.split(".")[1]) not in ids:
+            path.unlink(missing_ok=True)
+    if replaced is not None:
+        replaced.remove(folder)
 
 
 def take_over(network: nn.Module, tensors: Mapping[str, torch.Tensor]) -> list[str]:
@@ -116,14 +133,14 @@ class Inheritance:
         fitness: what describes it, as JSON can hold it.
 
     Raises:
-        SettingsError: the folder is not there, or it holds weights of this evaluation in another run.
-        StoreError: these cannot be read.
+        SettingsError: the folder holds weights of this evaluation in another run.
+        StorageError: the folder is not there, or the weights cannot be read.
     """
 
     def __init__(self, folder: Path, job: Job, fitness: Mapping[str, Any]) -> None:
         """See the class."""
         if not folder.is_dir():
-            raise SettingsError(f"weights_dir {folder} is not there: it must be a folder that all workers see")
+            raise StorageError(f"weights_dir {folder} is not there: it must be a folder that all workers see")
         labels = {"fitness": fitness, "genes": list(job.genes), "seed": job.seed, "parent": job.parent}
         self._labels = json.loads(json.dumps(labels))  # as a file gives them back, with lists for tuples
         self._path = weights_file(folder, job.id)
@@ -137,7 +154,7 @@ class Inheritance:
 
         Raises:
             SettingsError: the parent's weights are of another fitness.
-            StoreError: they cannot be read.
+            StorageError: they cannot be read.
         """
         fitness = {"fitness": self._labels["fitness"]}
         tensors = _load(self._parent, fitness) if self._parent.exists() else {}
@@ -151,18 +168,21 @@ class Inheritance:
             yield candidate
 
     def save(self) -> None:
-        """Leave the weights that the candidates have now to the children; a kill leaves all of them or none."""
-        from deap_nas.training.checkpoints import save_tensors
+        """Leave the weights that the candidates have now to the children; a kill leaves all of them or none.
+
+        Raises:
+            StorageError: they cannot be written.
+        """
+        from deap_nas.training.checkpoints import write_tensors
 
         tensors = {
             f"{repeat}.{name}": value
             for repeat, network in enumerate(self._networks)
             for name, value in network.state_dict().items()
         }
-        # A name of its own: another worker may have been given the same job.
-        own = self._path.with_name(f".{self._path.stem}-{socket.gethostname()}-{os.getpid()}.safetensors")
-        save_tensors(own, tensors, **self._labels)
-        own.replace(self._path)
+        # another worker may have been given the same job
+        with replacing(self._path, shared=True, remedy=_REMEDY) as partial:
+            write_tensors(partial, tensors, **self._labels)
 
 
 def _load(path: Path, labels: Mapping[str, Any]) -> dict[str, torch.Tensor]:
@@ -171,8 +191,8 @@ def _load(path: Path, labels: Mapping[str, Any]) -> dict[str, torch.Tensor]:
 
     try:
         tensors, found = read_tensors(path)
-    except ValueError as error:
-        raise StoreError(f"{path} cannot be read: {error}; without it the children start anew") from error
+    except (OSError, ValueError) as error:
+        raise StorageError(f"{path} cannot be read: {error}; without it the children start anew") from error
     if any(found.get(name) != value for name, value in labels.items()):
         raise SettingsError(f"{path} is of another run: give each run a weights_dir of its own, or remove that one")
     return tensors

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from deap_nas.errors import StoreError
+from deap_nas.files import save_json
 from deap_nas.store.lock import WriterLock
 from deap_nas.store.provenance import provenance
 from deap_nas.store.settings import check_same
-from deap_nas.training.files import save_json
 from deap_nas.training.results import RetrainingResult, RunResult
 
 __all__ = ["Records"]
@@ -57,6 +57,7 @@ class Records:
         Raises:
             DifferentRunError: something was trained with other settings, or by another number of processes.
             StoreError: another process is writing, or a file cannot be read.
+            StorageError: a file cannot be written.
         """
         lock = WriterLock.acquire(self._path)
         try:
@@ -70,7 +71,11 @@ class Records:
             lock.release()
 
     def save(self, result: RetrainingResult) -> None:
-        """Write down all runs that have ended."""
+        """Write down all runs that have ended.
+
+        Raises:
+            StorageError: that cannot be written.
+        """
         save_json(self._results, result.to_dict() | {"origin": self._origin, "provenance": provenance()})
 
     def _check(self, *, free: Sequence[str]) -> None:

@@ -12,10 +12,10 @@ import torch
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
+from deap_nas.files import append_row, cut_rows
 from deap_nas.training.batches import Batches, DeviceBatches, evaluation_batches, to_device
 from deap_nas.training.checkpoints import load_tensors, save_tensors
 from deap_nas.training.data import load_images, load_test_images
-from deap_nas.training.files import append_row, cut_rows
 from deap_nas.training.ranks import Ranks
 from deap_nas.training.sources import Augmentation, Source
 from deap_nas.training.trainer import Trainer, check_measured, compiled_form, top_accuracies
@@ -153,6 +153,7 @@ class Run:
 
         Raises:
             DivergedError: the loss became infinite or NaN.
+            StorageError: the curve or a checkpoint cannot be written.
         """
         saved = time.monotonic()
         steps = self._trainer.recipe.steps
@@ -201,6 +202,10 @@ class Run:
         return top1, top5
 
     def keep(self, **metadata: Any) -> None:
-        """Write the trained network, with what describes it."""
+        """Write the trained network, with what describes it.
+
+        Raises:
+            StorageError: it cannot be written.
+        """
         if self._ranks.is_first:
             save_tensors(self._weights, self._trainer.network.state_dict(), **metadata)

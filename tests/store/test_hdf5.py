@@ -397,7 +397,8 @@ def test_full_disk_refuses_to_begin_and_leaves_the_old_file_alone(tmp_path):
         cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(ROOT)}, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout == "run.h5 cannot be written: [Errno 27] File too large\n" * 2
+    line = "run.h5 cannot be written: File too large; make room or allow it, or choose another place; what was there"
+    assert done.stdout == f"{line} before is as it was\n" * 2
     assert [path.name for path in tmp_path.iterdir()] == ["run.h5"]
     assert (tmp_path / "run.h5").read_bytes() == before
 

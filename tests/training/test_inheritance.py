@@ -15,7 +15,7 @@ from safetensors.torch import load_file
 
 from deap_nas import Genotype, HierarchicalSpace, NetworkTemplate, eaAsync, initDiversified, killOldest, mutEdge
 from deap_nas.assembly import build_network
-from deap_nas.errors import NotViableError, SettingsError, StoreError
+from deap_nas.errors import NotViableError, SettingsError, StorageError
 from deap_nas.evaluators import Evaluation, Guard, Job, ProcessExecutor, Runner, SerialExecutor, Status, derive_seed
 from deap_nas.graph import prune
 from deap_nas.store import MemoryStore, resume_population
@@ -213,10 +213,10 @@ def test_a_damaged_file_and_a_folder_that_is_gone_are_clear_errors(tmp_path):
     fitness.evaluate_job(parent)
     path = weights_file(tmp_path / "weights", parent.id)
     path.write_bytes(path.read_bytes()[:-1])
-    with pytest.raises(StoreError, match=r"4\.safetensors cannot be read: .*; without it the children start anew"):
+    with pytest.raises(StorageError, match=r"4\.safetensors cannot be read: .*; without it the children start anew"):
         fitness.evaluate_job(child)
     (tmp_path / "weights").rename(tmp_path / "elsewhere")
-    with pytest.raises(SettingsError, match=r"weights_dir .*weights is not there: it must be a folder that all"):
+    with pytest.raises(StorageError, match=r"weights_dir .*weights is not there: it must be a folder that all"):
         fitness.evaluate_job(parent)
 
 
@@ -318,8 +318,8 @@ def test_weights_of_removed_members_are_removed_and_the_search_is_the_same(tmp_p
     assert evolve(tmp_path / "few", store, survival=survival, observer=observer) == whole
     trained = {record.evaluation.id for record in whole if record.evaluation.status is Status.OK}
     alive = {record.evaluation.id for record in whole if record.alive}
-    assert {int(path.stem) for path in (tmp_path / "whole").iterdir()} == trained
-    assert {int(path.stem) for path in (tmp_path / "few").iterdir()} == trained & alive
+    assert {int(path.stem) for path in (tmp_path / "whole").glob("*.safetensors")} == trained
+    assert {int(path.stem) for path in (tmp_path / "few").glob("*.safetensors")} == trained & alive
 
 
 def test_the_weights_of_a_dead_parent_stay_until_its_children_are_evaluated(tmp_path):
