@@ -1,6 +1,6 @@
 # The names of the package; each is imported when it is first asked for.
 
-from .algorithms import eaAsync
+from .algorithms import eaAsync, eaAsyncGenerateUpdate
 from .errors import NASError
 from .evaluators import Evaluation, Status, mpi_executor
 from .genotype import Genotype
@@ -48,6 +48,7 @@ __all__ = [
     "cxChain",
     "cxMotif",
     "eaAsync",
+    "eaAsyncGenerateUpdate",
     "initChain",
     "initDiversified",
     "initTrivial",

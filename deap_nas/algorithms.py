@@ -3,32 +3,26 @@
 from __future__ import annotations
 
 import random
-import time
-from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, MutableSequence, Sequence
+from collections.abc import Callable, MutableSequence, Sequence
 from concurrent.futures import Executor
-from dataclasses import replace
+from functools import partial
 from types import ModuleType
 from typing import Any
 
+from deap_nas.engine import Agenda, Crew, split_population
 from deap_nas.errors import SettingsError
-from deap_nas.evaluators import Evaluation, Job, Runner, Status, derive_seed
+from deap_nas.evaluators import Evaluation
 from deap_nas.evaluators.attributes import attribute_of
-from deap_nas.evaluators.channel import count_workers, open_channel
 from deap_nas.evaluators.curves import Curves, stopping_of
-from deap_nas.evaluators.outcome import outcome
-from deap_nas.genotype import Genotype
 from deap_nas.history import History, Reuse, Survival
 from deap_nas.operators.ranking import RankedPopulation
-from deap_nas.store import MemoryStore, Store
+from deap_nas.store import MemoryStore, Store, without_collection
+from deap_nas.strategies import Tournaments
 
-__all__ = ["Observer", "Reuse", "Survival", "eaAsync"]
+__all__ = ["Observer", "Reuse", "Survival", "eaAsync", "eaAsyncGenerateUpdate"]
 
 #: Called after each evaluation with the individual that has it and the number of evaluations that go on.
 Observer = Callable[[Any, int], None]
-
-#: What may end otherwise on another try.
-_PASSING = (Status.LOST, Status.OUT_OF_MEMORY)
 
 
 def eaAsync(
@@ -103,24 +97,180 @@ def eaAsync(
         NASError: an evaluation says that the settings are wrong, such as a missing dataset, and none has succeeded
             since the search was started or resumed.
     """
-    _check_settings(population, n_evaluations, n_workers, cxpb)
+    _check_settings(n_evaluations, n_workers, cxpb)
+    if not population:
+        raise SettingsError(
+            "the population is empty: start with toolbox.population(n) or resume_population(store, ...)"
+        )
     if store is None:
         store = MemoryStore(seed=rng.getrandbits(32) if seed is None else seed)
-    _check_store(store, population[0], toolbox.evaluate, seed)
-    queue = _Queue(population, toolbox, store, rng, cxpb=cxpb)
+    _check_store(store, toolbox.evaluate, seed, weights=population[0].fitness.weights)
+    members, waiting, fresh = split_population(population, store)
+    evaluated = RankedPopulation(members)
+    tournaments = Tournaments(evaluated, toolbox, cxpb=cxpb, rng=rng)
+    agenda = Agenda(waiting, fresh, tournaments.generate, store, rng)
+    period = _n_first(population)
     history = History(
-        queue.evaluated,
+        evaluated,
         store,
         toolbox.evaluate,
         stats=stats,
         halloffame=halloffame,
         survival=survival,
         reuse=reuse,
-        period=_n_first(population),
+        period=period,
         verbose=verbose,
     )
-    crew = _Crew(executor, toolbox.evaluate, retries=retries, n_workers=n_workers)
-    n_left = n_evaluations - store.n_evaluated
+    crew = Crew(executor, toolbox.evaluate, retries=retries, n_workers=n_workers)
+    _search(agenda, history, crew, n_evaluations - store.n_evaluated, population=population, observer=observer)
+    return population, history.logbook
+
+
+def eaAsyncGenerateUpdate(
+    toolbox: Any,
+    executor: Executor,
+    *,
+    n_evaluations: int,
+    store: Store | None = None,
+    stats: Any = None,
+    halloffame: Any = None,
+    observer: Observer | None = None,
+    population: Sequence[Any] = (),
+    period: int = 100,
+    rng: random.Random | ModuleType = random,
+    reuse: Reuse | None = None,
+    retries: int = 1,
+    n_workers: int | None = None,
+    seed: int | None = None,
+    verbose: bool = False,
+) -> tuple[list[Any], Any]:
+    """Asynchronous search by any strategy, as :func:`deap.algorithms.eaGenerateUpdate` is a search by generations.
+
+    Whenever a worker is free, ``toolbox.generate`` gives the individual that it evaluates; whenever an evaluation has
+    ended, ``toolbox.update`` takes the individual back with its fitness. What a strategy is, and what else it may
+    have, is said at :class:`~deap_nas.strategies.Strategy`.
+
+    A resumed run goes on with ``population=resume_population(store, ...)``: all evaluations of the run are given to
+    ``update`` again, in their order, the state that was written last to ``setstate`` before those that came after it,
+    and those that were removed to ``remove``. With one worker it then ends as a run that was not interrupted.
+
+    Args:
+        toolbox: with ``generate()``, ``update(individual)`` and ``evaluate``; see :func:`eaAsync` for the last.
+        executor: any :class:`concurrent.futures.Executor`.
+        n_evaluations: evaluations in the whole run, those of a resumed run included.
+        store: journal of the run, which :func:`deap_nas.store.resume_population` can go on from.
+        stats: a :class:`deap.tools.Statistics`, compiled for each row of the logbook over the members whose
+            evaluation has not failed.
+        halloffame: a :class:`deap.tools.HallOfFame`, updated at each evaluation.
+        observer: called after each evaluation.
+        population: what a run was left with that goes on.
+        period: evaluations in a row of the logbook, at least 1.
+        rng: the generator that the strategy draws from; its state goes into the store.
+        reuse: see :func:`eaAsync`.
+        retries: see :func:`eaAsync`.
+        n_workers: evaluations kept running at a time; by default as many as the executor has workers.
+        seed: of the run, where there is no store that knows it; by default drawn from ``rng``.
+        verbose: log each row of the logbook (logger ``deap_nas.algorithms``, level INFO).
+
+    Returns:
+        The evaluated individuals that no proposal has removed, in the order in which their evaluations ended, and a
+        logbook as that of :func:`eaAsync`.
+
+    Raises:
+        SettingsError: ``n_evaluations``, ``n_workers`` or ``period`` is not positive, the strategy waits though nothing
+            is being evaluated, or the store belongs to another seed or fitness, has no room for its curves, or is
+            refused by it.
+        ExecutorError: see :func:`eaAsync`.
+        StorageError: see :func:`eaAsync`.
+        NASError: see :func:`eaAsync`.
+    """
+    _check_settings(n_evaluations, n_workers)
+    if period < 1:
+        raise SettingsError(f"period must be at least 1, found {period}")
+    if store is None:
+        store = MemoryStore(seed=rng.getrandbits(32) if seed is None else seed)
+    weights = population[0].fitness.weights if population else None
+    _check_store(store, toolbox.evaluate, seed, weights=weights)
+    members, waiting, fresh = split_population(population, store)
+    if store.n_evaluated and not population:
+        raise SettingsError("the store has a run: go on with population=resume_population(store, ...)")
+    evaluated = RankedPopulation(members)
+    _replay(toolbox, store, population)
+    history = History(
+        evaluated,
+        store,
+        toolbox.evaluate,
+        stats=stats,
+        halloffame=halloffame,
+        survival=None,
+        reuse=reuse,
+        period=period,
+        verbose=verbose,
+    )
+
+    def remove(individuals: Sequence[Any]) -> None:
+        history.remove(individuals)
+        if (tell := _ability(toolbox, "remove")) is not None:
+            tell(individuals)
+
+    getstate = _ability(toolbox, "getstate")
+    agenda = Agenda(waiting, fresh, toolbox.generate, store, rng, getstate=getstate, remove=remove)
+    crew = Crew(executor, toolbox.evaluate, retries=retries, n_workers=n_workers)
+
+    def observe(individual: Any, n_running: int) -> None:
+        toolbox.update(individual)
+        if observer is not None:
+            observer(individual, n_running)
+
+    left: list[Any] = []
+    _search(agenda, history, crew, n_evaluations - store.n_evaluated, population=left, observer=observe)
+    return left, history.logbook
+
+
+def _ability(toolbox: Any, name: str) -> Any:
+    """What a strategy can do besides: by the toolbox, or by the object whose method ``generate`` is."""
+    owner = toolbox.generate
+    while isinstance(owner, partial):
+        owner = owner.func
+    found = getattr(toolbox, name, None)
+    return getattr(getattr(owner, "__self__", None), name, None) if found is None else found
+
+
+def _replay(toolbox: Any, store: Store, population: Sequence[Any]) -> None:
+    """Bring a strategy to where the run was left."""
+    if not store.n_submitted or not population:
+        return
+    icls = type(population[0])
+    ours = {individual.evaluation.id: individual for individual in population if hasattr(individual, "evaluation")}
+    state, n_known = store.strategy_state() or (None, -1)
+    dead = []
+    with without_collection():
+        for number, record in enumerate(store):
+            if number == n_known:
+                _ability(toolbox, "setstate")(state)
+            individual = ours.get(record.evaluation.id)
+            if individual is None:
+                individual = icls(record.genes)
+                individual.fitness.values = record.evaluation.values
+                individual.evaluation = record.evaluation
+                dead.append(individual)
+            toolbox.update(individual)
+    if n_known == store.n_evaluated:
+        _ability(toolbox, "setstate")(state)
+    if dead and (tell := _ability(toolbox, "remove")) is not None:
+        tell(dead)
+
+
+def _search(
+    agenda: Agenda,
+    history: History,
+    crew: Crew,
+    n_left: int,
+    *,
+    population: MutableSequence[Any],
+    observer: Observer | None,
+) -> None:
+    """Evaluate until so many evaluations have ended; at the end, the population is those who are members then."""
 
     def join(individual: Any, evaluation: Evaluation) -> None:
         nonlocal n_left
@@ -131,46 +281,43 @@ def eaAsync(
 
     try:
         while n_left > 0:
-            while len(crew.running) < min(crew.n_workers, n_left) and queue.ready():
-                individual, job = queue.next()
+            while len(crew.running) < min(crew.n_workers, n_left) and (following := agenda.next()) is not None:
+                individual, job = following
                 known = history.recall(job)
                 if known is None:
                     crew.submit(individual, history.with_cutoffs(job))
-                queue.waiting.popleft()
+                agenda.waiting.popleft()
                 if known is not None:
                     join(individual, known)
             if crew.running:
-                for individual, evaluation in crew.ended(history):
+                for individual, evaluation in crew.ended(has_success=lambda: history.has_success):
                     join(individual, evaluation)
             elif n_left > 0:
-                raise SettingsError("the survival rule left no evaluated member to have offspring")
+                raise SettingsError(
+                    "there is nobody to evaluate next: the survival rule left no evaluated member to have offspring, "
+                    "or the strategy waits though nothing is being evaluated"
+                )
     except BaseException:
-        unfinished = [*crew.running.values(), *queue.waiting]
-        population[:] = [*queue.evaluated, *(member for member in unfinished if not member.fitness.valid)]
+        unfinished = [*crew.running.values(), *agenda.waiting]
+        population[:] = [*history.members, *(member for member in unfinished if not member.fitness.valid)]
         raise
     finally:
         crew.dismiss()
     history.close()
-    population[:] = queue.evaluated
-    return population, history.logbook
+    population[:] = history.members
 
 
-def _check_settings(population: Sequence[Any], n_evaluations: int, n_workers: int | None, cxpb: float) -> None:
+def _check_settings(n_evaluations: int, n_workers: int | None, cxpb: float = 0.0) -> None:
     if n_evaluations < 1 or (n_workers is not None and n_workers < 1):
         raise SettingsError(f"n_evaluations and n_workers must be at least 1, found {n_evaluations} and {n_workers}")
     if not 0 <= cxpb <= 1:
         raise SettingsError(f"cxpb must lie in [0, 1], found {cxpb}")
-    if not population:
-        raise SettingsError(
-            "the population is empty: start with toolbox.population(n) or resume_population(store, ...)"
-        )
 
 
-def _check_store(store: Store, individual: Any, evaluate: Any, seed: int | None) -> None:
+def _check_store(store: Store, evaluate: Any, seed: int | None, *, weights: Sequence[float] | None) -> None:
     if seed is not None and seed != store.seed:
         raise SettingsError(f"the store belongs to a run with seed {store.seed}, found seed {seed}: leave it out")
-    weights = tuple(individual.fitness.weights)
-    if store.weights is not None and store.weights != weights:
+    if None not in (store.weights, weights) and store.weights != tuple(weights or ()):
         raise SettingsError(f"the store is for fitness weights {store.weights}, the individuals have {weights}")
     stopping = stopping_of(evaluate)
     n_rungs = 0 if stopping is None else len(stopping.cutoffs(Curves()))
@@ -184,114 +331,3 @@ def _n_first(population: Sequence[Any]) -> int:
     """Members of the first population, which have no parent, so that a resumed run logs as it did before."""
     origins = [getattr(individual, "evaluation", getattr(individual, "job", None)) for individual in population]
     return sum(origin is None or origin.parent == -1 for origin in origins) or len(population)
-
-
-class _Crew:
-    """The workers, and the individuals they are evaluating."""
-
-    def __init__(self, executor: Executor, evaluate: Any, *, retries: int, n_workers: int | None) -> None:
-        self._executor = executor
-        self._channel = open_channel(executor, Runner(evaluate))
-        self._retries = retries
-        self._n_workers = n_workers
-        self._n_tries: Counter[int] = Counter()
-        #: Individuals by the id of their evaluation.
-        self.running: dict[int, Any] = {}
-
-    @property
-    def n_workers(self) -> int:
-        """The number that was asked for, or that of the executor at this moment."""
-        return count_workers(self._executor) if self._n_workers is None else self._n_workers
-
-    def submit(self, individual: Any, job: Job) -> None:
-        self._channel.submit(job)
-        self.running[job.id] = individual
-
-    def ended(self, history: History) -> Iterator[tuple[Any, Evaluation]]:
-        """Wait for evaluations that have ended, and give those that need no other try; what is wrong is raised last."""
-        problem: Exception | None = None
-        for job, end in sorted(self._channel.wait(), key=lambda pair: pair[0].id):
-            try:
-                is_last_try = self._n_tries[job.id] >= self._retries
-                evaluation = outcome(end, job, is_first=not history.has_success, is_last_try=is_last_try)
-                if evaluation.status in _PASSING and not is_last_try:
-                    self._n_tries[job.id] += 1
-                    self._channel.submit(job, avoid=evaluation.worker)
-                    continue
-            except Exception as error:  # those that ended beside it are recorded first
-                problem = problem or error
-                continue
-            yield self.running[job.id], evaluation
-            del self.running[job.id]
-        if problem is not None:
-            raise problem
-
-    def dismiss(self) -> None:
-        self._channel.close()
-
-
-class _Queue:
-    """Where the next job comes from: members without a fitness first, then offspring of the evaluated ones."""
-
-    def __init__(
-        self, population: Sequence[Any], toolbox: Any, store: Store, rng: random.Random | ModuleType, *, cxpb: float
-    ) -> None:
-        self._toolbox = toolbox
-        self._cxpb = cxpb
-        self._store = store
-        self._rng = rng
-        self.evaluated = RankedPopulation(individual for individual in population if individual.fitness.valid)
-        _forget_other_runs(self.evaluated, store)
-        pending = {job.id: job.genes for job in store.pending()}
-        invalid = [individual for individual in population if not individual.fitness.valid]
-        self.waiting = deque(individual for individual in invalid if _is_pending(individual, pending))
-        fresh = [individual for individual in invalid if not _is_pending(individual, pending)]
-        self._enqueue(fresh, [-1] * len(fresh))
-
-    def ready(self) -> bool:
-        """Whether there is somebody to evaluate, or to have offspring."""
-        return bool(self.waiting or self.evaluated)
-
-    def next(self) -> tuple[Any, Job]:
-        """Give the individual to be evaluated next, and its job; it stays in ``waiting`` until it is handed out."""
-        if not self.waiting:
-            child, parent = self._breed()
-            del child.fitness.values
-            number = parent.evaluation.id if hasattr(parent, "evaluation") else -1
-            for name in ("evaluation", "job"):
-                vars(child).pop(name, None)
-            self._enqueue([child], [number])
-        individual = self.waiting[0]
-        return individual, replace(individual.job, submitted=time.time())
-
-    def _breed(self) -> tuple[Any, Any]:
-        """A changed clone of a selected member, and that member."""
-        select, clone = self._toolbox.select, self._toolbox.clone
-        parent = select(self.evaluated, 1)[0]
-        child = clone(parent)
-        if self._cxpb and self._rng.random() < self._cxpb:
-            child, _ = self._toolbox.mate(child, clone(select(self.evaluated, 1)[0]))
-        (child,) = self._toolbox.mutate(child)
-        return child, parent
-
-    def _enqueue(self, individuals: list[Any], parents: list[int]) -> None:
-        first = self._store.n_submitted
-        for number, (individual, parent) in enumerate(zip(individuals, parents, strict=True), start=first):
-            individual.job = Job(number, Genotype(individual), derive_seed(self._store.seed, number), parent)
-        if individuals:
-            self._store.submit([individual.job for individual in individuals], self._rng.getstate())
-        self.waiting.extend(individuals)
-
-
-def _forget_other_runs(evaluated: Iterable[Any], store: Store) -> None:
-    """Take the evaluations of another run, whose ids mean others here, from members that bring their fitness along."""
-    with_evaluation = [individual for individual in evaluated if hasattr(individual, "evaluation")]
-    ours = store.genes_of([individual.evaluation.id for individual in with_evaluation])
-    for individual, genes in zip(with_evaluation, ours, strict=True):
-        if genes != tuple(individual):
-            del individual.evaluation
-
-
-def _is_pending(individual: Any, pending: Mapping[int, Genotype]) -> bool:
-    """Whether the individual's job is one of the store's; a job may also be left over from another run."""
-    return hasattr(individual, "job") and pending.get(individual.job.id) == individual

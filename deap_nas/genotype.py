@@ -81,8 +81,10 @@ def content_of(individual: Any) -> Any:
     Raises:
         GenotypeError: see :func:`plain_genotype`.
     """
+    if isinstance(individual, Genotype):
+        return tuple(individual)
     genotype = plain_genotype(individual)
-    return tuple(genotype) if type(genotype) is Genotype else genotype
+    return tuple(genotype) if isinstance(genotype, Genotype) else genotype
 
 
 def _plain_integer(gene: SupportsIndex) -> int:

@@ -19,7 +19,7 @@ __all__ = ["History", "Reuse", "Survival"]
 #: Takes the evaluated members in the order in which they joined; gives those to be removed.
 Survival = Callable[[Sequence[Any]], Iterable[Any]]
 #: Gives the key of a genotype; what has the same key has the same fitness.
-Reuse = Callable[[Sequence[int]], Hashable]
+Reuse = Callable[[Any], Hashable]
 
 _log = logging.getLogger("deap_nas.algorithms")
 
@@ -83,6 +83,11 @@ class History:
         if evaluated:
             self._remove()  # a kill may have come between an evaluation and the removal that follows
 
+    @property
+    def members(self) -> Sequence[Any]:
+        """The evaluated members, in the order in which they joined."""
+        return self._evaluated
+
     def recall(self, job: Job) -> Evaluation | None:
         """Give the job the evaluation of an earlier genotype with the same key; None when there is none."""
         known = self._known.get(self._reuse(job.genes)) if self._reuse is not None else None
@@ -123,6 +128,14 @@ class History:
             self._log_row()
         self._remove()
 
+    def remove(self, individuals: Iterable[Any]) -> None:
+        """Let members leave whom a submission has removed, which the store knows."""
+        leaving = list(individuals)
+        ended = [member.evaluation for member in leaving if hasattr(member, "evaluation")]
+        for evaluation in ended if self._stopping is not None else ():
+            self._curves.discard(evaluation)
+        self._evaluated.discard(leaving)
+
     def close(self) -> None:
         """Log the evaluations that fill no whole row."""
         if self._n_new:
@@ -132,7 +145,7 @@ class History:
     def _n_new(self) -> int:
         return self._counts["nevals"] + self._counts.get("reused", 0)
 
-    def _remember(self, genes: Sequence[int], evaluation: Evaluation) -> None:
+    def _remember(self, genes: Any, evaluation: Evaluation) -> None:
         """Keep the first evaluation of each key, if it succeeded."""
         if self._reuse is not None and evaluation.status is Status.OK and evaluation.reused < 0:
             self._known.setdefault(self._reuse(genes), evaluation)
@@ -150,11 +163,8 @@ class History:
         """Remove the members that the survival rule names."""
         dead = list(self._survival(self._evaluated)) if self._survival is not None else []
         if dead:
-            ended = {member.evaluation.id: member.evaluation for member in dead if hasattr(member, "evaluation")}
-            self._store.kill(ended)
-            for evaluation in ended.values() if self._stopping is not None else ():
-                self._curves.discard(evaluation)
-            self._evaluated.discard(dead)
+            self._store.kill([member.evaluation.id for member in dead if hasattr(member, "evaluation")])
+            self.remove(dead)
 
 
 def _has_failed(member: Any) -> bool:

@@ -12,10 +12,12 @@ FLOORS = (
     {"errors"},
     {"extras", "files", "genotype"},
     {"graph", "evaluators"},
-    {"search_space", "template"},
+    {"template"},
+    {"search_space"},
     {"operators", "genotype_file"},
     {"store"},
-    {"history"},
+    {"history", "strategies"},
+    {"engine"},
     {"algorithms", "assembly"},
     {"training"},
     {"report"},
@@ -24,7 +26,7 @@ FLOORS = (
 )
 FLOOR_OF = {part: number for number, parts in enumerate(FLOORS) for part in parts}
 #: Parts that the package itself imports: they need nothing but DEAP and NumPy.
-CORE = set().union(*FLOORS[:7], {"algorithms"})
+CORE = set().union(*FLOORS[:10], {"algorithms"})
 OPTIONAL = (
     "torch",
     "torchvision",

@@ -48,6 +48,8 @@ class Job:
     submitted: float = 0.0
     #: The mean score that it must reach at each rung to go on; empty where nothing is stopped early.
     cutoffs: tuple[float, ...] = ()
+    #: Ids of further parents' evaluations, besides ``parent``.
+    mates: tuple[int, ...] = ()
 
     def __deepcopy__(self, memo: object) -> Job:
         """Nothing changes a job, so a clone of its individual may share it."""

@@ -1,6 +1,6 @@
 """Population stores: memory, and an HDF5 file that survives a kill at any instant."""
 
-from deap_nas.store.base import Record, Store, resume_population
+from deap_nas.store.base import Record, Store, resume_population, without_collection
 from deap_nas.store.frame import save_table, to_frame, write_csv
 from deap_nas.store.hdf5 import HDF5Store
 from deap_nas.store.memory import MemoryStore
@@ -20,5 +20,6 @@ __all__ = [
     "resume_population",
     "save_table",
     "to_frame",
+    "without_collection",
     "write_csv",
 ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import random
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import ModuleType
@@ -45,12 +45,16 @@ class Store(ABC):
     n_rungs: int | None = None
 
     @abstractmethod
-    def submit(self, jobs: Sequence[Job], rng_state: object) -> None:
-        """Record jobs before any of them is handed out: all or none survive a kill.
+    def submit(
+        self, jobs: Sequence[Job], rng_state: object, *, removed: Sequence[int] = (), strategy: Any = None
+    ) -> None:
+        """Record jobs before any of them is handed out: all or none survive a kill, with what belongs to them.
 
         Args:
             jobs: in order of their ids, which go on from those already there.
             rng_state: ``rng.getstate()`` of the search's generator.
+            removed: ids of evaluated individuals that are no longer members of the population when the jobs are made.
+            strategy: state of the search's strategy after they were made, as JSON can hold it; None for none.
         """
 
     @abstractmethod
@@ -77,6 +81,14 @@ class Store(ABC):
     @abstractmethod
     def rng_state(self) -> Any:
         """State of the random generator after the last submitted job; None before the first."""
+
+    def mates(self) -> Mapping[int, Sequence[int]]:
+        """Ids of further parents, besides the first, by the id of the submission; of those that have any."""
+        return {}
+
+    def strategy_state(self) -> tuple[Any, int] | None:
+        """State of the strategy after the last submission, and how many evaluations it knew; None for none."""
+        return None
 
     def records(self) -> list[Record]:
         """Every evaluated individual, as a list; a loop over the store itself does with less memory."""

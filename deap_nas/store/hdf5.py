@@ -24,13 +24,14 @@ from deap_nas.genotype import plain_genotype
 from deap_nas.search_space import SearchSpace, space_from_dict
 from deap_nas.store.base import Record, Store
 from deap_nas.store.file import new_file, open_for_reading
-from deap_nas.store.layout import column_names, json_attribute, lay_out
+from deap_nas.store.layout import column_names, complete, json_attribute, lay_out
 from deap_nas.store.lock import WriterLock
+from deap_nas.store.mending import bury, cut_torn_rows
 from deap_nas.store.provenance import provenance
-from deap_nas.store.random_state import RandomSlots
 from deap_nas.store.room import Room
 from deap_nas.store.rows import find_genes, reader_of, to_error, to_records, to_row
 from deap_nas.store.settings import check_same
+from deap_nas.store.state_slots import StateSlots
 from deap_nas.store.table import Table
 
 __all__ = ["HDF5Store"]
@@ -62,11 +63,12 @@ class HDF5Store(Store):
         self.sources: list[dict[str, Any]] = json_attribute(file, "sources")
         self.n_repeats: int = int(file["individuals/scores"].shape[1])
         self.n_rungs: int = int(file["individuals/curve"].shape[1]) - 1 if "individuals/curve" in file else 0
-        self._tables = {name: Table(file[name], names) for name, names in column_names(file).items()}
-        self._individuals, self._submissions, self._errors = self._tables.values()
+        self._tables = {name: Table(file.get(name), names) for name, names in column_names(file).items()}
+        self._individuals, self._submissions, self._errors, self._parents, self._removals = self._tables.values()
         self._read_genes = reader_of(self.space)
-        self._random = RandomSlots(file["rng"], n_submitted=self._submissions.n_rows)
-        self._room = Room(file, path, n_bytes=sum(table.chunk_bytes for table in self._tables.values()))
+        self._random = StateSlots(file["rng"], n_submitted=self._submissions.n_rows)
+        grows = (self._individuals, self._submissions, self._errors)
+        self._room = Room(file, path, n_bytes=sum(table.chunk_bytes for table in grows))
 
     @classmethod
     def create(
@@ -145,8 +147,9 @@ class HDF5Store(Store):
                 file.attrs.update(old.attrs)
                 for name in old:
                     old.copy(name, file)
-            for name, names in column_names(file).items():
-                Table(file[name], names).drop_torn_rows()
+            complete(file)
+            cut_torn_rows({name: Table(file[name], names) for name, names in column_names(file).items()})
+            bury(file)
             if settings is not None:
                 file.attrs["settings"] = json.dumps(dict(settings))
             sessions = [*json_attribute(file, "provenance"), provenance()]
@@ -231,18 +234,29 @@ class HDF5Store(Store):
         rows = zip(self._errors.read("id").tolist(), self._errors.read("text"), strict=True)
         return {number: bytes(text).decode(errors="replace") for number, text in rows if number in failed}
 
-    def submit(self, jobs: Sequence[Job], rng_state: Any) -> None:
+    def submit(self, jobs: Sequence[Job], rng_state: Any, *, removed: Sequence[int] = (), strategy: Any = None) -> None:
         """See :meth:`Store.submit`."""
-        self._room.take(len(jobs))
-        self._random.save(rng_state, n_submitted=self.n_submitted + len(jobs))
+        rows = [self._row(job.genes) for job in jobs]
+        mates = [(mate, job.id) for job in jobs for mate in job.mates]
+        links = sum(table.chunk_bytes for table in (self._parents, self._removals)) if mates or removed else 0
+        self._room.take(len(jobs), more=links + sum(map(_n_bytes, rows)))
+        n_submitted = self.n_submitted + len(jobs)
+        self._random.save(rng_state, n_submitted=n_submitted, strategy=strategy, n_evaluated=self.n_evaluated)
+        if mates:
+            others, ids = zip(*mates, strict=True)
+            self._parents.append(parent=others, id=ids)
+        if removed:
+            self._removals.append(removed=removed, id=[jobs[0].id] * len(removed))
         self._file.flush()
         self._submissions.append(
-            genes=[self._row(job.genes) for job in jobs],
+            genes=rows,
             parent=[job.parent for job in jobs],
             id=[job.id for job in jobs],
         )
         self._file.flush()
         self._random.switch()
+        if removed:
+            self.kill(removed)
 
     def append(self, genes: Any, evaluation: Evaluation) -> None:
         """See :meth:`Store.append`."""
@@ -252,10 +266,11 @@ class HDF5Store(Store):
                 raise StoreError(
                     f"{self.path} has room for {room} {noun}, found {found}: create it with n_{noun}={found}"
                 )
-        self._room.take()
+        row = self._row(genes)
+        self._room.take(more=_n_bytes(row))
         if evaluation.error:
             self._errors.append(**to_error(evaluation))
-        self._individuals.append(**to_row(self._row(genes), evaluation, n_repeats=self.n_repeats, n_rungs=self.n_rungs))
+        self._individuals.append(**to_row(row, evaluation, n_repeats=self.n_repeats, n_rungs=self.n_rungs))
         self._file.flush()
 
     def _row(self, genes: Any) -> Any:
@@ -282,15 +297,27 @@ class HDF5Store(Store):
         """See :meth:`Store.pending`."""
         is_pending = np.isin(self._submissions.read("id"), self.column("id"), invert=True)
         ids, parents, rows = (self._submissions.read(name)[is_pending] for name in ("id", "parent", "genes"))
-        genotypes = map(plain_genotype, self._read_genes(rows))
+        genotypes, mates = map(plain_genotype, self._read_genes(rows)), self.mates()
         return [
-            Job(number, genotype, self.seed_of(number), parent)
+            Job(number, genotype, self.seed_of(number), parent, mates=mates.get(number, ()))
             for number, parent, genotype in zip(ids.tolist(), parents.tolist(), genotypes, strict=True)
         ]
+
+    def mates(self) -> dict[int, tuple[int, ...]]:
+        """See :meth:`Store.mates`."""
+        found: dict[int, tuple[int, ...]] = {}
+        for mate, number in zip(self._parents.read("parent").tolist(), self._parents.read("id").tolist(), strict=True):
+            if number < self.n_submitted:
+                found[number] = (*found.get(number, ()), mate)
+        return found
 
     def rng_state(self) -> Any:
         """See :meth:`Store.rng_state`."""
         return self._random.load() if self.n_submitted > 0 and not self.sources else None
+
+    def strategy_state(self) -> tuple[Any, int] | None:
+        """See :meth:`Store.strategy_state`."""
+        return self._random.load_strategy() if self.n_submitted > 0 and not self.sources else None
 
     @property
     def random_counts(self) -> list[int]:
@@ -306,3 +333,8 @@ class HDF5Store(Store):
     def n_evaluated(self) -> int:
         """See :attr:`Store.n_evaluated`."""
         return self._individuals.n_rows
+
+
+def _n_bytes(row: Any) -> int:
+    """Bytes of a row whose length is its own; of others the room is known."""
+    return getattr(row, "nbytes", 0)

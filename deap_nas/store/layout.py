@@ -17,18 +17,24 @@ from deap_nas.errors import NASError, UnknownNameError
 from deap_nas.evaluators import Status
 from deap_nas.search_space import SearchSpace, space_from_dict
 from deap_nas.store.provenance import provenance
-from deap_nas.store.random_state import RANDOM_COLUMNS, RandomSlots
 from deap_nas.store.rows import ROW_FIELDS, error_columns, individual_columns, submission_columns
+from deap_nas.store.state_slots import RANDOM_COLUMNS, STRATEGY_COLUMNS, StateSlots
 from deap_nas.store.table import Column, create_table
 
-__all__ = ["check_layout", "column_names", "json_attribute", "lay_out"]
+__all__ = ["check_layout", "column_names", "complete", "json_attribute", "lay_out"]
 
 _FORMAT = "deap_nas population"
 _FORMAT_VERSION = 1
 #: Tables of a file, and the columns that each file has.
-_TABLES = {"individuals": ROW_FIELDS, "submissions": ("id", "parent", "genes"), "errors": ("id", "text")}
-#: Columns of individuals that older files lack.
-_LATER = ("threads",)
+_TABLES = {
+    "individuals": ROW_FIELDS,
+    "submissions": ("id", "parent", "genes"),
+    "errors": ("id", "text"),
+    "parents": ("parent", "id"),
+    "removals": ("removed", "id"),
+}
+#: Columns of individuals, tables and slots that older files lack.
+_LATER = ("threads", "parents", "removals", *(column.name for column in STRATEGY_COLUMNS))
 
 #: Attributes that hold JSON, and what each is.
 _JSON: Mapping[str, type] = {"space": dict, "settings": dict, "provenance": list, "sources": list}
@@ -63,12 +69,27 @@ def lay_out(
     for name, columns in _tables(space, len(weights), n_repeats, n_rungs).items():
         create_table(file.create_group(name), columns, compression=compression)
     file["individuals/status"].attrs["names"] = json.dumps({status.name: int(status) for status in Status})
-    RandomSlots.lay_out(file.create_group("rng"))
+    StateSlots.lay_out(file.create_group("rng"))
+
+
+def complete(file: Any) -> None:
+    """Make what an older file lacks, in one that is prepared to be written."""
+    for name, columns in _LINKS.items():
+        if name not in file:
+            create_table(file.create_group(name), columns)
+    StateSlots.lay_out(file["rng"])
+
+
+#: Tables of ids that belong to a submission.
+_LINKS = {
+    "parents": (Column("parent", "i8"), Column("id", "i8")),
+    "removals": (Column("removed", "i8"), Column("id", "i8")),
+}
 
 
 def _tables(space: SearchSpace, n_objectives: int, n_repeats: int, n_rungs: int) -> dict[str, tuple[Column, ...]]:
     columns = individual_columns(space, n_objectives, n_repeats, n_rungs), submission_columns(space), error_columns()
-    return dict(zip(_TABLES, columns, strict=True))
+    return {**dict(zip(_TABLES, columns, strict=False)), **_LINKS}
 
 
 def column_names(file: Any) -> dict[str, tuple[str, ...]]:
@@ -174,11 +195,26 @@ def _misfits(file: Any) -> Iterator[str]:
         if not types.items() >= {"first_id": int, "seed": int, "settings": dict}.items():
             yield "its sources are not those of a merged file"
     space, n_objectives = _space(fields, n_genes), len(file.attrs["weights"])
-    for table, columns in {**_tables(space, n_objectives, n_repeats, n_rungs), "rng": RANDOM_COLUMNS}.items():
-        yield from (f"{table}/{column.name} {found}" for column in columns if (found := _misfit(file[table], column)))
+    slots = (*RANDOM_COLUMNS, *STRATEGY_COLUMNS)
+    for table, columns in {**_tables(space, n_objectives, n_repeats, n_rungs), "rng": slots}.items():
+        if table in file or table not in _LATER:
+            found = ((column, _misfit(file[table], column)) for column in columns)
+            yield from (f"{table}/{column.name} {misfit}" for column, misfit in found if misfit)
+    yield from _misfits_of_strategy(file["rng"])
     if (file["individuals/status"][:] >= len(Status)).any():
         yield "individuals/status has numbers that are no status"
-    yield from ("rng is no pair" for column in RANDOM_COLUMNS if len(file["rng"][column.name]) != 2)
+    yield from ("rng is no pair" for column in slots if len(file["rng"].get(column.name, "ab")) != 2)
+
+
+def _misfits_of_strategy(group: Any) -> Iterator[str]:
+    """Everything that is wrong with the slots of a strategy's state, where there are any."""
+    state, sizes = group.get("strategy"), group.get("strategy_bytes")
+    if (state is None) != (sizes is None):
+        yield "rng has a part of a strategy's state"
+    elif state is not None and (_is_group(state) or state.dtype != np.uint8 or state.ndim != 2 or len(state) != 2):
+        yield "rng/strategy is of another form"
+    elif state is not None and not ((sizes[:] >= 0) & (sizes[:] <= min(state.shape[1], _LONGEST_JSON))).all():
+        yield "rng/strategy is shorter than it says"
 
 
 def _is_plain(value: Any) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
@@ -24,11 +25,16 @@ class MemoryStore(Store):
         self._jobs: list[Job] = []
         self._records: dict[int, Record] = {}
         self._rng_state: object = None
+        self._strategy: tuple[str, int] | None = None
 
-    def submit(self, jobs: Sequence[Job], rng_state: object) -> None:
+    def submit(
+        self, jobs: Sequence[Job], rng_state: object, *, removed: Sequence[int] = (), strategy: Any = None
+    ) -> None:
         """See :meth:`Store.submit`."""
         self._jobs.extend(jobs)
         self._rng_state = rng_state
+        self._strategy = None if strategy is None else (json.dumps(strategy), self.n_evaluated)
+        self.kill(removed)
 
     def append(self, genes: Any, evaluation: Evaluation) -> None:
         """See :meth:`Store.append`."""
@@ -50,6 +56,14 @@ class MemoryStore(Store):
     def rng_state(self) -> Any:
         """See :meth:`Store.rng_state`."""
         return self._rng_state
+
+    def mates(self) -> dict[int, tuple[int, ...]]:
+        """See :meth:`Store.mates`."""
+        return {job.id: job.mates for job in self._jobs if job.mates}
+
+    def strategy_state(self) -> tuple[Any, int] | None:
+        """See :meth:`Store.strategy_state`."""
+        return None if self._strategy is None else (json.loads(self._strategy[0]), self._strategy[1])
 
     @property
     def run_id(self) -> str:

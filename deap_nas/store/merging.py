@@ -22,7 +22,7 @@ from deap_nas.store.table import Table
 __all__ = ["merge_runs"]
 
 #: Columns that hold ids of individuals, or -1.
-_IDS = ("id", "parent", "reused")
+_IDS = ("id", "parent", "reused", "removed")
 #: What always may differ: the split of the images, which follows from the seed of a run.
 _FREE = ("fitness.seed",)
 

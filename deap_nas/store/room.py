@@ -55,13 +55,13 @@ class Room:
         self._path = path
         self._n_bytes = n_bytes + _SLACK_BYTES
 
-    def take(self, n_rows: int = 1) -> None:
-        """Make sure that there is room for so many rows.
+    def take(self, n_rows: int = 1, *, more: int = 0) -> None:
+        """Make sure that there is room for so many rows, and for ``more`` bytes.
 
         Raises:
             StoreError: there is none.
         """
-        wanted = self._n_bytes * (1 + n_rows // CHUNK_ROWS)
+        wanted = self._n_bytes * (1 + n_rows // CHUNK_ROWS) + more
         size, end = os.fstat(self._file.id.get_vfd_handle()).st_size, self._file.id.get_filesize()
         if size >= end + wanted:
             return

@@ -155,6 +155,18 @@ def _parents(rows: _Rows) -> Iterator[Problem]:
     )
 
 
+def _links(rows: _Rows) -> Iterator[Problem]:
+    """Further parents and removals, which belong to submissions."""
+    for table, name, noun in (("parents", "parent", "further parents"), ("removals", "removed", "removals")):
+        ids, others = (rows.store.column(column, table=table) for column in ("id", name))
+        is_made = ids < rows.store.n_submitted  # what was written for a submission that a kill prevented does not count
+        ids, others = ids[is_made], others[is_made]
+        known = (others >= 0) & (others < ids)
+        known &= rows.row_of[np.where(known, others, 0)] >= 0 if len(known) else known
+        if (ids < 0).any() or not known.all():
+            yield Problem(f"has {noun} of submissions that cannot have them")
+
+
 def _fitness(rows: _Rows) -> Iterator[Problem]:
     yield from rows.wrong("have a fitness that is no finite number", ~np.isfinite(rows["fitness"]).all(axis=1))
     yield from rows.wrong("have scores that are infinite", np.isinf(rows["scores"]).any(axis=1))
@@ -240,7 +252,7 @@ def _random_state(rows: _Rows) -> Iterator[Problem]:
 
 
 _Check = Callable[[_Rows], Iterator[Problem]]
-_CHECKS: tuple[_Check, ...] = (_genes, _parents, _fitness, _curves, _times, _networks, _reused)
+_CHECKS: tuple[_Check, ...] = (_genes, _parents, _links, _fitness, _curves, _times, _networks, _reused)
 #: Of what a writer changes in place, or of tables that it may go on with between two that are read.
 _CHECKS_AT_REST: tuple[_Check, ...] = (_population, _random_state)
 

@@ -63,7 +63,7 @@ class Table:
     """Datasets of a group; a row counts when every column has it.
 
     Args:
-        group: an HDF5 group.
+        group: an HDF5 group; None for a table that the file lacks, being older, which has no rows.
         names: of the columns; other datasets of the group are left alone. A column that the group lacks, since its file
             is older than the column, reads as zeros and takes no rows.
     """
@@ -72,20 +72,22 @@ class Table:
         """See the class."""
         #: Of the columns.
         self.names = tuple(names)
-        self._columns = {name: _column(group[name]) for name in self.names if name in group}
+        there = () if group is None else group
+        self._columns = {name: _column(group[name]) for name in self.names if name in there}
         self._absent = set(self.names) - set(self._columns)
         lengths = [len(column) for column in self._columns.values()]
-        self.n_rows = min(lengths)
+        self.n_rows = min(lengths, default=0)
         #: Rows that some columns have and others do not: a kill has left them half done.
-        self.n_torn = max(lengths) - self.n_rows
+        self.n_torn = max(lengths, default=0) - self.n_rows
 
     @property
     def chunk_bytes(self) -> int:
         """Bytes in the file that a new row takes at most: a chunk of each column."""
         return sum(column.chunk_bytes for column in self._columns.values())
 
-    def drop_torn_rows(self) -> None:
-        """Cut every column to the rows that all columns have."""
+    def cut(self, n_rows: int | None = None) -> None:
+        """Leave so many rows; by default those that all columns have, without the torn ones."""
+        self.n_rows = self.n_rows if n_rows is None else n_rows
         for column in self._columns.values():
             column.cut(self.n_rows)
 

@@ -1,0 +1,126 @@
+"""Where the next job comes from: what is waiting, then what the strategy proposes."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from types import ModuleType
+from typing import Any
+
+from deap_nas.evaluators import Job, derive_seed
+from deap_nas.genotype import content_of, plain_genotype
+from deap_nas.store import Store
+from deap_nas.strategies.proposals import Proposal, ids_of, proposal_of
+
+__all__ = ["Agenda", "split_population"]
+
+
+class Agenda:
+    """Individuals that wait for a worker, and the strategy that proposes further ones.
+
+    Args:
+        waiting: individuals whose jobs the store knows, as a run was left with them.
+        fresh: individuals that it does not know, without parents.
+        generate: gives the next individual, a proposal, or None.
+        store: journal of the run, which takes note of each job before it is given.
+        rng: whose state goes into the store.
+        getstate: gives the strategy's state at the time; None where it has none.
+        remove: told who is removed by a proposal.
+    """
+
+    def __init__(
+        self,
+        waiting: Iterable[Any],
+        fresh: Sequence[Any],
+        generate: Callable[[], Any],
+        store: Store,
+        rng: random.Random | ModuleType,
+        *,
+        getstate: Callable[[], Any] | None = None,
+        remove: Callable[[Sequence[Any]], None] | None = None,
+    ) -> None:
+        """See the class."""
+        self._generate = generate
+        self._store = store
+        self._rng = rng
+        self._getstate = getstate
+        self._remove = remove
+        self.waiting = deque(waiting)
+        self._enqueue([Proposal(individual) for individual in fresh])
+
+    def next(self) -> tuple[Any, Job] | None:
+        """Give the individual to be evaluated next, and its job; it stays in ``waiting`` until it is handed out.
+
+        Returns:
+            None if the strategy waits for an evaluation.
+        """
+        if not self.waiting:
+            proposal = proposal_of(self._generate())
+            if proposal is None:
+                return None
+            self._enqueue([proposal])
+        individual = self.waiting[0]
+        return individual, replace(individual.job, submitted=time.time())
+
+    def _enqueue(self, proposals: Sequence[Proposal]) -> None:
+        """Give each a job, which the store takes note of first."""
+        first = self._store.n_submitted
+        for number, proposal in enumerate(proposals, start=first):
+            _forget(proposal.individual)
+            parents = ids_of(proposal.parents) or [-1]
+            seed = derive_seed(self._store.seed, number)
+            genotype = plain_genotype(proposal.individual)
+            mates = tuple(mate for mate in parents[1:] if mate >= 0)
+            proposal.individual.job = Job(number, genotype, seed, parents[0], mates=mates)
+        if proposals:
+            self._submit(proposals)
+        self.waiting.extend(proposal.individual for proposal in proposals)
+
+    def _submit(self, proposals: Sequence[Proposal]) -> None:
+        removed = [individual for proposal in proposals for individual in proposal.removed]
+        details: dict[str, Any] = {}
+        if removed:
+            details["removed"] = ids_of(removed)
+        if self._getstate is not None:
+            details["strategy"] = self._getstate()
+        jobs = [proposal.individual.job for proposal in proposals]
+        self._store.submit(jobs, self._rng.getstate(), **details)
+        if removed and self._remove is not None:
+            self._remove(removed)
+
+
+def _forget(individual: Any) -> None:
+    """Take away what a clone has of the individual that it was."""
+    del individual.fitness.values
+    for name in ("evaluation", "job"):
+        vars(individual).pop(name, None)
+
+
+def split_population(population: Sequence[Any], store: Store) -> tuple[list[Any], list[Any], list[Any]]:
+    """Tell apart who has a fitness, who waits for one by the store, and who is new to it.
+
+    The evaluations of another run, whose ids mean others here, are taken from members that bring their fitness along.
+    """
+    evaluated = [individual for individual in population if individual.fitness.valid]
+    _forget_other_runs(evaluated, store)
+    pending = {job.id: content_of(job.genes) for job in store.pending()}
+    invalid = [individual for individual in population if not individual.fitness.valid]
+    waiting = [individual for individual in invalid if _is_pending(individual, pending)]
+    fresh = [individual for individual in invalid if not _is_pending(individual, pending)]
+    return evaluated, waiting, fresh
+
+
+def _forget_other_runs(evaluated: Iterable[Any], store: Store) -> None:
+    with_evaluation = [individual for individual in evaluated if hasattr(individual, "evaluation")]
+    ours = store.genes_of([individual.evaluation.id for individual in with_evaluation])
+    for individual, genes in zip(with_evaluation, ours, strict=True):
+        if genes is None or genes != content_of(individual):
+            del individual.evaluation
+
+
+def _is_pending(individual: Any, pending: Mapping[int, Any]) -> bool:
+    """Whether the individual's job is one of the store's; a job may also be left over from another run."""
+    return hasattr(individual, "job") and pending.get(individual.job.id) == content_of(individual)

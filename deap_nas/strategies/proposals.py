@@ -1,0 +1,53 @@
+"""What a search strategy is: it generates proposals and takes back what has become of them, in DEAP's own words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+__all__ = ["Proposal", "Strategy", "ids_of", "proposal_of"]
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """An individual to be evaluated, and what belongs to it."""
+
+    #: Its fitness need not be invalid: it is deleted.
+    individual: Any
+    #: Evaluated individuals that it came from, the one that counts as its parent first.
+    parents: Sequence[Any] = ()
+    #: Evaluated individuals that are members of the population no longer when it is made.
+    removed: Sequence[Any] = ()
+
+
+class Strategy(Protocol):
+    """Generates individuals, and is updated with their fitness: what ``toolbox.generate`` and ``toolbox.update`` do.
+
+    A strategy whose state is more than the evaluations it was updated with also has ``getstate`` and ``setstate``; one
+    that names members to be removed also has ``remove``. All of these are looked for in the toolbox, then at the object
+    whose method ``toolbox.generate`` is::
+
+        def getstate(self): ...           # as JSON can hold it, and small; it is written at each submission
+        def setstate(self, state): ...    # what getstate gave
+        def remove(self, individuals): ...  # evaluated ones that are members no longer
+
+    So that a resumed search goes on as if it had not ended, everything else that a strategy does must follow from
+    these, and from the generator that it draws from.
+    """
+
+    def generate(self) -> Any:
+        """Give the next individual to be evaluated, or a :class:`Proposal` of one; None to wait for an evaluation."""
+
+    def update(self, individual: Any) -> None:
+        """Take back an individual with its fitness, and with its ``evaluation``."""
+
+
+def proposal_of(generated: Any) -> Proposal | None:
+    """What a strategy has generated, as a proposal."""
+    return generated if generated is None or isinstance(generated, Proposal) else Proposal(generated)
+
+
+def ids_of(individuals: Iterable[Any]) -> list[int]:
+    """Ids of the evaluations that individuals have in this run; -1 for one that brought its fitness along."""
+    return [individual.evaluation.id if hasattr(individual, "evaluation") else -1 for individual in individuals]
