@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from importlib import import_module
-from pathlib import Path
 
 import deap_nas
 from deap_nas.commands import (
@@ -22,6 +21,8 @@ from deap_nas.commands import (
     chosen_member,
 )
 from deap_nas.errors import NASError, SettingsError
+from deap_nas.files import beside, user_path
+from deap_nas.output import guarded_output
 from deap_nas.report import in_words, save_drawing, summarise
 from deap_nas.store import HDF5Store
 
@@ -36,15 +37,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     Returns:
         The exit status: 0, or 1 after an error that one line on standard error tells.
+
+    Raises:
+        SystemExit: the arguments are wrong, help was asked for, or who reads the output has gone.
     """
-    options = _parser().parse_args(arguments)
     try:
-        _import_modules(options.modules)
-        options.run(options)
-    except BrokenPipeError:  # the reader of our output, such as head, has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        with guarded_output():
+            options = _parser().parse_args(arguments)
+            _import_modules(options.modules)
+            options.run(options)
     except (NASError, OSError) as error:
-        print(f"deap-nas: {error}", file=sys.stderr)
+        with suppress(OSError):
+            print(f"deap-nas: {error}", file=sys.stderr)
         return 1
     return 0
 
@@ -65,7 +69,7 @@ def _parser() -> argparse.ArgumentParser:
         help="import a module first, one that registers operations or search spaces of your own",
     )
     file = argparse.ArgumentParser(add_help=False, parents=[modules])
-    file.add_argument("file", type=Path, metavar="FILE", help="population file")
+    file.add_argument("file", type=user_path, metavar="FILE", help="population file")
     info = commands.add_parser("info", parents=[file], help="say what a file holds; works while the search runs")
     info.add_argument("--json", action="store_true", help="print everything as JSON")
     info.set_defaults(run=_info)
@@ -73,7 +77,7 @@ def _parser() -> argparse.ArgumentParser:
     draw.add_argument("--id", type=int, metavar="N", help="which individual (default: the best)")
     draw.add_argument(
         "--output",
-        type=Path,
+        type=user_path,
         metavar="PICTURE",
         help="where to, in the format its ending says (default: FILE with -idN.png and -idN.svg)",
     )
@@ -110,7 +114,7 @@ def _draw(options: argparse.Namespace) -> None:
     with HDF5Store.read(options.file) as store:
         fields = chosen_member(store, options)
         number = fields["id"]
-        paths = [options.file.with_name(f"{options.file.stem}-id{number}{ending}") for ending in (".png", ".svg")]
+        paths = [beside(options.file, f"-id{number}{ending}") for ending in (".png", ".svg")]
         paths = paths if options.output is None else [options.output]
         title = f"individual {number}, {fields['status']}, fitness {fields['fitness'][0]:.4f}"
         try:

@@ -19,7 +19,7 @@ import deap_nas
 from deap_nas.errors import SettingsError
 from deap_nas.evaluators import MPIExecutor
 from deap_nas.report import Progress, draw_best, in_words, summarise
-from deap_nas.store import HDF5Store, resume_population
+from deap_nas.store import HDF5Store, beside, resume_population
 from deap_nas.training import SEARCH, AccuracyFitness, remove_dead_weights
 
 creator.create("FitnessMax", base.Fitness, weights=(1.0,))
@@ -89,7 +89,7 @@ def make_fitness(args):
     same = {name: getattr(args, name) for name in ("dataset", "repeats", "device", "seed", "data_dir", "download")}
     template = deap_nas.NetworkTemplate.small_cifar(channels=args.channels)
     recipe = replace(SEARCH, steps=args.steps, batch_size=args.batch_size)
-    folder = args.output.with_name(f"{args.output.stem}-weights") if args.weights == "inherited" else None
+    folder = beside(args.output, "-weights") if args.weights == "inherited" else None
     return AccuracyFitness(space, template=template, recipe=recipe, n_images=args.images, weights_dir=folder, **same)
 
 

@@ -1,7 +1,9 @@
 """Settings of all tests."""
 
 import os
+import subprocess
 
+import pytest
 from hypothesis import HealthCheck, settings
 
 #: Before torch is imported: networks this small gain nothing from more, and another number gives other last digits.
@@ -12,3 +14,15 @@ settings.register_profile(
 )
 settings.register_profile("ci", settings.get_profile("default"), derandomize=True)
 settings.load_profile("ci" if os.environ.get("CI") else "default")
+
+
+@pytest.fixture
+def full_disk(tmp_path):
+    """A folder on a disk of 256 KiB."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", str(folder)]
+    if os.geteuid() != 0 or subprocess.run(mount, capture_output=True, check=False).returncode:
+        pytest.skip("no small disk can be mounted here")
+    yield folder
+    subprocess.run(["umount", str(folder)], check=True)

@@ -10,6 +10,7 @@ import os
 from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import dataclass, replace
+from io import BytesIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -22,6 +23,7 @@ from deap_nas.assembly.network import build_network
 from deap_nas.assembly.weights import read_weights
 from deap_nas.errors import ExportError
 from deap_nas.extras import check_installed, require
+from deap_nas.files import make_folder, naming, user_path
 from deap_nas.genotype import Genotype
 from deap_nas.search_space import SearchSpace
 from deap_nas.template import NetworkTemplate
@@ -75,19 +77,20 @@ def export_network(
         NotViableError: no path leads from the cell's input to its output.
         ExportError: the weights belong to another network, or a file computes something else than the network.
         MissingExtraError: safetensors, onnx, onnxscript or onnxruntime is not installed.
-        OSError: a file cannot be read or written.
+        StorageError: a file cannot be written; those of an earlier export stay as they were.
+        OSError: the weights cannot be read.
     """
     if onnx:
         for package in ("onnx", "onnxscript", "onnxruntime"):
             check_installed(package, extra="export")
-    folder = Path(folder)
+    folder = user_path(folder)
     network = _network(space, genes, template, weights, seed)
     images = [_random_images(template, n_images, seed) for n_images in _CHECKED_BATCHES]
-    folder.mkdir(parents=True, exist_ok=True)
-    with torch.no_grad(), TemporaryDirectory(dir=folder, prefix=".export-") as beside:
+    make_folder(folder)
+    with naming(folder), torch.no_grad(), TemporaryDirectory(dir=folder, prefix=".export-") as beside:
         reference = _Reference(network, images)
         program = torch.export.export(network, (images[-1],), dynamic_shapes=({0: Dim("batch")},))
-        torch.export.save(program, Path(beside, "network.pt2"))
+        _save_program(program, Path(beside, "network.pt2"))
         files = [reference.check(Path(beside, "network.pt2"))]
         if onnx:
             _save_onnx(program, Path(beside, "network.onnx"))
@@ -111,7 +114,7 @@ def _network(
         _fit_normalisation(network, _random_images(template, 4, seed))
     else:
         labels = {"space": space.to_dict(), "genes": list(Genotype(genes)), "template": template.to_dict()}
-        _load(network, Path(weights), labels)
+        _load(network, user_path(weights), labels)
     return network.eval().to(memory_format=torch.contiguous_format)
 
 
@@ -143,6 +146,12 @@ def _load(network: nn.Module, path: Path, labels: dict[str, Any]) -> None:
         name, *shape = min(shapes ^ found_shapes)
         raise ExportError(f"{path} does not fit the network: {name} of shape {shape} is missing, or too many")
     network.load_state_dict(weights.tensors)
+
+
+def _save_program(program: ExportedProgram, path: Path) -> None:
+    data = BytesIO()  # of a file on a full disk torch would tell nothing, and might end the process
+    torch.export.save(program, data)
+    path.write_bytes(data.getbuffer())
 
 
 def _save_onnx(program: ExportedProgram, path: Path) -> None:

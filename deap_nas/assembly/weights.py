@@ -10,6 +10,7 @@ import torch
 
 from deap_nas.errors import ExportError
 from deap_nas.extras import require
+from deap_nas.files import user_path
 from deap_nas.template import NetworkTemplate
 
 __all__ = ["Weights", "read_tensors", "read_weights"]
@@ -58,6 +59,7 @@ def read_weights(path: str | os.PathLike[str]) -> Weights:
         MissingExtraError: safetensors is not installed.
         OSError: it cannot be opened.
     """
+    path = user_path(path)
     try:
         tensors, labels = read_tensors(path)
         missing = [name for name in _LABELS if name not in labels]

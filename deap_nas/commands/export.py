@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from deap_nas.commands.options import chosen_member, chosen_template, network_folder, network_options
 from deap_nas.errors import ExportError, SettingsError
-from deap_nas.genotype_file import save_genotype
+from deap_nas.files import user_path
+from deap_nas.genotype_file import load_genotype, save_genotype
 from deap_nas.store import HDF5Store
 from deap_nas.template import NetworkTemplate
 
@@ -30,7 +32,7 @@ def add_export(commands: _SubParsersAction[argparse.ArgumentParser], file: argpa
     weights = parser.add_mutually_exclusive_group()
     weights.add_argument(
         "--weights",
-        type=Path,
+        type=user_path,
         metavar="WEIGHTS",
         help="safetensors file of a trained network, which also says the template "
         "(default: the first run that deap-nas retrain has left)",
@@ -38,7 +40,7 @@ def add_export(commands: _SubParsersAction[argparse.ArgumentParser], file: argpa
     weights.add_argument("--untrained", action="store_true", help="export random weights")
     parser.add_argument(
         "--output",
-        type=Path,
+        type=user_path,
         metavar="FOLDER",
         help="where to (default: beside the weights; untrained, FILE with -idN-TEMPLATE)",
     )
@@ -54,6 +56,8 @@ def _export(options: argparse.Namespace) -> None:
     folder = network_folder(options, fields["id"])
     weights = None if options.untrained else options.weights or _first_run(folder)
     template, training = (chosen_template(options), {}) if weights is None else _labels(weights, options)
+    if options.output is None and weights is None:
+        _check_genes(folder, fields["genes"])
     folder = options.output or (folder if weights is None else weights.parent)
     exported = export_network(
         space, fields["genes"], template, weights=weights, folder=folder, onnx=not options.no_onnx
@@ -64,6 +68,17 @@ def _export(options: argparse.Namespace) -> None:
     print(folder / "genotype.json")
     for file in exported:
         print(f"{file.path}  largest difference {file.difference:.2g}")
+
+
+def _check_genes(folder: Path, genes: Sequence[int]) -> None:
+    """Check that a folder holds no export of other genes, as of a run that was there before under the same name.
+
+    Raises:
+        ExportError: it does.
+    """
+    path = folder / "genotype.json"
+    if path.exists() and list(load_genotype(path)[1]) != list(genes):
+        raise ExportError(f"{folder} holds the network of another run: remove it, or choose another with --output")
 
 
 def _first_run(folder: Path) -> Path:

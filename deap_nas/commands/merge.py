@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+from deap_nas.files import user_path
 from deap_nas.store import HDF5Store, merge_runs
 
 if TYPE_CHECKING:
@@ -25,8 +25,8 @@ def add_merge(commands: _SubParsersAction[argparse.ArgumentParser], modules: arg
     parser = commands.add_parser(
         "merge", parents=[modules], help="write several runs into one file", description=_DESCRIPTION
     )
-    parser.add_argument("output", type=Path, metavar="OUTPUT", help="file to be made")
-    parser.add_argument("files", type=Path, nargs="+", metavar="FILE", help="population files")
+    parser.add_argument("output", type=user_path, metavar="OUTPUT", help="file to be made")
+    parser.add_argument("files", type=user_path, nargs="+", metavar="FILE", help="population files")
     parser.add_argument(
         "--free",
         action="append",

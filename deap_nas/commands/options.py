@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from deap_nas.errors import StoreError
+from deap_nas.files import beside
 from deap_nas.report import best_id, member
 from deap_nas.store import HDF5Store
 from deap_nas.template import NetworkTemplate
@@ -58,5 +59,4 @@ def chosen_template(options: argparse.Namespace) -> NetworkTemplate:
 
 def network_folder(options: argparse.Namespace, number: int) -> Path:
     """Folder of all that is made of an individual's network: beside the population file, named after it."""
-    file: Path = options.file
-    return file.with_name(f"{file.stem}-id{number}-{options.template or _DEFAULT_TEMPLATE}")
+    return beside(options.file, f"-id{number}-{options.template or _DEFAULT_TEMPLATE}")

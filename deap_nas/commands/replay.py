@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from deap_nas.commands.options import chosen_member
 from deap_nas.errors import SettingsError, StoreError
 from deap_nas.evaluators import Job, Runner, Status
+from deap_nas.files import beside, user_path
 from deap_nas.genotype import Genotype
 from deap_nas.report import member
 from deap_nas.store import HDF5Store
@@ -41,9 +42,9 @@ def add_replay(commands: _SubParsersAction[argparse.ArgumentParser], file: argpa
     parser.add_argument("--data-dir", metavar="FOLDER", help="of cifar10 and cifar100 (default: that of the search)")
     parser.add_argument(
         "--weights-dir",
-        type=Path,
+        type=user_path,
         metavar="FOLDER",
-        help="of inherited weights (default: FILE-weights, beside FILE.h5)",
+        help="of inherited weights (default: FILE-weights, without the .h5 of FILE)",
     )
     parser.add_argument(
         "--threads",
@@ -106,7 +107,7 @@ def _copy_weights(store: HDF5Store, parent: int, weights_dir: Path | None, copie
     if fields is None or fields["status"] != Status.OK.name or fields["reused"] >= 0:
         return
     first_id = max((run["first_id"] for run in store.sources if run["first_id"] <= parent), default=0)
-    path = weights_file(weights_dir or store.path.with_name(f"{store.path.stem}-weights"), parent - first_id)
+    path = weights_file(weights_dir or beside(store.path, "-weights"), parent - first_id)
     if not path.exists():
         raise StoreError(f"{path} is not there: the weights of the parent, individual {parent}; see --weights-dir")
     shutil.copyfile(path, weights_file(copies, parent))

@@ -6,14 +6,15 @@ import argparse
 import os
 import sys
 import time
+from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 from deap_nas.commands.options import chosen_member, chosen_template, network_folder, network_options
 from deap_nas.errors import DivergedError, SettingsError
 from deap_nas.evaluators import Status
+from deap_nas.files import user_path
 from deap_nas.store import HDF5Store
 from deap_nas.training import CIFAR_EVALUATION, IMAGENET, Recipe, Retraining, RetrainingProgress, RetrainingResult
 
@@ -80,7 +81,7 @@ def _add_means(group: Any) -> None:
     add("--download", action="store_true", help="fetch cifar10 or cifar100 if it is not there")
     add(
         "--output",
-        type=Path,
+        type=user_path,
         metavar="FOLDER",
         help="for curves, checkpoints, networks and the result (default: FILE with -idN-TEMPLATE)",
     )
@@ -169,13 +170,15 @@ class RetrainingReport:
             seconds_each = (now - self._since) / (done - self._first_step)
             left = timedelta(seconds=round(seconds_each * (progress.runs * progress.steps - done)))
             parts.append(f"{left} left")
-        self._file.write(f"\r\x1b[K{', '.join(parts)}" if self._is_terminal else f"{', '.join(parts)}\n")
-        self._file.flush()
+        with suppress(OSError):  # a terminal that is gone, a full disk: no reason to end a training
+            self._file.write(f"\r\x1b[K{', '.join(parts)}" if self._is_terminal else f"{', '.join(parts)}\n")
+            self._file.flush()
 
     def end_line(self) -> None:
         """Leave the last state on the terminal."""
         if self._is_terminal and self._first_step is not None:
-            self._file.write("\n")
+            with suppress(OSError):
+                self._file.write("\n")
 
 
 def _in_words(result: RetrainingResult) -> str:

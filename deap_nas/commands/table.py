@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import argparse
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+from deap_nas.files import user_path
 from deap_nas.store import HDF5Store, save_table, write_csv
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ def add_table(commands: _SubParsersAction[argparse.ArgumentParser], file: argpar
     )
     parser.add_argument(
         "--output",
-        type=Path,
+        type=user_path,
         metavar="TABLE",
         help="where to: a name that ends with .csv or .parquet (default: CSV on standard output)",
     )

@@ -25,6 +25,7 @@ from deap_nas.evaluators.run import set_worker
 from deap_nas.evaluators.serial import SerialExecutor
 from deap_nas.evaluators.worker import WorkerSettings, serve
 from deap_nas.extras import require
+from deap_nas.output import guarded_output
 
 __all__ = ["mpi_executor"]
 
@@ -58,7 +59,9 @@ def mpi_executor(
     started by ``mpirun`` or not, it yields an executor in this process, or one with a process of its own if calls are
     to be isolated or limited. When an exception leaves the block on rank 0 while calls still run on other ranks, the
     whole MPI job is aborted, since nothing else ends those calls. Inside the block SIGTERM and SIGUSR1, with which
-    launchers and schedulers warn, raise ``KeyboardInterrupt`` on rank 0, as Ctrl-C does.
+    launchers and schedulers warn, raise ``KeyboardInterrupt`` on rank 0, as Ctrl-C does. What rank 0 has printed is
+    written before it leaves the block: an output that nobody reads any more ends the program quietly, with exit status
+    141, one on a full disk with a :class:`~deap_nas.errors.StorageError`; letters that its encoding lacks are replaced.
 
     The death of a rank ends the MPI job, whose search then goes on with its population file; where
     :func:`is_survivable` says so, the search goes on without the rank, and the others do its work. Which of the two it
@@ -77,6 +80,7 @@ def mpi_executor(
     Raises:
         MissingExtraError: a launcher has started several ranks, but mpi4py is not installed.
         SettingsError: a number of seconds or bytes is not positive.
+        StorageError: what rank 0 has printed cannot be written.
         ExecutorError: MPI was initialised without support for threads; or a launcher has started several ranks of
             which MPI knows nothing, as one of another MPI does: each would search alone.
     """
@@ -89,7 +93,7 @@ def mpi_executor(
     if mpi is None or (comm or mpi.COMM_WORLD).Get_size() == 1:
         limits = {"timeout_seconds": timeout_seconds, "memory_bytes": memory_bytes}
         alone = ProcessExecutor(1, **limits) if isolate else SerialExecutor()  # type: ignore[arg-type]  # names agree
-        with interrupted_by_signals(), alone:
+        with interrupted_by_signals(), alone, guarded_output():
             yield alone
         return
     if mpi.Query_thread() < mpi.THREAD_SERIALIZED:
@@ -103,7 +107,8 @@ def mpi_executor(
         ):
             for line in executor.describe().splitlines():
                 _log.info(line)
-            yield executor
+            with guarded_output():
+                yield executor
         return
     _take_seat(comm.Get_rank(), seats)
     beat_seconds = (lease_seconds or 60.0) / 8

@@ -96,12 +96,13 @@ class Progress:
 
     def _show(self) -> None:
         text = self.text(self._n_running)
-        if self._bar is None:
-            self._file.write(text + "\n")
-            self._file.flush()
-        else:
-            self._bar.n = self._n_done
-            self._bar.set_description_str(text)
+        with suppress(OSError):  # a terminal that is gone, a full disk: no reason to end a search
+            if self._bar is None:
+                self._file.write(text + "\n")
+                self._file.flush()
+            else:
+                self._bar.n = self._n_done
+                self._bar.set_description_str(text)
 
     def _median(self) -> float:
         middle = len(self._values) // 2
@@ -124,7 +125,8 @@ class Progress:
         """Leave the last state of the bar on the terminal."""
         if self._bar is not None:
             self._show()
-            self._bar.close()
+            with suppress(OSError):
+                self._bar.close()
 
 
 def _terminal_path() -> Path | None:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from deap_nas.errors import StoreError
 from deap_nas.evaluators import Status
+from deap_nas.files import beside
 from deap_nas.report.draw import save_drawing
 from deap_nas.search_space import space_from_dict
 from deap_nas.store import HDF5Store
@@ -148,12 +149,13 @@ def draw_best(store: HDF5Store) -> list[Path]:
 
     Raises:
         MissingExtraError: matplotlib is not installed.
+        StorageError: a picture cannot be written; one that is there stays as it was.
     """
     number = best_id(store)
     if number is None:
         return []
     best = member(store, number)
-    pictures = [store.path.with_suffix(ending) for ending in (".png", ".svg")]
+    pictures = [beside(store.path, ending) for ending in (".png", ".svg")]
     save_drawing(store.space, best["genes"], pictures, title=f"fitness {best['fitness'][0]:.4f}")
     return pictures
 

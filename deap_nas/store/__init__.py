@@ -1,5 +1,6 @@
 """Population stores: memory, and an HDF5 file that survives a kill at any instant."""
 
+from deap_nas.files import beside
 from deap_nas.store.base import Record, Store, resume_population, without_collection
 from deap_nas.store.frame import save_table, to_frame, write_csv
 from deap_nas.store.hdf5 import HDF5Store
@@ -14,6 +15,7 @@ __all__ = [
     "Problem",
     "Record",
     "Store",
+    "beside",
     "find_problems",
     "merge_runs",
     "open_run",

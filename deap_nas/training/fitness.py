@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Self
 from deap_nas.errors import DatasetError, DivergedError, NotViableError, SettingsError
 from deap_nas.evaluators import Evaluation, Job, Status, derive_seed
 from deap_nas.extras import check_installed
+from deap_nas.files import user_path
 from deap_nas.genotype import Genotype
 from deap_nas.search_space import SearchSpace
 from deap_nas.store import Store
@@ -108,7 +109,7 @@ class AccuracyFitness:
         self.objectives = check_objectives(objectives, stops=stopping is not None)
         self.worst_values = tuple(WORST[name] for name in self.objectives)
         self.space = space
-        self.source = Source(dataset, Path(data_dir), download, n_images, image_size)
+        self.source = Source(dataset, user_path(data_dir), download, n_images, image_size)
         self.recipe = recipe
         self.repeats = check_repeats(repeats)
         self.device = device
@@ -140,7 +141,8 @@ class AccuracyFitness:
         """Check that the run of a store can use this fitness; :func:`~deap_nas.eaAsync` does so first.
 
         Raises:
-            SettingsError: the store has no room for the scores, or ``weights_dir`` holds weights not of the run.
+            SettingsError: the store has no room for the scores, or ``weights_dir`` belongs to another run.
+            StorageError: ``weights_dir`` cannot be written to.
         """
         if store.n_repeats is not None and store.n_repeats < self.repeats:
             needed = f"n_repeats={self.repeats}"

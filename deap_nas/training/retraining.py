@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from deap_nas.errors import DatasetError, DivergedError, SettingsError
 from deap_nas.evaluators import Status, derive_seed
 from deap_nas.extras import check_installed
+from deap_nas.files import user_path
 from deap_nas.search_space import SearchSpace
 from deap_nas.template import NetworkTemplate, cost
 from deap_nas.training.allocation import release_freed_memory
@@ -121,7 +122,7 @@ class Retraining:
     @property
     def source(self) -> Source:
         """Where the images are read from."""
-        return Source(self.dataset, Path(self.data_dir), self.download, self.n_images)
+        return Source(self.dataset, user_path(self.data_dir), self.download, self.n_images)
 
     def to_dict(self) -> dict[str, Any]:
         """Everything that decides what a result means, but for the number of processes, as JSON can hold it."""
@@ -156,11 +157,12 @@ class Retraining:
             DifferentRunError: something in the folder was trained with other settings, or by another number of
                 processes.
             StoreError: another process is writing there, or a file cannot be read.
+            StorageError: a file cannot be written, such as on a full disk; the same call goes on when it can.
             DatasetError: images are missing or unreadable.
             SettingsError: there is no such device, the batch cannot be divided among the processes, or these see
                 different folders.
         """
-        folder = Path(folder)
+        folder = user_path(folder)
         records = Records(folder, self.to_dict(), origin=self.origin)
         done = self._done(records)
         has_ended = len(done.runs) >= self.runs
