@@ -35,7 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: of the command line; by default the process's own.
 
     Returns:
-        The exit status: 0, or 1 after an error that one line on standard error tells.
+        The exit status: 0, 1 after an error that one line on standard error tells, or 130 after Ctrl-C.
     """
     options = _parser().parse_args(arguments)
     try:
@@ -46,6 +46,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (NASError, OSError) as error:
         print(f"deap-nas: {error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print("deap-nas: stopped", file=sys.stderr)
+        return 130
     return 0
 
 
