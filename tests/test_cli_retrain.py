@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import onnxruntime
@@ -21,6 +22,7 @@ from deap_nas.training import CIFAR_EVALUATION, IMAGENET, Retraining, Retraining
 from deap_nas.training.checkpoints import load_tensors
 from deap_nas.training.data import load_test_images
 from tests.launch import HEED_INTERRUPTS, environment
+from tests.terminals import open_terminal, read_all
 
 SPACE = FlatSpace(nodes=3)
 #: Genes of the individuals 0 and 1, and their fitness.
@@ -224,13 +226,21 @@ def test_one_run_has_no_deviation(run_file, capfd):
 TORCHRUN = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_torchrun_that_is_stopped_leaves_a_checkpoint_of_all_its_processes(run_file, number):
+def process_of(launcher, rank):
+    """Number of the process that torchrun has started for a rank."""
+    for child in Path(f"/proc/{launcher}/task/{launcher}/children").read_text().split():
+        if f"RANK={rank}".encode() in Path(f"/proc/{child}/environ").read_bytes().split(b"\0"):
+            return int(child)
+    raise AssertionError(f"no process has the rank {rank}")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGUSR1])
+def test_torchrun_or_one_of_its_processes_that_is_stopped_leaves_a_checkpoint_of_all(run_file, number):
     folder = run_file.with_name("run-id1-large-cifar")
     with start(run_file, *TORCHRUN) as process:
         while not (folder / "run0.csv").exists():
             assert process.poll() is None
-        process.send_signal(number)
+        os.kill(process_of(process.pid, 1) if number == signal.SIGUSR1 else process.pid, number)
         err = process.stderr.read()
     assert err.count("stopped; the same command goes on with the last checkpoint") == 1, err
     assert "KeyboardInterrupt" not in err
@@ -254,6 +264,40 @@ class Terminal(io.StringIO):
         return True
 
 
+@pytest.fixture
+def able(monkeypatch):
+    """A terminal that obeys, whatever starts the tests."""
+    monkeypatch.setenv("TERM", "xterm")
+
+
+def reported(file):
+    """A report of the last of some steps."""
+    report = RetrainingReport(file)
+    for step in (1, 4):
+        report(RetrainingProgress(0, 2, step, 4, 0.1, 1.25, 12_345.6))
+    report.end_line()
+
+
+@pytest.mark.usefixtures("able")
+@pytest.mark.parametrize("columns", [1, 9, 30, 50, 80])
+def test_report_stays_in_one_line_of_its_terminal_and_tells_the_time_that_is_left(columns):
+    ours, theirs = open_terminal(24, columns)
+    with open(theirs, "w", encoding="utf-8") as file:
+        reported(file)
+    *_, last = read_all(ours).rstrip().split("\r\x1b[K")
+    assert len(last) < columns
+    assert last.endswith("left") == (columns >= 30)
+
+
+def test_report_on_a_terminal_that_only_prints_is_lines(monkeypatch):
+    monkeypatch.setenv("TERM", "dumb")
+    file = Terminal()
+    reported(file)
+    assert "\x1b" not in file.getvalue()
+    assert file.getvalue().endswith("left\n")
+
+
+@pytest.mark.usefixtures("able")
 @pytest.mark.parametrize(("file", "ends"), [(io.StringIO, "\n"), (Terminal, "")])
 def test_report_tells_a_run_that_ends_and_the_time_that_is_left(file, ends):
     file = file()

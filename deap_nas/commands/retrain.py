@@ -16,6 +16,7 @@ from deap_nas.commands.options import chosen_member, chosen_template, network_fo
 from deap_nas.errors import DivergedError, SettingsError
 from deap_nas.evaluators import Status
 from deap_nas.evaluators.interrupts import interrupted_by_signals
+from deap_nas.report.terminal import columns_of, fitting, is_terminal
 from deap_nas.store import HDF5Store
 from deap_nas.training import CIFAR_EVALUATION, IMAGENET, Recipe, Retraining, RetrainingProgress, RetrainingResult
 
@@ -163,7 +164,7 @@ class RetrainingReport:
     def __init__(self, file: TextIO, *, seconds_between_lines: float = 30.0) -> None:
         """See the class."""
         self._file = file
-        self._is_terminal = file.isatty()
+        self._is_terminal = is_terminal(file)
         self._seconds_between = 0.2 if self._is_terminal else seconds_between_lines
         self._last = self._since = time.monotonic()
         self._first_step: int | None = None
@@ -178,16 +179,20 @@ class RetrainingReport:
             return
         self._last = now
         parts = [
-            f"run{progress.run}",
-            f"step {progress.step}/{progress.steps}",
-            f"loss {progress.loss:.4f}",
-            f"{progress.images_per_second:,.0f} images/s",
+            (2, f"run{progress.run}"),
+            (0, f"step {progress.step}/{progress.steps}"),
+            (3, f"loss {progress.loss:.4f}"),
+            (4, f"{progress.images_per_second:,.0f} images/s"),
         ]
         if done > self._first_step:
             seconds_each = (now - self._since) / (done - self._first_step)
             left = timedelta(seconds=round(seconds_each * (progress.runs * progress.steps - done)))
-            parts.append(f"{left} left")
-        self._file.write(f"\r\x1b[K{', '.join(parts)}" if self._is_terminal else f"{', '.join(parts)}\n")
+            parts.append((1, f"{left} left"))
+        if self._is_terminal:
+            room = columns_of(self._file) - 1  # a longer line would go on in the next, which is not written anew
+            self._file.write(f"\r\x1b[K{fitting(parts, room)[:room]}")
+        else:
+            self._file.write(f"{fitting(parts)}\n")
         self._file.flush()
 
     def end_line(self) -> None:
