@@ -22,7 +22,7 @@ from deap_nas.commands import (
     chosen_member,
 )
 from deap_nas.errors import NASError, SettingsError
-from deap_nas.report import in_words, save_drawing, summarise
+from deap_nas.report import draw_member, in_words, summarise
 from deap_nas.store import HDF5Store
 
 __all__ = ["main"]
@@ -112,12 +112,8 @@ def _info(options: argparse.Namespace) -> None:
 def _draw(options: argparse.Namespace) -> None:
     with HDF5Store.read(options.file) as store:
         fields = chosen_member(store, options)
-        number = fields["id"]
-        paths = [options.file.with_name(f"{options.file.stem}-id{number}{ending}") for ending in (".png", ".svg")]
-        paths = paths if options.output is None else [options.output]
-        title = f"individual {number}, {fields['status']}, fitness {fields['fitness'][0]:.4f}"
         try:
-            save_drawing(store.space, fields["genes"], paths, title=title)
+            paths = draw_member(store, fields["id"], paths=options.output and [options.output])
         except ValueError as error:  # matplotlib's, which lists the formats it knows
             raise SettingsError(f"no picture drawn: {error}") from error
     print("\n".join(map(str, paths)))

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,11 +12,10 @@ from numpy.typing import NDArray
 
 from deap_nas.errors import StoreError
 from deap_nas.evaluators import Status
-from deap_nas.report.draw import save_drawing
 from deap_nas.search_space import space_from_dict
 from deap_nas.store import HDF5Store
 
-__all__ = ["best_id", "draw_best", "in_words", "member", "summarise"]
+__all__ = ["best_id", "in_words", "member", "summarise"]
 
 #: No evaluation takes so long: a year.
 _LONGEST_SECONDS = 365 * 24 * 3600
@@ -138,24 +136,6 @@ def in_words(summary: Mapping[str, Any]) -> str:
         f"best        individual {best['id']}{size}",
     ]
     return "\n".join([*lines, "", space_from_dict(summary["space"]).describe(best["genes"])]).rstrip()
-
-
-def draw_best(store: HDF5Store) -> list[Path]:
-    """Draw the fittest individual into two pictures beside the file, named after it.
-
-    Returns:
-        The pictures, as PNG and SVG; none where no evaluation has succeeded.
-
-    Raises:
-        MissingExtraError: matplotlib is not installed.
-    """
-    number = best_id(store)
-    if number is None:
-        return []
-    best = member(store, number)
-    pictures = [store.path.with_suffix(ending) for ending in (".png", ".svg")]
-    save_drawing(store.space, best["genes"], pictures, title=f"fitness {best['fitness'][0]:.4f}")
-    return pictures
 
 
 def _failures_in_words(status: str, counts: Mapping[str, int]) -> str:
