@@ -21,9 +21,9 @@ from deap_nas.commands import (
     chosen_member,
 )
 from deap_nas.errors import NASError, SettingsError
-from deap_nas.files import beside, user_path
+from deap_nas.files import user_path
 from deap_nas.output import guarded_output
-from deap_nas.report import in_words, save_drawing, summarise
+from deap_nas.report import draw_member, in_words, summarise
 from deap_nas.store import HDF5Store
 
 __all__ = ["main"]
@@ -36,7 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: of the command line; by default the process's own.
 
     Returns:
-        The exit status: 0, or 1 after an error that one line on standard error tells.
+        The exit status: 0, 1 after an error that one line on standard error tells, or 130 after Ctrl-C.
 
     Raises:
         SystemExit: the arguments are wrong, help was asked for, or who reads the output has gone.
@@ -50,6 +50,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with suppress(OSError):
             print(f"deap-nas: {error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print("deap-nas: stopped", file=sys.stderr)
+        return 130
     return 0
 
 
@@ -113,12 +116,8 @@ def _info(options: argparse.Namespace) -> None:
 def _draw(options: argparse.Namespace) -> None:
     with HDF5Store.read(options.file) as store:
         fields = chosen_member(store, options)
-        number = fields["id"]
-        paths = [beside(options.file, f"-id{number}{ending}") for ending in (".png", ".svg")]
-        paths = paths if options.output is None else [options.output]
-        title = f"individual {number}, {fields['status']}, fitness {fields['fitness'][0]:.4f}"
         try:
-            save_drawing(store.space, fields["genes"], paths, title=title)
+            paths = draw_member(store, fields["id"], paths=options.output and [options.output])
         except ValueError as error:  # matplotlib's, which lists the formats it knows
             raise SettingsError(f"no picture drawn: {error}") from error
     print("\n".join(map(str, paths)))

@@ -27,12 +27,12 @@ def run_file(tmp_path):
     return path
 
 
-def save_weights(path, *, genes=MEMBERS[0][0], template=TEMPLATE):
+def save_weights(path, *, genes=MEMBERS[0][0], template=TEMPLATE, factor=1):
     path.parent.mkdir(exist_ok=True)
     with torch.random.fork_rng():
         torch.manual_seed(3)
         network = build_network(SPACE, genes, template)
-    tensors = {name: tensor.contiguous() for name, tensor in network.state_dict().items()}
+    tensors = {name: factor * tensor.contiguous() for name, tensor in network.state_dict().items()}
     labels = {"space": SPACE.to_dict(), "genes": genes, "template": template.to_dict(), "dataset": "digits"}
     save_file(tensors, path, {name: json.dumps(value) for name, value in labels.items()})
     return path
@@ -54,8 +54,17 @@ def test_export_of_the_best_takes_the_first_trained_run_and_its_template(run_fil
     names = ("genotype.json", "network.pt2", "network.onnx")
     assert [line.split()[0] for line in lines] == [str(folder / name) for name in names]
     assert all(line.split("  ")[1].startswith("largest difference ") for line in lines[1:])
+    assert "float32" not in out
     assert all((folder / name).stat().st_size > 500 for name in names)
     assert load_genotype(folder / "genotype.json") == (SPACE, MEMBERS[0][0], TEMPLATE)
+
+
+def test_export_of_a_badly_conditioned_network_tells_how_far_float32_itself_leads_away(run_file, capfd):
+    weights = save_weights(run_file.with_name("large.safetensors"), factor=50)
+    assert export(run_file, "--weights", weights, "--no-onnx") == 0
+    line = capfd.readouterr().out.splitlines()[1]
+    words = "difference 0: the network is badly conditioned, float32 itself differs from float64 by"
+    assert float(line.partition(words)[2]) >= 1e-4
 
 
 def test_genotype_tells_where_it_came_from_and_what_it_costs(run_file, capsys):

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import onnxruntime
@@ -17,9 +18,11 @@ from deap_nas import FlatSpace, Genotype, NetworkTemplate, cli
 from deap_nas.commands import RetrainingReport
 from deap_nas.evaluators import Evaluation, Job
 from deap_nas.store import HDF5Store
-from deap_nas.training import CIFAR_EVALUATION, IMAGENET, RetrainingProgress, Source
+from deap_nas.training import CIFAR_EVALUATION, IMAGENET, Retraining, RetrainingProgress, Source
+from deap_nas.training.checkpoints import load_tensors
 from deap_nas.training.data import load_test_images
 from tests.launch import HEED_INTERRUPTS, environment
+from tests.terminals import open_terminal, read_all
 
 SPACE = FlatSpace(nodes=3)
 #: Genes of the individuals 0 and 1, and their fitness.
@@ -171,24 +174,82 @@ def start(run_file, *launcher):
     )  # fmt: skip
 
 
-def test_interrupt_is_one_line_that_says_how_to_go_on(run_file):
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGUSR1])
+def test_signal_is_one_line_that_says_how_to_go_on_from_the_checkpoint_that_it_leaves(run_file, number):
     folder = run_file.with_name("run-id1-large-cifar")
     with start(run_file) as process:
         while not (folder / "run0.csv").exists():
             assert process.poll() is None
-        os.killpg(process.pid, signal.SIGINT)
+        assert not (folder / "run0.checkpoint.safetensors").exists()
+        os.killpg(process.pid, number)
         err = process.stderr.read()
     assert process.returncode == 130
     assert err.splitlines() == [
         f"individual 1 on digits, into {folder}",
         f"stopped; the same command goes on with the last checkpoint in {folder}",
     ]
+    assert (folder / "run0.checkpoint.safetensors").exists()
+
+
+@pytest.mark.parametrize(
+    ("files", "line"),
+    [
+        ((), "stopped before the first checkpoint; the same command begins anew"),
+        (("result.json",), "stopped; the same command goes on after the runs that have ended, which {} holds"),
+        (("result.json", "run1.checkpoint.safetensors"), "stopped; the same command goes on with the last checkpoint"),
+    ],
+)
+def test_line_after_a_stop_promises_what_the_folder_holds(run_file, capfd, monkeypatch, files, line):
+    def stopped(retraining, folder, *, observer):
+        folder.mkdir()
+        for name in files:
+            (folder / name).touch()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Retraining, "run", stopped)
+    with pytest.raises(SystemExit) as end:
+        retrain(run_file)
+    assert end.value.code == 130
+    assert capfd.readouterr().err.splitlines()[-1].startswith(line.format(run_file.with_name("run-id1-large-cifar")))
+
+
+def test_one_run_has_no_deviation(run_file, capfd):
+    assert retrain(run_file, *TINY, "--runs=1") == 0
+    out = capfd.readouterr().out
+    result = json.loads((run_file.with_name("run-id1-large-cifar") / "result.json").read_text())
+    assert f"accuracy  {100 * result['mean']:.2f} %\n" in out
+    assert f"error     {100 - 100 * result['mean']:.2f} %, of one run, which has no deviation\n" in out
+    assert "+-" not in out
+    assert result["deviation"] is None
+
+
+TORCHRUN = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
+
+
+def process_of(launcher, rank):
+    """Number of the process that torchrun has started for a rank."""
+    for child in Path(f"/proc/{launcher}/task/{launcher}/children").read_text().split():
+        if f"RANK={rank}".encode() in Path(f"/proc/{child}/environ").read_bytes().split(b"\0"):
+            return int(child)
+    raise AssertionError(f"no process has the rank {rank}")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGUSR1])
+def test_torchrun_or_one_of_its_processes_that_is_stopped_leaves_a_checkpoint_of_all(run_file, number):
+    folder = run_file.with_name("run-id1-large-cifar")
+    with start(run_file, *TORCHRUN) as process:
+        while not (folder / "run0.csv").exists():
+            assert process.poll() is None
+        os.kill(process_of(process.pid, 1) if number == signal.SIGUSR1 else process.pid, number)
+        err = process.stderr.read()
+    assert err.count("stopped; the same command goes on with the last checkpoint") == 1, err
+    assert "KeyboardInterrupt" not in err
+    assert load_tensors(folder / "run0.checkpoint.safetensors")[1]["step"] > 0
 
 
 def test_torchrun_trains_with_several_processes_and_one_tells(run_file):
-    arguments = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "deap_nas.cli"]
     done = subprocess.run(
-        [sys.executable, *arguments, "retrain", run_file, *TINY],
+        [sys.executable, *TORCHRUN, "-m", "deap_nas.cli", "retrain", run_file, *TINY],
         env=environment(), capture_output=True, text=True, timeout=200, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
@@ -203,6 +264,40 @@ class Terminal(io.StringIO):
         return True
 
 
+@pytest.fixture
+def able(monkeypatch):
+    """A terminal that obeys, whatever starts the tests."""
+    monkeypatch.setenv("TERM", "xterm")
+
+
+def reported(file):
+    """A report of the last of some steps."""
+    report = RetrainingReport(file)
+    for step in (1, 4):
+        report(RetrainingProgress(0, 2, step, 4, 0.1, 1.25, 12_345.6))
+    report.end_line()
+
+
+@pytest.mark.usefixtures("able")
+@pytest.mark.parametrize("columns", [1, 9, 30, 50, 80])
+def test_report_stays_in_one_line_of_its_terminal_and_tells_the_time_that_is_left(columns):
+    ours, theirs = open_terminal(24, columns)
+    with open(theirs, "w", encoding="utf-8") as file:
+        reported(file)
+    *_, last = read_all(ours).rstrip().split("\r\x1b[K")
+    assert len(last) < columns
+    assert last.endswith("left") == (columns >= 30)
+
+
+def test_report_on_a_terminal_that_only_prints_is_lines(monkeypatch):
+    monkeypatch.setenv("TERM", "dumb")
+    file = Terminal()
+    reported(file)
+    assert "\x1b" not in file.getvalue()
+    assert file.getvalue().endswith("left\n")
+
+
+@pytest.mark.usefixtures("able")
 @pytest.mark.parametrize(("file", "ends"), [(io.StringIO, "\n"), (Terminal, "")])
 def test_report_tells_a_run_that_ends_and_the_time_that_is_left(file, ends):
     file = file()

@@ -15,6 +15,7 @@ from deap_nas.evaluators import Evaluation, Job, Status
 from deap_nas.store import HDF5Store
 from tests.launch import HEED_INTERRUPTS
 from tests.store.test_hdf5 import GENES, create
+from tests.terminals import open_terminal, read_all
 
 NOW = 1_000_000.0
 
@@ -152,10 +153,59 @@ def read_until(terminal, text):
     return seen
 
 
+def watched(store, rows, columns, *options, term="xterm"):
+    """What the command wrote to a terminal of this size, in one look or until the search had ended."""
+    ours, theirs = open_terminal(rows, columns)
+    command = [sys.executable, "-m", "deap_nas.cli", "watch", "--interval=0.01", *options, str(store.path)]
+    environment = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "LINES")}
+    environment |= {"TERM": term, "PYTHONIOENCODING": "utf-8"}
+    with subprocess.Popen(command, stdout=theirs, stderr=theirs, env=environment) as watcher:
+        os.close(theirs)
+        out = read_all(ours)
+    assert watcher.returncode == 0, out
+    return out
+
+
+def ended(store):
+    """The store of a search that has ended."""
+    submit(store, 4)
+    for number in range(5, 10):
+        append(store, number, 0.5, NOW - 2, NOW - 1)
+    store.close()
+    return store
+
+
+@pytest.mark.parametrize("columns", [1, 2, 5, 13, 14, 40])
+def test_a_narrow_terminal_gets_what_fits_into_it(store, columns):
+    lines = watched(store, 24, columns, "--once").splitlines()
+    assert "run.h5 is running"[:columns] == lines[0][:17]
+    assert all(len(line) <= columns for line in lines)
+
+
+@pytest.mark.parametrize("rows", [1, 2, 5])
+def test_a_low_terminal_gets_the_first_lines_without_being_moved(store, rows):
+    screen, _, after = watched(ended(store), rows, 80).partition("\x1b[?25h\x1b[?1049l")
+    assert screen.count("\n") == rows - 1
+    assert "run.h5 is not running" in screen
+    assert ("evaluated   " in screen) == (rows > 2)
+    assert "best        individual" in after
+
+
+def test_a_terminal_without_rows_and_columns_is_watched_as_one_of_the_usual_size(store):
+    assert "best        individual" in watched(ended(store), 0, 0)
+
+
+def test_a_terminal_that_only_prints_gets_no_escapes(store):
+    out = watched(ended(store), 24, 80, term="dumb")
+    assert "\x1b" not in out
+    assert "best        individual" in out
+
+
 def test_on_a_terminal_it_has_a_screen_of_its_own_until_ctrl_c(store):
     ours, theirs = pty.openpty()
     watch = [sys.executable, "-m", "deap_nas.cli", "watch", "--interval", "0.05", str(store.path)]
-    with subprocess.Popen([*HEED_INTERRUPTS, *watch], stdout=theirs, stderr=theirs, start_new_session=True) as watcher:
+    options = {"env": os.environ | {"TERM": "xterm"}, "start_new_session": True}
+    with subprocess.Popen([*HEED_INTERRUPTS, *watch], stdout=theirs, stderr=theirs, **options) as watcher:
         os.close(theirs)
         seen = read_until(ours, b"\x1b[J\x1b[H")  # it has drawn itself anew
         watcher.send_signal(signal.SIGINT)

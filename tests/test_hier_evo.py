@@ -11,6 +11,7 @@ import h5py
 import pytest
 
 from deap_nas.evaluators import Status
+from deap_nas.report import best_id
 from deap_nas.store import HDF5Store
 from tests.launch import HEED_INTERRUPTS, HIER_EVO, ROOT, TINY, command, environment, run
 from tests.store.test_hdf5 import rows
@@ -25,8 +26,9 @@ def check_files(path):
     with HDF5Store.read(path) as store:
         assert store.n_evaluated == 5
         assert store.settings["steps"] == 4
-    assert path.with_suffix(".png").read_bytes()[:4] == b"\x89PNG"
-    assert "<svg" in path.with_suffix(".svg").read_text()
+        best = path.with_name(f"{path.stem}-id{best_id(store)}")
+    assert best.with_suffix(".png").read_bytes()[:4] == b"\x89PNG"
+    assert "<svg" in best.with_suffix(".svg").read_text()
 
 
 def test_one_process_and_one_rank_give_the_same_rows(tmp_path):
@@ -47,7 +49,7 @@ def test_ranks_and_processes_run_the_same_script(tmp_path, how):
     assert "5/5 done" in done.stderr
     assert "parameters" in done.stdout
     assert "level 2, cell" in done.stdout
-    assert str(tmp_path / "run.png") in done.stdout
+    assert re.search(rf"pictures    {tmp_path}/run-id\d\.png {tmp_path}/run-id\d\.svg\n", done.stdout)
 
 
 def test_resume_takes_the_settings_from_the_file_and_a_larger_budget(tmp_path):

@@ -45,6 +45,9 @@ class ExportedFile:
     path: Path
     #: Largest absolute difference between its logits and the network's.
     difference: float
+    #: Largest absolute difference between the network's own logits in float32 and in float64: how far rounding alone
+    #: leads away, which is much for a badly conditioned network.
+    rounding: float
 
 
 def export_network(
@@ -179,7 +182,8 @@ class _Reference:
         exact = deepcopy(network).double()
         rounding = self._logits - torch.cat([exact(batch.double()) for batch in images])
         least = torch.finfo(torch.float32).eps * self._logits.abs().max()
-        self._limit = _TOLERANCE * float(torch.maximum(rounding.abs().max(), least))
+        self._rounding = float(rounding.abs().max())
+        self._limit = _TOLERANCE * max(self._rounding, float(least))
 
     def check(self, path: Path) -> ExportedFile:
         """Run a file on the images.
@@ -194,7 +198,7 @@ class _Reference:
                 f"{path.name} was not written: its logits differ from the network's by {difference:.3g}, "
                 f"more than {self._limit:.3g}"
             )
-        return ExportedFile(path, difference)
+        return ExportedFile(path, difference, self._rounding)
 
 
 def _run_program(path: Path, images: Sequence[torch.Tensor]) -> list[torch.Tensor]:

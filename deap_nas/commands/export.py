@@ -17,7 +17,12 @@ from deap_nas.template import NetworkTemplate
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
 
+    from deap_nas.assembly import ExportedFile
+
 __all__ = ["add_export"]
+
+#: Difference between logits that is told with its cause.
+_ALARMING = 1e-4
 
 
 def add_export(commands: _SubParsersAction[argparse.ArgumentParser], file: argparse.ArgumentParser) -> None:
@@ -67,7 +72,14 @@ def _export(options: argparse.Namespace) -> None:
     save_genotype(folder / "genotype.json", space, fields["genes"], template, source=source)
     print(folder / "genotype.json")
     for file in exported:
-        print(f"{file.path}  largest difference {file.difference:.2g}")
+        print(f"{file.path}  largest difference {file.difference:.2g}{_of_rounding(file)}")
+
+
+def _of_rounding(file: ExportedFile) -> str:
+    """What makes a difference that may alarm."""
+    if max(file.difference, file.rounding) < _ALARMING:
+        return ""
+    return f": the network is badly conditioned, float32 itself differs from float64 by {file.rounding:.2g}"
 
 
 def _check_genes(folder: Path, genes: Sequence[int]) -> None:

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import sys
 import time
 from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 from deap_nas.commands.options import chosen_member, chosen_template, network_folder, network_options
 from deap_nas.errors import DivergedError, SettingsError
 from deap_nas.evaluators import Status
+from deap_nas.evaluators.interrupts import interrupted_by_signals
 from deap_nas.files import user_path
+from deap_nas.report.terminal import columns_of, fitting, is_terminal
 from deap_nas.store import HDF5Store
 from deap_nas.training import CIFAR_EVALUATION, IMAGENET, Recipe, Retraining, RetrainingProgress, RetrainingResult
 
@@ -88,6 +92,11 @@ def _add_means(group: Any) -> None:
 
 
 def _retrain(options: argparse.Namespace) -> None:
+    with interrupted_by_signals():
+        _train(options)
+
+
+def _train(options: argparse.Namespace) -> None:
     with HDF5Store.read(options.file) as store:
         fields = chosen_member(store, options)
         space, searched = store.space, store.settings.get("fitness")
@@ -118,15 +127,26 @@ def _retrain(options: argparse.Namespace) -> None:
             print(f"individual {fields['id']} on {dataset}, into {folder}", file=sys.stderr)
         result = retraining.run(folder, observer=report)
     except KeyboardInterrupt:
+        for number in (signal.SIGINT, signal.SIGTERM) if "RANK" in os.environ else ():
+            signal.signal(number, signal.SIG_IGN)  # torchrun passes on what this process may have had already
         report.end_line()
         if is_first:
-            print(f"stopped; the same command goes on with the last checkpoint in {folder}", file=sys.stderr)
+            print(_how_to_go_on(folder), file=sys.stderr)
         raise SystemExit(130) from None
     report.end_line()
     if is_first:
         print(_in_words(result))
     if result.n_diverged == len(result.runs):
         raise DivergedError("no run came to an end: the loss of each became infinite or NaN")
+
+
+def _how_to_go_on(folder: Path) -> str:
+    """What to do after a stop, by what the folder holds."""
+    if any(folder.glob("run*.checkpoint.safetensors")):
+        return f"stopped; the same command goes on with the last checkpoint in {folder}"
+    if (folder / "result.json").exists():
+        return f"stopped; the same command goes on after the runs that have ended, which {folder} holds"
+    return "stopped before the first checkpoint; the same command begins anew"
 
 
 def _recipe(options: argparse.Namespace) -> Recipe:
@@ -146,7 +166,7 @@ class RetrainingReport:
     def __init__(self, file: TextIO, *, seconds_between_lines: float = 30.0) -> None:
         """See the class."""
         self._file = file
-        self._is_terminal = file.isatty()
+        self._is_terminal = is_terminal(file)
         self._seconds_between = 0.2 if self._is_terminal else seconds_between_lines
         self._last = self._since = time.monotonic()
         self._first_step: int | None = None
@@ -161,17 +181,21 @@ class RetrainingReport:
             return
         self._last = now
         parts = [
-            f"run{progress.run}",
-            f"step {progress.step}/{progress.steps}",
-            f"loss {progress.loss:.4f}",
-            f"{progress.images_per_second:,.0f} images/s",
+            (2, f"run{progress.run}"),
+            (0, f"step {progress.step}/{progress.steps}"),
+            (3, f"loss {progress.loss:.4f}"),
+            (4, f"{progress.images_per_second:,.0f} images/s"),
         ]
         if done > self._first_step:
             seconds_each = (now - self._since) / (done - self._first_step)
             left = timedelta(seconds=round(seconds_each * (progress.runs * progress.steps - done)))
-            parts.append(f"{left} left")
+            parts.append((1, f"{left} left"))
         with suppress(OSError):  # a terminal that is gone, a full disk: no reason to end a training
-            self._file.write(f"\r\x1b[K{', '.join(parts)}" if self._is_terminal else f"{', '.join(parts)}\n")
+            if self._is_terminal:
+                room = columns_of(self._file) - 1  # a longer line would go on in the next, which is not written anew
+                self._file.write(f"\r\x1b[K{fitting(parts, room)[:room]}")
+            else:
+                self._file.write(f"{fitting(parts)}\n")
             self._file.flush()
 
     def end_line(self) -> None:
@@ -189,11 +213,13 @@ def _in_words(result: RetrainingResult) -> str:
             lines.append(f"{f'run{number}':<8}  {run.accuracy:>13.4f}  {run.top5:>7.4f}")
         else:
             lines.append(f"{f'run{number}':<8}  {run.status.name:>13}")
-    if result.accuracies:
-        mean, deviation = 100 * result.mean, 100 * result.deviation
+    if result.mean is not None:
+        deviation, ending = "", "of one run, which has no deviation"
+        if result.deviation is not None:
+            deviation, ending = f" +- {100 * result.deviation:.2f}", "mean and sample standard deviation over the runs"
         lines += [
-            f"accuracy  {mean:.2f} +- {deviation:.2f} %",
-            f"error     {100 - mean:.2f} +- {deviation:.2f} %, mean and sample standard deviation over the runs",
+            f"accuracy  {100 * result.mean:.2f}{deviation} %",
+            f"error     {100 - 100 * result.mean:.2f}{deviation} %, {ending}",
         ]
     if result.n_diverged:
         lines.append(f"left out  {result.n_diverged} of {len(result.runs)} runs, which diverged")

@@ -17,6 +17,7 @@ import numpy as np
 
 from deap_nas.commands.pulse import Pulse, take_pulse
 from deap_nas.errors import SettingsError
+from deap_nas.report.terminal import is_terminal
 from deap_nas.store import HDF5Store
 from deap_nas.store.lock import WriterLock
 
@@ -34,6 +35,7 @@ ended an evaluation last.
 _LEVELS = ("▁▂▃▄▅▆▇█", "_.-=+*%#")
 _BAR = (("█", "░"), ("#", "."))
 #: Terminal sequences: another screen without a cursor, and back; to the top left; erase to the end of line, of screen.
+#: A line is erased before it is written: after its last column that would take the last character.
 _ENTER, _LEAVE, _HOME, _END_LINE, _END_SCREEN = (
     "\x1b[?1049h\x1b[?25l",
     "\x1b[?25h\x1b[?1049l",
@@ -77,7 +79,7 @@ def _watch(options: argparse.Namespace) -> None:
             show(lines)
             if not has_ended:
                 time.sleep(options.interval)
-    if sys.stdout.isatty():  # the other screen is gone
+    if is_terminal(sys.stdout):  # the other screen is gone
         print("\n".join(lines))
 
 
@@ -89,7 +91,12 @@ class _Screen:
 
     def __call__(self, lines: list[str]) -> None:
         if self._is_terminal:
-            sys.stdout.write(_HOME + "".join(f"{line}{_END_LINE}\n" for line in lines) + _END_SCREEN)
+            n_rows = shutil.get_terminal_size().lines
+            if len(lines) >= n_rows:  # one more would move the first out of sight
+                lines = [line for line in lines if line][: max(1, n_rows - 1)]
+            ending = "\n" if n_rows > 1 else ""
+            below = _END_SCREEN if ending else ""
+            sys.stdout.write(_HOME + "".join(f"{_END_LINE}{line}{ending}" for line in lines) + below)
         else:
             sys.stdout.write("\n".join(lines) + "\n\n")
         sys.stdout.flush()
@@ -97,13 +104,13 @@ class _Screen:
 
 @contextmanager
 def _screen() -> Iterator[_Screen]:
-    is_terminal = sys.stdout.isatty()
-    if is_terminal:
+    has_screen = is_terminal(sys.stdout)
+    if has_screen:
         sys.stdout.write(_ENTER)
     try:
-        yield _Screen(is_terminal)
+        yield _Screen(has_screen)
     finally:
-        if is_terminal:
+        if has_screen:
             sys.stdout.write(_LEAVE)
             sys.stdout.flush()
 
@@ -117,9 +124,8 @@ def _look(options: argparse.Namespace) -> tuple[list[str], bool]:
     lines = _in_lines(pulse, options.file, minutes=options.minutes, is_running=is_running, columns=size.columns)
     lines += _worker_lines(pulse, columns=size.columns, n_lines=max(3, size.lines - len(lines) - 1))
     is_complete = pulse.n_total is not None and pulse.n_evaluated >= pulse.n_total
-    return [
-        _safe(line)[: size.columns if sys.stdout.isatty() else None] for line in lines
-    ], is_complete and not is_running
+    room = size.columns if is_terminal(sys.stdout) else None
+    return [_safe(line)[:room] for line in lines], is_complete and not is_running
 
 
 def _in_lines(pulse: Pulse, path: Path, *, minutes: float, is_running: bool, columns: int) -> list[str]:
@@ -146,7 +152,7 @@ def _in_lines(pulse: Pulse, path: Path, *, minutes: float, is_running: bool, col
         size = f", {best['n_parameters']:,} parameters" if best["n_parameters"] >= 0 else ""
         lines += [
             f"fitness     best {best['fitness'][0]:.4f}, median {pulse.median:.4f}",
-            f"            {_sparkline(pulse.course, min(60, columns - 13))}",
+            f"            {_sparkline(pulse.course, max(1, min(60, columns - 13)))}",
             f"best        individual {best['id']}{size}",
         ]
     if pulse.busy:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import math
+import os
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
@@ -20,6 +23,11 @@ __all__ = ["Guard"]
 
 _log = logging.getLogger(__name__)
 
+#: Numbers of the guards that this process has made.
+_numbers = itertools.count()
+#: Genotypes that were not viable, by the key of their guard, of which each call of a worker may unpickle a copy.
+_n_not_viable: Counter[tuple[int, int]] = Counter()
+
 
 class Guard:
     """Evaluates as the fitness that it guards does, but a failed evaluation has the worst values.
@@ -27,7 +35,9 @@ class Guard:
     :func:`~deap_nas.eaAsync` needs no guard. A loop of DEAP ends when a fitness raises, and lets a NaN win or lose a
     tournament by its place. Behind a guard each of these is a failure: an exception, a value that is not finite, a
     wrong number of values. Its error is logged (logger ``deap_nas.evaluators.guard``, level WARNING) by the process
-    that evaluates. The death of that process, or its time limit, is raised by ``toolbox.map`` as ever.
+    that evaluates. Genotypes that are not viable, of which any search meets many, are counted there, and logged when
+    that is the first, second, fourth, eighth and so on of the process. The death of that process, or its time limit, is
+    raised by ``toolbox.map`` as ever.
 
     It pickles if the fitness does, and also decorates what a toolbox already has::
 
@@ -50,6 +60,8 @@ class Guard:
             raise SettingsError(f"worst_values must be finite numbers, one for each objective, found {worst_values!r}")
         self.worst_values = tuple(map(float, worst_values))
         self._fitness = evaluate
+        #: Tells this guard from others in any process.
+        self._key = (os.getpid(), next(_numbers))
 
     @property
     def isolated(self) -> bool:
@@ -82,8 +94,19 @@ class Guard:
         evaluation = self._run(plain, Job(-1, individual, seed=0))
         if evaluation.status is Status.OK:
             return evaluation.values
-        _log.warning("%s evaluation of %s: %s", evaluation.status.name, individual, evaluation.error)
+        if evaluation.status is Status.NOT_VIABLE:
+            self._count(individual, evaluation)
+        else:
+            _log.warning("%s evaluation of %s: %s", evaluation.status.name, individual, evaluation.error)
         return self.worst_values
+
+    def _count(self, individual: Any, evaluation: Evaluation) -> None:
+        """Log a genotype that is not viable, unless as many have been logged that it says nothing new."""
+        _n_not_viable[self._key] += 1
+        number = _n_not_viable[self._key]
+        if number & (number - 1) == 0:  # a power of two
+            ending = f" (number {number} of this kind; the next one told is number {2 * number})"
+            _log.warning("%s evaluation of %s: %s%s", evaluation.status.name, individual, evaluation.error, ending)
 
     def evaluate_job(self, *arguments: Any, **keywords: Any) -> Evaluation:
         """Evaluate for :func:`~deap_nas.eaAsync`; see :class:`~deap_nas.evaluators.JobFitness`.

@@ -1,7 +1,18 @@
 """Pictures of genotypes, the progress of a search, summaries of population files. Needs the extra ``report``."""
 
 from deap_nas.report.draw import draw_genotype, save_drawing
+from deap_nas.report.pictures import draw_best, draw_member
 from deap_nas.report.progress import Progress
-from deap_nas.report.summary import best_id, draw_best, in_words, member, summarise
+from deap_nas.report.summary import best_id, in_words, member, summarise
 
-__all__ = ["Progress", "best_id", "draw_best", "draw_genotype", "in_words", "member", "save_drawing", "summarise"]
+__all__ = [
+    "Progress",
+    "best_id",
+    "draw_best",
+    "draw_genotype",
+    "draw_member",
+    "in_words",
+    "member",
+    "save_drawing",
+    "summarise",
+]

@@ -14,6 +14,7 @@ from deap_nas.extras import require
 from deap_nas.files import replacing, user_path
 from deap_nas.graph import operation_names
 from deap_nas.report.panel import FONT_SIZE, GREY, INK, Panel, motif_number, text_width
+from deap_nas.report.styles import Style, styles_of
 from deap_nas.search_space import Motif, SearchSpace
 
 if TYPE_CHECKING:
@@ -21,21 +22,6 @@ if TYPE_CHECKING:
     from matplotlib.lines import Line2D
 
 __all__ = ["draw_genotype", "save_drawing"]
-
-#: Colours of operations in the order of their registration, for colour-blind readers too: six of Okabe and Ito 2008
-#: <https://jfly.uni-koeln.de/color/>, then four of Tol 2021 <https://sronpersonalpages.nl/~pault/>.
-_PALETTE = (
-    "#0072b2",
-    "#56b4e9",
-    "#009e73",
-    "#d55e00",
-    "#e69f00",
-    "#cc79a7",
-    "#332288",
-    "#882255",
-    "#999933",
-    "#661100",
-)
 
 _CELL_SCALE = 1.2
 _PAGE_WIDTH = 500.0
@@ -45,7 +31,7 @@ _GAP = 14.0
 _TITLE_SIZE = 10.0
 _LEGEND_LINE = 13.0
 #: What a legend's entry takes besides its text: the line and the spaces around it.
-_LEGEND_MARK = 40.0
+_LEGEND_MARK = 47.0
 
 #: Metadata that would make two equal pictures differ, by suffix of the file.
 _UNDATED = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}
@@ -54,9 +40,9 @@ _UNDATED = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}
 def draw_genotype(space: SearchSpace, genes: Sequence[int], *, title: str = "") -> Figure:
     """Draw every motif of a genotype, the cell first.
 
-    An edge has its operation's colour; one that the network does not use is grey and dashed, and a motif that it does
-    not use is grey as a whole. A motif of more than 12 edges carries no names of operations, only their colours, and
-    of the motifs on its edges only the numbers.
+    An edge has its operation's colour and dashes, the same ones in every picture; one that the network does not use is
+    grey and dashed, and a motif that it does not use is grey as a whole. A motif of more than 12 edges carries no names
+    of operations, only their colours, and of the motifs on its edges only the numbers.
 
     Args:
         space: the search space of the genes.
@@ -72,9 +58,9 @@ def draw_genotype(space: SearchSpace, genes: Sequence[int], *, title: str = "") 
     """
     require("matplotlib", extra="report")
     motifs = space.motifs_of(genes)
-    colours = _colours(motifs)
-    rows = _rows(motifs, colours)
-    return _draw_page(rows, _legend_entries([panel for row in rows for panel in row.panels], colours), title)
+    styles = _styles(motifs)
+    rows = _rows(motifs, styles)
+    return _draw_page(rows, _legend_entries([panel for row in rows for panel in row.panels], styles), title)
 
 
 def save_drawing(
@@ -106,26 +92,20 @@ def save_drawing(
                 figure.savefig(partial, format=kind[1:] or "png", dpi=200, metadata=_UNDATED.get(kind))
 
 
-def _colours(motifs: Sequence[Motif]) -> dict[str, str]:
-    """Colour of each operation in use: that of its place in the registry, or the next that is free."""
+def _styles(motifs: Sequence[Motif]) -> dict[str, Style]:
+    """Style of each operation in use, in the order of their registration, then of their names."""
     labels = {edge.label for motif in motifs for edge in motif.edges if edge.used and not motif_number(edge.label)}
-    names = operation_names()
-    order = {label: names.index(label) if label in names else len(names) for label in labels}
-    colours: dict[str, str] = {}
-    for label in sorted(labels, key=lambda label: (order[label], label)):
-        start = order[label] % len(_PALETTE)
-        turned = (*_PALETTE[start:], *_PALETTE[:start])
-        colours[label] = next((colour for colour in turned if colour not in colours.values()), turned[0])
-    return colours
+    order = {name: place for place, name in enumerate(operation_names())}
+    return styles_of(sorted(labels, key=lambda label: (order.get(label, len(order)), label)))
 
 
-def _rows(motifs: Sequence[Motif], colours: Mapping[str, str]) -> list[_Row]:
+def _rows(motifs: Sequence[Motif], styles: Mapping[str, Style]) -> list[_Row]:
     """The cell, then the motifs of each level in a grid."""
     rows: list[_Row] = []
     top = max(motif.level for motif in motifs)
     for level in range(top, 0, -1):
         scale = _CELL_SCALE if level == top else 1.0
-        panels = [Panel(motif, scale=scale, colours=colours) for motif in motifs if motif.level == level]
+        panels = [Panel(motif, scale=scale, styles=styles) for motif in motifs if motif.level == level]
         rows.extend(_grid(panels) if panels else [])
     return rows
 
@@ -196,6 +176,7 @@ def _draw_legend(figure: Figure, entries: Mapping[str, Line2D], n_columns: int) 
         fontsize=FONT_SIZE,
         labelcolor=INK,
         frameon=False,
+        handlelength=3.0,
         borderpad=0,
         borderaxespad=0,
     )
@@ -203,9 +184,12 @@ def _draw_legend(figure: Figure, entries: Mapping[str, Line2D], n_columns: int) 
         text.set_parse_math(False)
 
 
-def _legend_entries(panels: Sequence[Panel], colours: Mapping[str, str]) -> dict[str, Line2D]:
+def _legend_entries(panels: Sequence[Panel], styles: Mapping[str, Style]) -> dict[str, Line2D]:
     line = require("matplotlib.lines", extra="report").Line2D
-    entries = {name.replace("_", " "): line([], [], color=colour, linewidth=1.6) for name, colour in colours.items()}
+    entries = {
+        name.replace("_", " "): line([], [], color=style.colour, linestyle=style.linestyle, linewidth=1.6)
+        for name, style in styles.items()
+    }
     if any(panel.crowded and edge.used and motif_number(edge.label) for panel in panels for edge in panel.motif.edges):
         entries["motif of that number"] = line([], [], color=INK, linewidth=1.6)
     edges = [edge for panel in panels if panel.motif.used for edge in panel.motif.edges]

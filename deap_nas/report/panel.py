@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from deap_nas.extras import require
 from deap_nas.report.arcs import Arc, arrange
+from deap_nas.report.styles import Style
 from deap_nas.search_space import Motif
 
 if TYPE_CHECKING:
@@ -63,16 +64,16 @@ class Panel:
     Args:
         motif: the motif.
         scale: size of the panel; 1 is that of a motif below the cell.
-        colours: colour of each operation; other labels are drawn in ink.
+        styles: of each operation; other labels are drawn in ink.
     """
 
-    def __init__(self, motif: Motif, *, scale: float, colours: Mapping[str, str]) -> None:
+    def __init__(self, motif: Motif, *, scale: float, styles: Mapping[str, Style]) -> None:
         self.motif = motif
         self.title = motif.name if motif.used else f"{motif.name} (unused)"
         self.font_size = FONT_SIZE * scale
         #: Whether there are too many edges to write a name on each.
         self.crowded = sum(edge.label != "none" for edge in motif.edges) > _MOST_LABELS
-        self._colours = colours
+        self._styles = styles
         self._radius = _RADIUS * scale
         self._step = _STEP * scale
         self._arcs = arrange(motif.edges, compact=not self.crowded)
@@ -111,8 +112,8 @@ class Panel:
 
     def _draw_arrow(self, axes: Axes, arc: Arc) -> None:
         used = arc.edge.used
-        colour = self._colours.get(arc.edge.label, INK) if used else GREY
-        dashed = self.motif.used and not used
+        style = self._styles.get(arc.edge.label, Style(INK))
+        colour, linestyle = (style.colour, style.linestyle) if used else (GREY, "--" if self.motif.used else "-")
         patches = require("matplotlib.patches", extra="report")
         path = require("matplotlib.path", extra="report").Path
         *curve, (x1, y1) = self._curve(arc)
@@ -121,9 +122,9 @@ class Panel:
         x, y = x1 - along, y1 - down  # the base of the arrowhead; half its width is 0.45 of its length
         corners = [(x1, y1), (x - 0.45 * down, y + 0.45 * along), (x + 0.45 * down, y - 0.45 * along)]
         stem = path([*curve, (x, y)], [path.MOVETO, path.CURVE4, path.CURVE4, path.CURVE4])
-        style = {"edgecolor": colour, "linewidth": 1.2, "zorder": 2 if used else 1}
-        axes.add_patch(patches.PathPatch(stem, fill=False, linestyle="--" if dashed else "-", capstyle="butt", **style))
-        axes.add_patch(patches.Polygon(corners, facecolor=colour, linewidth=0, zorder=style["zorder"]))
+        line = {"edgecolor": colour, "linestyle": linestyle, "linewidth": 1.2, "zorder": 2 if used else 1}
+        axes.add_patch(patches.PathPatch(stem, fill=False, capstyle="butt", **line))
+        axes.add_patch(patches.Polygon(corners, facecolor=colour, linewidth=0, zorder=line["zorder"]))
 
     def _draw_label(self, axes: Axes, arc: Arc) -> None:
         heights = [y for _, y in self._curve(arc)]

@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import time
 from bisect import insort
 from contextlib import suppress
 from datetime import timedelta
-from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TextIO
 
 from deap_nas.evaluators import Status
 from deap_nas.extras import require
+from deap_nas.report.terminal import columns_of, fitting, is_terminal
 
 __all__ = ["Progress"]
 
 #: Least time between two pictures of the bar.
 _SECONDS_BETWEEN_BARS = 0.2
-#: Width of the bar and its text where the width of the terminal is not known.
-_DEFAULT_COLUMNS = 120
+#: Characters of a line that are left to the percentage and to a bar of four characters.
+_BAR_COLUMNS = 10
 
 
 class Progress:
@@ -60,15 +59,16 @@ class Progress:
         self._since = self._last_shown = time.monotonic()
         self._bar: Any = None
         tqdm = require("tqdm", extra="report").tqdm
-        if _is_terminal(self._file):
+        if is_terminal(self._file):
             self._seconds_between = _SECONDS_BETWEEN_BARS
             self._bar = tqdm(
                 total=n_evaluations,
                 initial=self._n_done,
                 file=self._file,
-                ncols=_columns(self._file),
+                ncols=columns_of(self._file),
+                nrows=20,  # tqdm asks the terminal for them, and shows nothing on one that has none
                 bar_format="{percentage:3.0f}% {bar} {desc}",
-                desc=self.text(0),
+                desc=self.text(0, columns=columns_of(self._file) - _BAR_COLUMNS),
             )
 
     def __call__(self, individual: Any, n_running: int) -> None:
@@ -81,28 +81,37 @@ class Progress:
             self._last_shown = now
             self._show()
 
-    def text(self, n_running: int) -> str:
-        """One line: done, running, failed, best and median fitness, evaluations an hour, time left."""
-        parts = [f"{self._n_done}/{self._n_evaluations} done", f"{n_running} running", f"{self._n_failed} failed"]
+    def text(self, n_running: int, *, columns: int | None = None) -> str:
+        """One line: done, running, failed, best and median fitness, evaluations an hour, time left.
+
+        Args:
+            n_running: evaluations that go on.
+            columns: characters that there is room for; what matters least is left out. By default any number.
+        """
+        parts = [
+            (0, f"{self._n_done}/{self._n_evaluations} done"),
+            (4, f"{n_running} running"),
+            (3, f"{self._n_failed} failed"),
+        ]
         if self._values:
             best = self._values[-1 if self._weight > 0 else 0]
-            parts.append(f"best {best:.4f}, median {self._median():.4f}")
+            parts += [(2, f"best {best:.4f}"), (6, f"median {self._median():.4f}")]
         n_new = self._n_done - self._n_before
         if n_new:
             seconds_each = max(time.monotonic() - self._since, 1e-9) / n_new
             left = timedelta(seconds=round(seconds_each * max(0, self._n_evaluations - self._n_done)))
-            parts.append(f"{3600 / seconds_each:.0f}/h, {left} left")
-        return ", ".join(parts)
+            parts += [(5, f"{3600 / seconds_each:.0f}/h"), (1, f"{left} left")]
+        return fitting(parts, columns)
 
     def _show(self) -> None:
-        text = self.text(self._n_running)
         with suppress(OSError):  # a terminal that is gone, a full disk: no reason to end a search
             if self._bar is None:
-                self._file.write(text + "\n")
+                self._file.write(self.text(self._n_running) + "\n")
                 self._file.flush()
             else:
                 self._bar.n = self._n_done
-                self._bar.set_description_str(text)
+                self._bar.ncols = columns_of(self._file)  # it may have been made wider
+                self._bar.set_description_str(self.text(self._n_running, columns=self._bar.ncols - _BAR_COLUMNS))
 
     def _median(self) -> float:
         middle = len(self._values) // 2
@@ -127,30 +136,3 @@ class Progress:
             self._show()
             with suppress(OSError):
                 self._bar.close()
-
-
-def _terminal_path() -> Path | None:
-    """The launcher's own error stream, where one forwards ours through a pipe: that may be a terminal."""
-    if "OMPI_COMM_WORLD_SIZE" not in os.environ:
-        return None
-    try:
-        path = Path(f"/proc/{os.getppid()}/fd/2").readlink()
-    except OSError:  # not Linux, or not ours to see
-        return None
-    return path if path.is_relative_to("/dev/pts") else None
-
-
-def _is_terminal(file: TextIO) -> bool:
-    return file.isatty() or (file is sys.stderr and _terminal_path() is not None)
-
-
-def _columns(file: TextIO) -> int:
-    """Columns of the terminal behind a stream."""
-    with suppress(OSError):  # a terminal without a size
-        if file.isatty():
-            return os.get_terminal_size(file.fileno()).columns or _DEFAULT_COLUMNS
-        path = _terminal_path()
-        if path is not None:
-            with path.open("rb") as terminal:
-                return os.get_terminal_size(terminal.fileno()).columns or _DEFAULT_COLUMNS
-    return _DEFAULT_COLUMNS

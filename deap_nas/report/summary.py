@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,12 +12,10 @@ from numpy.typing import NDArray
 
 from deap_nas.errors import StoreError
 from deap_nas.evaluators import Status
-from deap_nas.files import beside
-from deap_nas.report.draw import save_drawing
 from deap_nas.search_space import space_from_dict
 from deap_nas.store import HDF5Store
 
-__all__ = ["best_id", "draw_best", "in_words", "member", "summarise"]
+__all__ = ["best_id", "in_words", "member", "summarise"]
 
 #: No evaluation takes so long: a year.
 _LONGEST_SECONDS = 365 * 24 * 3600
@@ -138,26 +135,8 @@ def in_words(summary: Mapping[str, Any]) -> str:
         f"fitness     best {best['fitness'][0]:.4f}{scores}, median {summary['median_fitness']:.4f}",
         f"best        individual {best['id']}{size}",
     ]
-    return "\n".join([*lines, "", space_from_dict(summary["space"]).describe(best["genes"])]).rstrip()
-
-
-def draw_best(store: HDF5Store) -> list[Path]:
-    """Draw the fittest individual into two pictures beside the file, named after it.
-
-    Returns:
-        The pictures, as PNG and SVG; none where no evaluation has succeeded.
-
-    Raises:
-        MissingExtraError: matplotlib is not installed.
-        StorageError: a picture cannot be written; one that is there stays as it was.
-    """
-    number = best_id(store)
-    if number is None:
-        return []
-    best = member(store, number)
-    pictures = [beside(store.path, ending) for ending in (".png", ".svg")]
-    save_drawing(store.space, best["genes"], pictures, title=f"fitness {best['fitness'][0]:.4f}")
-    return pictures
+    space = space_from_dict(summary["space"])
+    return "\n".join([*lines, "", space.describe(space.decode(best["genes"]))]).rstrip()
 
 
 def _failures_in_words(status: str, counts: Mapping[str, int]) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import distributed
@@ -31,6 +32,8 @@ class Ranks:
     size: int = 1
     #: Device of this process.
     device: torch.device = _CPU
+    #: Over which the processes talk of what lies in the memory of the host; None for that of the training.
+    host_group: Any = None
 
     @property
     def is_first(self) -> bool:
@@ -64,6 +67,14 @@ class Ranks:
         values = torch.tensor(numbers, dtype=torch.float64, device=self.device)
         distributed.broadcast(values, src=0)
         return [float(value) for value in values]
+
+    def any(self, flag: bool) -> bool:
+        """Tell whether the flag of any process is set, without waiting for a device."""
+        if self.size == 1:
+            return flag
+        flags = torch.tensor(int(flag))
+        distributed.all_reduce(flags, distributed.ReduceOp.MAX, group=self.host_group)
+        return bool(flags)
 
     def check_folder(self, folder: Path, found: float) -> None:
         """Check that all processes see one folder, by a number that each has found there.
@@ -99,4 +110,6 @@ def join_ranks(device: torch.device) -> Ranks:
             torch.cuda.set_device(device)  # NCCL takes the current one
         distributed.init_process_group(backend, timeout=_PATIENCE)
         atexit.register(distributed.destroy_process_group)
-    return Ranks(distributed.get_rank(), distributed.get_world_size(), device)
+    # NCCL carries nothing that lies in the host's memory
+    host_group = distributed.new_group(backend="gloo", timeout=_PATIENCE) if device.type == "cuda" else None
+    return Ranks(distributed.get_rank(), distributed.get_world_size(), device, host_group)

@@ -81,14 +81,14 @@ class RetrainingResult:
         return tuple(run.top5 for run in self.runs if run.status is Status.OK)
 
     @property
-    def mean(self) -> float:
-        """Mean of the accuracies; 0 when every run diverged."""
-        return fmean(self.accuracies) if self.accuracies else 0.0
+    def mean(self) -> float | None:
+        """Mean of the accuracies; None when every run diverged."""
+        return fmean(self.accuracies) if self.accuracies else None
 
     @property
-    def deviation(self) -> float:
-        """Sample standard deviation of the accuracies (n - 1 in the denominator); 0 for less than two."""
-        return stdev(self.accuracies) if len(self.accuracies) > 1 else 0.0
+    def deviation(self) -> float | None:
+        """Sample standard deviation of the accuracies (n - 1 in the denominator); None for less than two."""
+        return stdev(self.accuracies) if len(self.accuracies) > 1 else None
 
     @property
     def n_diverged(self) -> int:

@@ -16,6 +16,7 @@ from deap_nas.files import append_row, cut_rows
 from deap_nas.training.batches import Batches, DeviceBatches, evaluation_batches, to_device
 from deap_nas.training.checkpoints import load_tensors, save_tensors
 from deap_nas.training.data import load_images, load_test_images
+from deap_nas.training.interrupts import Stop, deferred_interrupts
 from deap_nas.training.ranks import Ranks
 from deap_nas.training.sources import Augmentation, Source
 from deap_nas.training.trainer import Trainer, check_measured, compiled_form, top_accuracies
@@ -134,10 +135,13 @@ class Run:
         self.seconds = 0.0
         #: Where and by what means it was trained so far.
         self.environments = [environment]
+        #: Steps of a row that a stop has cut off, and the sum of their losses.
+        self._cut_off = (0, 0.0)
         if self._checkpoint.exists():
             tensors, numbers = load_tensors(self._checkpoint)
             trainer.restore(tensors, numbers)
             self.seconds = float(numbers["seconds"])
+            self._cut_off = tuple(numbers.get("cut_off", self._cut_off))
             earlier = numbers["environments"]
             self.environments = earlier if earlier[-1] == environment else [*earlier, environment]
         ranks.check_folder(folder, trainer.step)
@@ -147,6 +151,9 @@ class Run:
     def train(self, *, checkpoint_seconds: float, observe: Callable[[Mapping[str, Any]], None]) -> None:
         """Train until the recipe ends.
 
+        A signal that would raise ``KeyboardInterrupt`` does so after the step, or with several processes some steps
+        later, when a checkpoint is there; a second Ctrl-C at once.
+
         Args:
             checkpoint_seconds: least time between two checkpoints; the last step has one in any case.
             observe: called by the first rank with each row of the curve.
@@ -154,28 +161,46 @@ class Run:
         Raises:
             DivergedError: the loss became infinite or NaN.
             StorageError: the curve or a checkpoint cannot be written.
+            KeyboardInterrupt: somebody stopped it.
         """
         saved = time.monotonic()
         steps = self._trainer.recipe.steps
-        interval = min(_MOST_STEPS_OF_A_ROW, max(1, steps // _ROWS))
-        while self._trainer.step < steps:
-            row = self._advance(min(interval, steps - self._trainer.step))
-            if self._ranks.is_first:
-                append_row(self._curve, row)
-                if row["step"] == steps or time.monotonic() - saved >= checkpoint_seconds:
-                    self._save()
-                    saved = time.monotonic()
-                observe(row)
+        with deferred_interrupts(self._ranks) as stop:
+            while self._trainer.step < steps:
+                row = self._advance(stop)
+                if self._ranks.is_first:
+                    if row:
+                        append_row(self._curve, row)
+                    is_due = time.monotonic() - saved >= checkpoint_seconds
+                    if self._trainer.step == steps or is_due or stop.is_agreed:
+                        self._save()
+                        saved = time.monotonic()
+                    if row:
+                        observe(row)
+                if stop.is_agreed:
+                    self._ranks.wait()  # a launcher may end the others when one has ended
+                    raise KeyboardInterrupt
 
-    def _advance(self, n_steps: int) -> dict[str, Any]:
-        """Train for some steps, and give their row of the curve."""
+    def _advance(self, stop: Stop) -> dict[str, Any]:
+        """Train to the end of a row of the curve, and give it; a row that a stop cuts off is empty."""
+        recipe, before = self._trainer.recipe, self._trainer.step
+        interval = min(_MOST_STEPS_OF_A_ROW, max(1, recipe.steps // _ROWS))
+        n_left = min(interval - before % interval, recipe.steps - before)
         begun = time.monotonic()
         try:
-            loss = self._trainer.advance(n_steps)
+            loss = self._trainer.advance(n_left, stop=stop)
         finally:
             elapsed = time.monotonic() - begun
             self.seconds += elapsed
-        recipe = self._trainer.recipe
+        n_steps = self._trainer.step - before
+        n_earlier, loss_earlier = self._cut_off
+        if n_earlier or n_steps < n_left:
+            self._cut_off = (n_earlier + n_steps, loss_earlier + n_steps * loss)
+        if n_steps < n_left:
+            return {}
+        if n_earlier:
+            loss = self._cut_off[1] / self._cut_off[0]
+            self._cut_off = (0, 0.0)
         return {
             "step": self._trainer.step,
             "learning_rate": recipe.learning_rate_at(self._trainer.step),
@@ -184,7 +209,7 @@ class Run:
         }
 
     def _save(self) -> None:
-        metadata = {"seconds": self.seconds, "environments": self.environments}
+        metadata = {"seconds": self.seconds, "environments": self.environments, "cut_off": self._cut_off}
         save_tensors(self._checkpoint, self._trainer.tensors(), **self._trainer.numbers(), **metadata)
 
     def test(self, images: RetrainingImages) -> tuple[float, float]:

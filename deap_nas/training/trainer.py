@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, cast
 
 import torch
@@ -101,21 +101,27 @@ class Trainer:
             keep_freed_memory()
         network.train()
 
-    def advance(self, n_steps: int) -> float:
+    def advance(self, n_steps: int, *, stop: Callable[[], bool] | None = None) -> float:
         """Train for some steps, and wait for the device once, at their end.
 
+        Args:
+            n_steps: at least 1.
+            stop: asked after each step whether to leave out the others.
+
         Returns:
-            The mean loss of these steps.
+            The mean loss of the steps that were done.
 
         Raises:
             DivergedError: the loss became infinite or NaN.
         """
-        loss = float(self.total_losses(n_steps)) / n_steps
+        before = self.step
+        total = self.total_losses(n_steps, stop=stop)
+        loss = float(total) / (self.step - before)
         check_finite(loss, self.step, self.recipe)
         return loss
 
-    def total_losses(self, n_steps: int) -> torch.Tensor:
-        """Train for some steps without waiting for the device.
+    def total_losses(self, n_steps: int, *, stop: Callable[[], bool] | None = None) -> torch.Tensor:
+        """Train for some steps without waiting for the device; see :meth:`advance`.
 
         Returns:
             The sum of their losses, (), infinite or NaN if one was; of stacked networks that of each, (networks,).
@@ -125,6 +131,8 @@ class Trainer:
             self.step += 1
             with self._draws.of_step(self.step):
                 total = total + self._step()  # NaN and infinity stay
+            if stop is not None and stop():
+                break
         self._ranks.average(total)
         return total
 

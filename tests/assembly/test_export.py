@@ -66,6 +66,8 @@ def test_export_writes_both_files_and_nothing_else(exported):
     assert [file.path for file in exported] == [folder / "network.pt2", folder / "network.onnx"]
     assert sorted(path.name for path in folder.iterdir()) == ["network.onnx", "network.pt2"]
     assert all(0 <= file.difference < 1e-4 for file in exported)
+    assert exported[0].rounding == exported[1].rounding
+    assert 0 < exported[0].rounding < 1e-4
 
 
 @pytest.mark.parametrize("n_images", [1, 2, 7])

@@ -52,6 +52,28 @@ def test_a_failed_evaluation_gives_the_worst_values_and_a_warning(evaluate, capl
     assert "[1, 2]" in message
 
 
+def test_children_that_are_not_viable_are_counted_and_told_ever_less_often(caplog):
+    guard = Guard(toolboxes.raises_not_viable, worst_values=(0.0,))
+    for number in range(94):
+        copy = pickle.loads(pickle.dumps(guard))  # as in a worker
+        assert copy([number]) == (0.0,)
+    assert [record.levelno for record in caplog.records] == [logging.WARNING] * 7
+    assert "NOT_VIABLE evaluation of [0]: no path (number 1 of this kind; the next one told is number 2)" in caplog.text
+    assert (
+        "NOT_VIABLE evaluation of [63]: no path (number 64 of this kind; the next one told is number 128)"
+        in caplog.text
+    )
+    Guard(toolboxes.raises_not_viable, worst_values=(0.0,))([1])  # another guard begins anew
+    assert len(caplog.records) == 8
+
+
+def test_no_other_error_is_silent(caplog):
+    guard = Guard(toolboxes.raises_error, worst_values=(0.0,))
+    for _ in range(10):
+        guard([1])
+    assert caplog.text.count("ZeroDivisionError: a bug in the fitness") == 10
+
+
 def test_the_warning_holds_the_traceback(caplog):
     Guard(toolboxes.raises_error, worst_values=(0.0,))([1])
     assert "ZeroDivisionError: a bug in the fitness" in caplog.text

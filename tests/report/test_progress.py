@@ -1,12 +1,22 @@
 import io
 import os
 import re
+import sys
 import time
+
+import pytest
 
 from deap_nas.evaluators import Evaluation, Status
 from deap_nas.report import Progress
 from deap_nas.report import progress as progress_module
+from tests.terminals import open_terminal, read_all, resize
 from tests.toolboxes import MaxIndividual, MinIndividual
+
+
+@pytest.fixture(autouse=True)
+def able(monkeypatch):
+    """A terminal that obeys, whatever starts the tests."""
+    monkeypatch.setenv("TERM", "xterm")
 
 
 def individual(value=None, kind=MaxIndividual):
@@ -65,18 +75,6 @@ def test_resumed_run_is_told_that_its_fitness_is_minimised():
     assert "best 0.5000, median 0.7000" in progress.text(0)
 
 
-def read_all(terminal):
-    """What was written to the other end, which is closed."""
-    parts = []
-    try:
-        while part := os.read(terminal, 4096):
-            parts.append(part)
-    except OSError:  # Linux's way to say that the other end is closed and all is read
-        pass
-    os.close(terminal)
-    return b"".join(parts).decode()
-
-
 def test_bar_on_a_terminal_ends_full():
     ours, theirs = os.openpty()
     with open(theirs, "w", encoding="utf-8") as file, Progress(2, file=file) as progress:
@@ -86,6 +84,62 @@ def test_bar_on_a_terminal_ends_full():
     assert "\r" in out
     assert "100%" in out.splitlines()[-1]
     assert "2/2 done, 0 running, 0 failed, best 0.7500" in out
+
+
+def shown(monkeypatch, rows, columns, *, n_done=120, as_stderr=False):
+    """The last picture of a bar of a long search on a terminal of this size."""
+    ours, theirs = open_terminal(rows, columns)
+    with open(theirs, "w", encoding="utf-8") as file:
+        monkeypatch.setattr(sys, "stderr", file)
+        with Progress(7000, file=None if as_stderr else file) as progress:
+            progress._since -= 3600
+            for number in range(n_done):
+                progress(individual(number / 1000), 199)
+        monkeypatch.undo()
+    return read_all(ours).splitlines()[-1]
+
+
+@pytest.mark.parametrize("columns", [46, 60, 79, 80, 81, 100, 120, 200])
+def test_the_time_that_is_left_fits_into_the_terminal(monkeypatch, columns):
+    last = shown(monkeypatch, 24, columns)
+    assert len(last) <= columns
+    assert re.search(r"120/7000 done.*, \d+ days, \d+:\d\d:\d\d left *$", last)
+    assert "\u2588" in last or " " * 4 in last
+
+
+def test_at_80_columns_the_best_is_told_and_at_200_everything(monkeypatch):
+    assert "120/7000 done, 0 failed, best 0.1190, " in shown(monkeypatch, 24, 80)
+    assert "199 running, 0 failed, best 0.1190, median 0.0595, 120/h, " in shown(monkeypatch, 24, 200)
+
+
+@pytest.mark.parametrize("rows", [0, 1, 2, 24])
+def test_a_terminal_of_few_rows_or_none_shows_progress(monkeypatch, rows):
+    assert "120/7000 done" in shown(monkeypatch, rows, 80, as_stderr=True)
+
+
+@pytest.mark.parametrize("columns", [1, 2, 9, 14, 20])
+def test_a_narrow_terminal_gets_lines_that_fit(monkeypatch, columns):
+    assert len(shown(monkeypatch, 24, columns)) <= columns
+
+
+def test_a_bar_follows_the_size_of_its_terminal():
+    ours, theirs = open_terminal(24, 120)
+    with open(theirs, "w", encoding="utf-8") as file, Progress(100, file=file) as progress:
+        resize(theirs, 24, 50)
+        progress(individual(0.5), 1)
+    assert len(read_all(ours).splitlines()[-1]) == 50
+
+
+@pytest.mark.parametrize("kind", ["dumb", "unknown"])
+def test_a_terminal_that_only_prints_gets_lines(monkeypatch, kind):
+    monkeypatch.setenv("TERM", kind)
+    ours, theirs = open_terminal(24, 80)
+    with open(theirs, "w", encoding="utf-8") as file, Progress(2, file=file, seconds_between_lines=0) as progress:
+        progress(individual(0.5), 1)
+        progress(individual(0.5), 0)
+    out = read_all(ours)
+    assert [line.partition(",")[0] for line in out.splitlines()] == ["1/2 done", "2/2 done"]
+    assert "\x1b" not in out
 
 
 def test_an_interrupted_bar_shows_the_last_state(monkeypatch):
@@ -101,7 +155,7 @@ def test_an_interrupted_bar_shows_the_last_state(monkeypatch):
 def test_the_text_is_made_only_where_it_is_shown(monkeypatch):
     monkeypatch.setattr(progress_module.time, "monotonic", lambda: 0.0)
     texts, text = [], Progress.text
-    monkeypatch.setattr(Progress, "text", lambda *arguments: texts.append(text(*arguments)) or texts[-1])
+    monkeypatch.setattr(Progress, "text", lambda *given, **options: texts.append(text(*given, **options)) or texts[-1])
     ours, theirs = os.openpty()
     with open(theirs, "w", encoding="utf-8") as file, Progress(1000, file=file) as progress:
         for number in range(900):

@@ -2,10 +2,10 @@ import math
 
 import pytest
 
-from deap_nas import initTrivial
+from deap_nas import cli, initTrivial
 from deap_nas.evaluators import Evaluation, Job, Status
 from deap_nas.genotype import Genotype
-from deap_nas.report import draw_best, in_words, summarise
+from deap_nas.report import draw_best, draw_member, in_words, summarise
 from deap_nas.store import HDF5Store
 from tests.store.test_curves import write
 from tests.toolboxes import SPACE
@@ -27,9 +27,25 @@ def test_the_best_is_described_and_drawn_beside_the_file(tmp_path):
         pictures = draw_best(store)
     assert "best        individual 1" in words
     assert words.endswith(SPACE.describe(TRIVIAL))
-    assert pictures == [tmp_path / "run.png", tmp_path / "run.svg"]
+    assert pictures == [tmp_path / "run-id1.png", tmp_path / "run-id1.svg"]
     assert pictures[0].read_bytes()[:4] == b"\x89PNG"
-    assert "fitness 0.7500" in pictures[1].read_text()
+    assert "individual 1, OK, fitness 0.7500" in pictures[1].read_text()
+
+
+def test_the_best_is_drawn_into_the_picture_that_the_command_draws(tmp_path, capsys):
+    with create(tmp_path / "run.h5", Evaluation((0.5,), id=0)) as store:
+        pictures = draw_best(store)
+    before = [path.read_bytes() for path in pictures]
+    assert cli.main(["draw", str(tmp_path / "run.h5")]) == 0
+    assert capsys.readouterr().out.split() == list(map(str, pictures))
+    assert [path.read_bytes() for path in pictures] == before
+
+
+def test_the_picture_of_a_failure_tells_no_fitness(tmp_path):
+    with create(tmp_path / "run.h5", Evaluation((-1e100,), status=Status.FAILED, error="a bug", id=0)) as store:
+        draw_member(store, 0, paths=[tmp_path / "x.svg"])
+    text = (tmp_path / "x.svg").read_text()
+    assert "individual 0, FAILED<" in text
 
 
 def test_where_nothing_has_succeeded_nothing_is_drawn(tmp_path):

@@ -2,6 +2,7 @@ import csv
 import dataclasses
 import json
 import platform
+import signal
 import subprocess
 import sys
 from dataclasses import replace
@@ -135,7 +136,9 @@ def test_more_runs_can_be_asked_for_later_and_fewer_told(finished, tmp_path):
     _, folder, result = finished
     one = make_retraining(runs=1).run(tmp_path)
     assert one.runs[0].accuracy == result.runs[0].accuracy
-    assert one.deviation == 0
+    assert one.mean == one.accuracies[0]
+    assert one.deviation is None
+    assert json.loads((tmp_path / "result.json").read_text())["deviation"] is None
     assert make_retraining(runs=2).run(tmp_path).accuracies == result.accuracies
     assert make_retraining(runs=1).run(tmp_path) == one
     assert same_weights(folder / "run1.safetensors", tmp_path / "run1.safetensors")
@@ -245,6 +248,71 @@ def test_retraining_that_is_killed_again_and_again_ends_as_if_it_had_not_been(fi
     assert files_in(tmp_path) == files_in(folder)
 
 
+@pytest.fixture
+def heeds_interrupts():
+    """Signals as a command takes them."""
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
+    before = [signal.signal(number, signal.default_int_handler) for number in numbers]
+    yield
+    for number, handler in zip(numbers, before, strict=True):
+        signal.signal(number, handler)
+
+
+def raise_at(monkeypatch, step, *numbers):
+    """Send this process signals in the middle of a step."""
+    whole_step = trainer.Trainer._step
+
+    def step_of(self):
+        for number in numbers if self.step == step else ():
+            signal.raise_signal(number)
+        return whole_step(self)
+
+    monkeypatch.setattr(trainer.Trainer, "_step", step_of)
+
+
+#: Three steps make a row of its curve.
+LONG = replace(RECIPE, steps=600, batch_size=8)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGUSR1])
+@pytest.mark.usefixtures("heeds_interrupts")
+def test_stopped_in_a_step_it_keeps_that_step_and_ends_as_if_it_had_not_been(tmp_path, monkeypatch, number):
+    make_retraining(recipe=LONG, runs=1).run(tmp_path / "whole")
+    retraining = make_retraining(recipe=LONG, runs=1)
+    with monkeypatch.context() as patch:
+        raise_at(patch, 301, number)
+        with pytest.raises(KeyboardInterrupt):
+            retraining.run(tmp_path / "stopped")
+    assert load_tensors(tmp_path / "stopped" / "run0.checkpoint.safetensors")[1]["step"] == 301
+    assert rows(tmp_path / "stopped" / "run0.csv")[-1][0] == "300"
+    assert signal.getsignal(number) is signal.default_int_handler
+    retraining.run(tmp_path / "stopped")
+    assert same_weights(*(tmp_path / name / "run0.safetensors" for name in ("whole", "stopped")))
+    whole, stopped = (rows(tmp_path / name / "run0.csv") for name in ("whole", "stopped"))
+    assert [row[:2] for row in stopped] == [row[:2] for row in whole]
+    losses = [[float(row[2]) for row in table] for table in (stopped, whole)]
+    assert losses[0] == pytest.approx(losses[1], rel=1e-6)
+
+
+@pytest.mark.usefixtures("heeds_interrupts")
+def test_second_ctrl_c_waits_for_no_step_but_a_second_warning_of_a_scheduler_does(tmp_path, monkeypatch):
+    for numbers, is_kept in (((signal.SIGINT, signal.SIGINT), False), ((signal.SIGTERM, signal.SIGUSR1), True)):
+        with monkeypatch.context() as patch:
+            raise_at(patch, 3, *numbers)
+            with pytest.raises(KeyboardInterrupt):
+                make_retraining(recipe=LONG).run(tmp_path)
+        assert (tmp_path / "run0.checkpoint.safetensors").exists() == is_kept
+
+
+@pytest.mark.usefixtures("heeds_interrupts")
+def test_signal_that_the_caller_handles_is_left_to_it(tmp_path, monkeypatch):
+    seen = []
+    signal.signal(signal.SIGUSR1, lambda *_: seen.append("USR1"))
+    raise_at(monkeypatch, 3, signal.SIGUSR1)
+    assert make_retraining(runs=1, recipe=replace(RECIPE, steps=4)).run(tmp_path).runs
+    assert seen == ["USR1"]
+
+
 def test_rows_beyond_the_checkpoint_are_written_anew(finished, tmp_path):
     _, folder, _ = finished
     for checkpoint_seconds, step in ((0, 7), (1000, 20)):
@@ -299,7 +367,7 @@ def test_run_that_diverges_is_told_and_left_out_of_the_mean(tmp_path):
     retraining = make_retraining(recipe=replace(RECIPE, learning_rate=1e30))
     result = retraining.run(tmp_path)
     assert [run.status for run in result.runs] == [Status.DIVERGED] * 2
-    assert (result.accuracies, result.mean, result.deviation, result.n_diverged) == ((), 0.0, 0.0, 2)
+    assert (result.accuracies, result.mean, result.deviation, result.n_diverged) == ((), None, None, 2)
     told = json.loads((tmp_path / "result.json").read_text())["runs"][0]
     assert told["status"] == "DIVERGED"
     assert "the loss is not a finite number after" in told["error"]
