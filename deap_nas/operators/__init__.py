@@ -5,18 +5,22 @@ from deap_nas.operators.motif import cxMotif, initDiversified, initTrivial, mutE
 from deap_nas.operators.ranking import RankedPopulation
 from deap_nas.operators.selection import selTournamentCrowded, selTournamentFraction
 from deap_nas.operators.survival import killLoser, killOldest, killUnselected
+from deap_nas.operators.uniform import Bounded, initUniform, mutGene
 
 __all__ = [
+    "Bounded",
     "CostLimit",
     "RankedPopulation",
     "cxMotif",
     "initDiversified",
     "initTrivial",
+    "initUniform",
     "killLoser",
     "killOldest",
     "killUnselected",
     "median_cost",
     "mutEdge",
+    "mutGene",
     "selTournamentCrowded",
     "selTournamentFraction",
 ]

@@ -13,7 +13,8 @@ from deap_nas.errors import NotViableError, SettingsError
 from deap_nas.genotype import Genotype
 from deap_nas.graph import Lowers
 from deap_nas.operators.motif import initDiversified
-from deap_nas.search_space import HierarchicalSpace
+from deap_nas.operators.uniform import initUniform
+from deap_nas.search_space import HierarchicalSpace, SearchSpace
 from deap_nas.template import Cost, NetworkTemplate, cost
 
 __all__ = ["CostLimit", "median_cost"]
@@ -98,7 +99,7 @@ class CostLimit:
 
 
 def median_cost(
-    space: HierarchicalSpace,
+    space: SearchSpace,
     template: NetworkTemplate,
     *,
     n_samples: int = 200,
@@ -110,10 +111,11 @@ def median_cost(
     Liu 2018, section 4.2, chooses the limit so that flat networks have about the size of hierarchical ones.
 
     Args:
-        space: of the random genotypes, made by :func:`deap_nas.initDiversified`.
+        space: of the random genotypes, made by :func:`deap_nas.initDiversified`; where they have no motifs, by
+            :func:`deap_nas.initUniform`.
         template: the network around the cell.
         n_samples: genotypes, at least 1; those that are no network do not count.
-        n_mutations: mutations of each.
+        n_mutations: mutations of each; without meaning where there are no motifs.
         rng: source of the random draws.
 
     Raises:
@@ -121,8 +123,12 @@ def median_cost(
     """
     costs = []
     for _ in range(n_samples):
+        if isinstance(space, HierarchicalSpace):
+            genes = initDiversified(Genotype, space, n_mutations=n_mutations, rng=rng)
+        else:
+            genes = initUniform(Genotype, space, rng=rng)
         try:
-            costs.append(cost(space, initDiversified(Genotype, space, n_mutations=n_mutations, rng=rng), template))
+            costs.append(cost(space, genes, template))
         except NotViableError:
             continue
     if not costs:
