@@ -13,8 +13,10 @@ from deap_nas.operators.motif import cxMotif, initDiversified, initTrivial, mutE
 from deap_nas.operators.ranking import RankedPopulation
 from deap_nas.operators.selection import selTournamentCrowded, selTournamentFraction
 from deap_nas.operators.survival import killLoser, killOldest, killUnselected
+from deap_nas.operators.uniform import Bounded, initUniform, mutGene
 
 __all__ = [
+    "Bounded",
     "CostLimit",
     "RankedPopulation",
     "cxChain",
@@ -22,6 +24,7 @@ __all__ = [
     "initChain",
     "initDiversified",
     "initTrivial",
+    "initUniform",
     "killLoser",
     "killOldest",
     "killUnselected",
@@ -29,6 +32,7 @@ __all__ = [
     "mutAlterLayer",
     "mutChain",
     "mutEdge",
+    "mutGene",
     "mutInsertLayer",
     "mutRemoveLayer",
     "selTournamentCrowded",

@@ -9,7 +9,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterable, MutableSequence
 from types import ModuleType
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from deap_nas.errors import SettingsError
 from deap_nas.search_space import GenePlace, HierarchicalSpace
@@ -29,8 +29,9 @@ def initTrivial(icls: Callable[[Iterable[int]], _Individual], space: Hierarchica
         space: its search space.
 
     Raises:
-        SettingsError: the space has no operation ``identity``.
+        SettingsError: the space has no motifs, or no operation ``identity``.
     """
+    _check_motifs(space, "initTrivial", "initUniform")
     if "identity" not in space.operations:
         raise SettingsError(f"a trivial genotype needs the operation 'identity'; this space has {space.operations}")
     identity = space.operations.index("identity") + 1
@@ -60,8 +61,9 @@ def initDiversified(
         rng: source of the random draws.
 
     Raises:
-        SettingsError: ``n_mutations`` is negative, or the space has no operation ``identity``.
+        SettingsError: ``n_mutations`` is negative, or the space has no motifs, or no operation ``identity``.
     """
+    _check_motifs(space, "initDiversified", "initUniform")
     if n_mutations < 0:
         raise SettingsError(f"n_mutations must be at least 0, found {n_mutations}")
     individual = initTrivial(icls, space)
@@ -90,8 +92,16 @@ def mutEdge(
 
     Returns:
         A tuple of the individual.
+
+    Raises:
+        SettingsError: the space has no motifs.
     """
-    level = rng.randint(2, space.n_levels)
+    try:
+        n_levels = space.n_levels
+    except AttributeError:  # asked for here, since a check beforehand would take time in each of many mutations
+        _check_motifs(space, "mutEdge", "mutGene")
+        raise
+    level = rng.randint(2, n_levels)
     motif = rng.randint(1, space.motifs[level - 2])
     successor = rng.randint(2, space.nodes[level - 2])
     predecessor = rng.randint(1, successor - 1)
@@ -116,10 +126,22 @@ def cxMotif(
 
     Returns:
         A tuple of both individuals.
+
+    Raises:
+        SettingsError: the space has no motifs.
     """
+    _check_motifs(space, "cxMotif", "DEAP's cxTwoPoint or cxUniform")
     for level, n_motifs in enumerate(space.motifs, start=2):
         for motif in range(1, n_motifs + 1):
             if rng.random() < 0.5:
                 genes = space.motif_genes(level, motif)
                 ind1[genes], ind2[genes] = ind2[genes], ind1[genes]
     return ind1, ind2
+
+
+def _check_motifs(space: Any, operator: str, instead: str) -> None:
+    if not hasattr(space, "n_levels"):
+        raise SettingsError(
+            f"{operator} is for genotypes of motifs, those of HierarchicalSpace and FlatSpace, and "
+            f"{type(space).__name__} has none: take {instead}, for any space of lists of ints"
+        )
