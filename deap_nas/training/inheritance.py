@@ -17,6 +17,7 @@ from deap_nas.errors import SettingsError, StoreError
 from deap_nas.evaluators import Job
 from deap_nas.extras import check_installed
 from deap_nas.store import Store
+from deap_nas.store.settings import differences
 
 if TYPE_CHECKING:
     import torch
@@ -173,6 +174,6 @@ def _load(path: Path, labels: Mapping[str, Any]) -> dict[str, torch.Tensor]:
         tensors, found = read_tensors(path)
     except ValueError as error:
         raise StoreError(f"{path} cannot be read: {error}; without it the children start anew") from error
-    if any(found.get(name) != value for name, value in labels.items()):
+    if differences({name: found.get(name) for name in labels}, labels):
         raise SettingsError(f"{path} is of another run: give each run a weights_dir of its own, or remove that one")
     return tensors
