@@ -92,7 +92,7 @@ def augmented_batch(
     *,
     share: slice = slice(None),
 ) -> torch.Tensor:
-    """Cut a batch from the images: random crop and random mirroring of each, in one gather.
+    """Cut a batch from the images: random crop or shift, and random mirroring of each, in one gather.
 
     Args:
         images: to cut from.
@@ -115,9 +115,27 @@ def augmented_batch(
     if augmentation.crop is not None:
         rows = rows + _offsets(batch, height - augmentation.crop, generator, device)
         columns = columns + _offsets(batch, width - augmentation.crop, generator, device)
-    places = (indices[share, None, None] * height + rows[share, :, None]) * width + columns[share, None, :]
+    if augmentation.padding:
+        rows, columns = (
+            places + _offsets(batch, 2 * augmentation.padding, generator, device) - augmentation.padding
+            for places in (rows, columns)
+        )
+    return _cut_out(images, indices[share], rows[share], columns[share], is_padded=augmentation.padding > 0)
+
+
+def _cut_out(
+    images: DeviceImages, indices: torch.Tensor, rows: torch.Tensor, columns: torch.Tensor, *, is_padded: bool
+) -> torch.Tensor:
+    """Normalised pixels in the rows and columns, each (batch, crop); the mean colour beyond the border."""
+    _, height, width, _ = images.pixels.shape
+    if is_padded:
+        in_rows, in_columns = (rows >= 0) & (rows < height), (columns >= 0) & (columns < width)
+        is_inside = in_rows[:, None, :, None] & in_columns[:, None, None, :]
+        rows, columns = rows.clamp(0, height - 1), columns.clamp(0, width - 1)
+    places = (indices[:, None, None] * height + rows[:, :, None]) * width + columns[:, None, :]
     pixels = images.pixels.flatten(0, 2).index_select(0, places.flatten())  # quicker than by three indices
-    return images.normalised(pixels.view(*places.shape, -1))
+    batch = images.normalised(pixels.view(*places.shape, -1))
+    return batch.mul_(is_inside) if is_padded else batch
 
 
 def _offsets(batch: int, largest: int, generator: torch.Generator, device: torch.device) -> torch.Tensor:

@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 
 from deap_nas.errors import DatasetError, SettingsError, UnknownNameError
 from deap_nas.extras import require
-from deap_nas.training.folders import folder_info, imagenet_info, load_folder, n_test_files
+from deap_nas.training.cifar import CIFAR10_CLASSES, CIFAR100_CLASSES
+from deap_nas.training.folders import folder_info, imagenet_info, load_folder, n_test_files, used_files
 from deap_nas.training.shrinking import shrunk, shrunk_info
 from deap_nas.training.sources import Augmentation, DatasetInfo, Images, Source, subset
 
@@ -79,15 +80,32 @@ def dataset_info(source: Source) -> DatasetInfo:
         UnknownNameError: no dataset has that name.
         DatasetError: its folder is missing or holds no images.
         SettingsError: it has fewer training images than ``source.n_images``, or ``source.image_size`` is larger
-            than its images.
+            than its images, or ``source.crop`` is.
         MissingExtraError: the package that reads it is not installed.
     """
-    info = shrunk_info(_reader(source).info(source), source.image_size)
+    info = _reader(source).info(source)
+    info = shrunk_info(replace(info, augmentation=_augmentation(info, source)), source.image_size)
     if source.n_images is None:
         return info
     if not isinstance(source.n_images, int) or not 1 <= source.n_images <= info.n_images:
         raise SettingsError(f"n_images must be an integer in 1..{info.n_images}, found {source.n_images!r}")
-    return replace(info, n_images=source.n_images)
+    counts = None
+    if source.name.partition(":")[0] in _FOLDERS:
+        numbers = np.bincount([label for _, label in used_files(source)], minlength=info.n_classes)
+        counts = tuple(numbers.tolist())
+    return replace(info, n_images=source.n_images, counts=counts)
+
+
+def _augmentation(info: DatasetInfo, source: Source) -> Augmentation:
+    """That of the dataset, but for what the source asks for."""
+    augmentation = info.augmentation
+    if source.flip is not None:
+        augmentation = replace(augmentation, flip=bool(source.flip))
+    if source.crop is not None:
+        if info.size is not None and source.crop > info.size:
+            raise SettingsError(f"crop must be at most {info.size}, the pixels of an image's side, found {source.crop}")
+        augmentation = replace(augmentation, crop=None, area=None, padding=source.crop)
+    return augmentation
 
 
 @lru_cache(maxsize=2)
@@ -158,7 +176,7 @@ def _reader(source: Source) -> _Reader:
 
 def _digits_info(source: Source) -> DatasetInfo:  # noqa: ARG001 - one signature for all datasets
     require("sklearn", extra="torch")
-    return DatasetInfo(1438, 10, 1, 8, Augmentation())
+    return DatasetInfo(1438, 10, 1, 8, Augmentation(), tuple(map(str, range(10))))
 
 
 def _load_digits(source: Source, *, test: bool) -> Images:  # noqa: ARG001 - one signature for all datasets
@@ -174,7 +192,9 @@ def _cifar_info(source: Source) -> DatasetInfo:
     folder = source.data_dir / ("cifar-10-batches-py" if n_classes == 10 else "cifar-100-python")
     if not source.download and not folder.is_dir():
         raise DatasetError(f"{folder} is not there: give the right --data-dir, or --download to fetch {source.name}")
-    return DatasetInfo(50_000, n_classes, 3, 32, Augmentation(crop=24, flip=True))
+    classes = CIFAR10_CLASSES if n_classes == 10 else CIFAR100_CLASSES
+    counts = (50_000 // n_classes,) * n_classes
+    return DatasetInfo(50_000, n_classes, 3, 32, Augmentation(crop=24, flip=True), classes, counts)
 
 
 def _load_cifar(source: Source, *, test: bool) -> Images:
@@ -187,8 +207,11 @@ def _read_cifar(source: Source, *, test: bool) -> Any:
     dataset = datasets.CIFAR10 if source.name == "cifar10" else datasets.CIFAR100
     try:
         return dataset(str(source.data_dir), train=not test, download=source.download)
-    except (OSError, RuntimeError) as error:
-        raise DatasetError(f"{source.name} cannot be read from {source.data_dir}: {error}") from error
+    except MemoryError:
+        raise
+    except Exception as error:  # what a damaged file or a broken connection raises is anybody's guess
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise DatasetError(f"{source.name} cannot be read from {source.data_dir}: {reason}") from error
 
 
 _CIFAR = _Reader(_cifar_info, _load_cifar, lambda _: 10_000)

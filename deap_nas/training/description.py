@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from deap_nas.errors import DatasetError, NASError, SettingsError
 from deap_nas.search_space import space_from_dict
 from deap_nas.template import NetworkTemplate
+from deap_nas.training.identity import check_images
 from deap_nas.training.recipes import Recipe
 from deap_nas.training.stopping import EarlyStopping
 
@@ -21,7 +22,7 @@ Fitness = TypeVar("Fitness", bound="AccuracyFitness")
 
 #: Fields that are arguments as they are: those of every description, and those of some.
 _PLAIN = ("dataset", "repeats", "seed", "objectives")
-_OPTIONAL = ("n_images", "image_size", "precision", "compile", "stacked", "memory_bytes")
+_OPTIONAL = ("n_images", "image_size", "flip", "crop", "precision", "compile", "stacked", "memory_bytes")
 
 
 def describe(fitness: AccuracyFitness) -> dict[str, Any]:
@@ -29,10 +30,13 @@ def describe(fitness: AccuracyFitness) -> dict[str, Any]:
     options = {
         "n_images": fitness.source.n_images,
         "image_size": fitness.source.image_size,
+        "flip": fitness.source.flip,
+        "crop": fitness.source.crop,
         "inherits_weights": None if fitness.weights_dir is None else True,
         "stopping": None if fitness.stopping is None else fitness.stopping.to_dict(),
         "memory_bytes": fitness.memory_bytes,
     }
+    padding = fitness.augmentation.padding
     return {
         "space": fitness.space.to_dict(),
         "dataset": fitness.source.name,
@@ -40,7 +44,9 @@ def describe(fitness: AccuracyFitness) -> dict[str, Any]:
         "recipe": fitness.recipe.to_dict(),
         "repeats": fitness.repeats,
         "objectives": list(fitness.objectives),
-        "augmentation": {"crop": fitness.augmentation.crop, "flip": fitness.augmentation.flip},
+        "augmentation": {"crop": fitness.augmentation.crop, "flip": fitness.augmentation.flip}
+        | ({"padding": padding} if padding else {}),
+        "images": fitness.image_identity,
         "seed": fitness.seed,
         **{name: value for name, value in options.items() if value is not None},
         **fitness.switches.to_dict(),
@@ -55,8 +61,10 @@ def made_from(
     data_dir: str | Path,
     download: bool,
     weights_dir: str | Path | None,
+    dataset: str | None,
 ) -> Fitness:
     """See :meth:`AccuracyFitness.from_dict <deap_nas.training.AccuracyFitness>`."""
+    fields = fields if dataset is None else {**fields, "dataset": dataset}
     inherits = fields.get("inherits_weights", False)
     if inherits and weights_dir is None:
         raise SettingsError("the fitness inherits weights: give weights_dir, the folder that they are in")
@@ -75,6 +83,7 @@ def made_from(
     for name in ("template", "augmentation"):
         if fitness.to_dict()[name] != fields.get(name):
             raise DatasetError(f"{fields['dataset']} has other images than those that the fitness was made for")
+    check_images(fields, fitness.source)
     return fitness
 
 

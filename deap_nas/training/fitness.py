@@ -23,7 +23,9 @@ from deap_nas.training.allocation import release_freed_memory
 from deap_nas.training.data import check_split, dataset_info, fetch
 from deap_nas.training.description import describe, made_from
 from deap_nas.training.devices import check_device, choose_device
+from deap_nas.training.identity import check_recorded_images, image_identity
 from deap_nas.training.inheritance import Inheritance, check_weights, weights_folder
+from deap_nas.training.inspection import inspect_images, warn_of_missing_test_images
 from deap_nas.training.memory import check_memory_bytes, lack_of_memory
 from deap_nas.training.objectives import WORST, check_objectives, check_repeats, values_of
 from deap_nas.training.recipes import SEARCH, Recipe
@@ -56,6 +58,9 @@ class AccuracyFitness:
         download: whether a dataset that is not there may be downloaded, here and now.
         n_images: use so many of the training images, always the same ones, drawn at random; by default all.
         image_size: height and width in pixels that the images are shrunk to, see :meth:`cheaper`; by default their own.
+        flip: whether every second training image, at random, is mirrored; by default folders and CIFAR are, digits not.
+        crop: pixels put around each training image, of the mean colour, before a random crop to its size; 0 for no
+            crop. By default folders and CIFAR are cropped to three quarters of their height, digits not.
         weights_dir: folder, seen by all workers, in which each evaluation of :func:`~deap_nas.eaAsync` leaves its
             weights, for its children to start from; by default every training starts anew, as in the paper.
         objectives: what the values are, in order, out of ``"accuracy"``, ``"n_parameters"`` and ``"flops"``.
@@ -70,14 +75,15 @@ class AccuracyFitness:
     Attributes:
         worst_values: fitness of an evaluation that failed.
         isolated: that MPI ranks train in a child process.
+        images: what is known of the dataset; ``images.in_words()`` says which images are used.
 
     Raises:
         UnknownNameError: no dataset or no objective has that name.
-        DatasetError: the images are missing, or too few for a batch or for a validation.
+        DatasetError: the images are missing, unreadable, or too few for a batch or for a validation.
         SettingsError: ``repeats`` or ``memory_bytes`` is no positive integer, ``device`` no device, ``stopping`` no
             ``EarlyStopping``; there are no objectives, or ``stopping`` and no accuracy among them; the dataset
-            has fewer images than ``n_images``, or smaller ones than ``image_size``; a switch has no such position, or
-            ``stacked`` meets ``precision``.
+            has fewer images than ``n_images``, or smaller ones than ``image_size`` or ``crop``; a switch has no such
+            position, or ``stacked`` meets ``precision``.
         MissingExtraError: torch, or what reads the dataset, is not installed.
     """
 
@@ -97,6 +103,8 @@ class AccuracyFitness:
         download: bool = False,
         n_images: int | None = None,
         image_size: int | None = None,
+        flip: bool | None = None,
+        crop: int | None = None,
         weights_dir: str | Path | None = None,
         objectives: Sequence[str] = ("accuracy",),
         stopping: EarlyStopping | None = None,
@@ -109,7 +117,7 @@ class AccuracyFitness:
         self.objectives = check_objectives(objectives, stops=stopping is not None)
         self.worst_values = tuple(WORST[name] for name in self.objectives)
         self.space = space
-        self.source = Source(dataset, user_path(data_dir), download, n_images, image_size)
+        self.source = Source(dataset, user_path(data_dir), download, n_images, image_size, flip, crop)
         self.recipe = recipe
         self.repeats = check_repeats(repeats)
         self.device = device
@@ -122,6 +130,8 @@ class AccuracyFitness:
         check_installed("torch", extra="torch")
         self._adapt_to_images(template or NetworkTemplate.small_cifar())
         fetch(self.source)
+        inspect_images(self.source)
+        warn_of_missing_test_images(self.source)
 
     def _adapt_to_images(self, template: NetworkTemplate) -> None:
         """Give the template the dataset's classes and images, and check that the images are enough."""
@@ -132,6 +142,7 @@ class AccuracyFitness:
                 f"resize them to one small size, and give their folder as imagefolder:PATH"
             )
         check_split(self.source.name, info.n_images, batch_size=self.recipe.batch_size)
+        self.images, self.image_identity = info, image_identity(self.source)
         self.augmentation = info.augmentation
         self.template = template.for_images(
             n_classes=info.n_classes, image_channels=info.channels, image_size=info.size
@@ -143,7 +154,9 @@ class AccuracyFitness:
         Raises:
             SettingsError: the store has no room for the scores, or ``weights_dir`` belongs to another run.
             StorageError: ``weights_dir`` cannot be written to.
+            DatasetError: the images are not those that the run has begun with.
         """
+        check_recorded_images(store, self.source)
         if store.n_repeats is not None and store.n_repeats < self.repeats:
             needed = f"n_repeats={self.repeats}"
             raise SettingsError(f"the store has n_repeats={store.n_repeats}: the fitness needs one with {needed}")
@@ -293,6 +306,7 @@ class AccuracyFitness:
         data_dir: str | Path = "data",
         download: bool = False,
         weights_dir: str | Path | None = None,
+        dataset: str | None = None,
     ) -> Self:
         """Make the fitness that :meth:`to_dict` described, such as the one in a population file's settings.
 
@@ -302,6 +316,7 @@ class AccuracyFitness:
             data_dir: folder in which downloaded datasets are kept.
             download: whether a dataset that is not there may be downloaded, here and now.
             weights_dir: folder of the weights, where the fitness inherits them.
+            dataset: where the images are, if no more where they were.
 
         Raises:
             SettingsError: a field is missing, or makes no sense.
@@ -309,7 +324,15 @@ class AccuracyFitness:
             DatasetError: the images are missing, or not those that were described.
             MissingExtraError: torch, or what reads the dataset, is not installed.
         """
-        return made_from(cls, fields, device=device, data_dir=data_dir, download=download, weights_dir=weights_dir)
+        return made_from(
+            cls,
+            fields,
+            device=device,
+            data_dir=data_dir,
+            download=download,
+            weights_dir=weights_dir,
+            dataset=dataset,
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """Everything that decides what a fitness means, as JSON can hold it."""

@@ -2,23 +2,32 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from collections import Counter
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from deap_nas.errors import DatasetError
-from deap_nas.extras import require
+from deap_nas.training.decoding import open_image
+from deap_nas.training.listing import list_images
 from deap_nas.training.sources import Augmentation, DatasetInfo, Images, Source, subset
 
-__all__ = ["folder_info", "imagenet_info", "load_folder", "n_test_files", "open_image", "test_files", "training_files"]
+__all__ = [
+    "folder_info",
+    "imagenet_info",
+    "load_folder",
+    "n_test_files",
+    "test_files",
+    "test_folder",
+    "training_files",
+    "training_folder",
+    "used_files",
+]
 
 #: The path and the class of each image file.
 _Files = list[tuple[Path, int]]
 
-_IMAGE_ENDINGS = (".png", ".jpg", ".jpeg", ".bmp", ".ppm", ".webp", ".tif", ".tiff")
 #: The augmentation of Liu 2018, section 4.1, on ImageNet, with the ranges of Szegedy 2016.
 _IMAGENET_AUGMENTATION = Augmentation(flip=True, area=(0.08, 1.0), brightness=32 / 255, contrast=0.5)
 
@@ -29,11 +38,11 @@ def folder_info(source: Source) -> DatasetInfo:
     Raises:
         DatasetError: the folder is missing or empty, or its images are not square.
     """
-    classes, files = _listed(_training_folder(source))
-    height, width, channels = _pixels(files[0][0]).shape
+    first = training_files(source)[0][0]
+    height, width, channels = _pixels(first).shape
     if height != width:
-        raise DatasetError(f"{files[0][0]} has {width}x{height} pixels: resize all images to one square size first")
-    return DatasetInfo(len(files), len(classes), channels, height, Augmentation(crop=round(0.75 * height), flip=True))
+        raise DatasetError(f"{first} has {width}x{height} pixels: resize all images to one square size first")
+    return _info(source, channels, height, Augmentation(crop=round(0.75 * height), flip=True))
 
 
 def imagenet_info(source: Source) -> DatasetInfo:
@@ -42,8 +51,17 @@ def imagenet_info(source: Source) -> DatasetInfo:
     Raises:
         DatasetError: the folder is missing or empty.
     """
-    classes, files = _listed(_training_folder(source))
-    return DatasetInfo(len(files), len(classes), 3, None, _IMAGENET_AUGMENTATION)
+    return _info(source, 3, None, _IMAGENET_AUGMENTATION)
+
+
+def _info(source: Source, channels: int, size: int | None, augmentation: Augmentation) -> DatasetInfo:
+    """Of all training images."""
+    folder = training_folder(source)
+    classes, files, ignored = list_images(folder)
+    found = Counter(label for _, label in files)
+    counts = tuple(found[label] for label in range(len(classes)))
+    unread = tuple(ignored.items())
+    return DatasetInfo(len(files), len(classes), channels, size, augmentation, classes, counts, unread)
 
 
 def load_folder(source: Source, *, test: bool) -> Images:
@@ -54,16 +72,15 @@ def load_folder(source: Source, *, test: bool) -> Images:
     Raises:
         DatasetError: the images are missing, unreadable, or of different sizes.
     """
-    all_training = training_files(source)
-    chosen = subset(len(all_training), source.n_images)
-    files = test_files(source) if test else [all_training[number] for number in chosen]
-    first = _pixels(all_training[0][0])
+    files = test_files(source) if test else used_files(source)
+    described = training_files(source)[0][0]
+    first = _pixels(described)
     pixels = np.empty((len(files), *first.shape), dtype=np.uint8)
     for number, (path, _) in enumerate(files):
         image = _pixels(path)
         if image.shape != first.shape:
             raise DatasetError(
-                f"{path} has {image.shape[1]}x{image.shape[0]} pixels, {all_training[0][0]} has "
+                f"{path} has {image.shape[1]}x{image.shape[0]} pixels, {described} has "
                 f"{first.shape[1]}x{first.shape[0]}: resize all images to one size first"
             )
         pixels[number] = image
@@ -76,7 +93,17 @@ def training_files(source: Source) -> _Files:
     Raises:
         DatasetError: there are none.
     """
-    return _listed(_training_folder(source))[1]
+    return list_images(training_folder(source)).files
+
+
+def used_files(source: Source) -> _Files:
+    """List those of the training images that ``source.n_images`` leaves.
+
+    Raises:
+        DatasetError: there are none.
+    """
+    files = training_files(source)
+    return [files[number] for number in subset(len(files), source.n_images)]
 
 
 def test_files(source: Source) -> _Files:
@@ -85,17 +112,27 @@ def test_files(source: Source) -> _Files:
     Raises:
         DatasetError: there are none, or their classes are not those of the training images.
     """
-    training, folder = _training_folder(source), _folder(source)
+    training, tested = training_folder(source), test_folder(source)
+    (known, *_), (classes, files, _) = list_images(training), list_images(tested)
+    if classes != known:
+        different = ", ".join(sorted(set(classes) ^ set(known)))
+        raise DatasetError(f"{training} and {tested} must have the same classes; only one of them has {different}")
+    return files
+
+
+def test_folder(source: Source) -> Path:
+    """The folder that the class folders of the test images are in.
+
+    Raises:
+        DatasetError: there is none.
+    """
+    training, folder = training_folder(source), _folder(source)
     names = ("val",) if source.name.startswith("imagenet:") else ("test", "val")  # the test set of ImageNet is secret
     found = [folder / name for name in names if (folder / name).is_dir()]
     if training == folder or not found:
         expected = " or ".join(str(folder / name) for name in names)
         raise DatasetError(f"{folder} has no test images: expected {folder / 'train'} and {expected}")
-    (known, _), (classes, files) = _listed(training), _listed(found[0])
-    if classes != known:
-        different = ", ".join(sorted(set(classes) ^ set(known)))
-        raise DatasetError(f"{training} and {found[0]} must have the same classes; only one of them has {different}")
-    return files
+    return found[0]
 
 
 def n_test_files(source: Source) -> int:
@@ -107,20 +144,6 @@ def n_test_files(source: Source) -> int:
     return len(test_files(source))
 
 
-def open_image(path: Path) -> Any:
-    """Read an image file as a Pillow image in RGB.
-
-    Raises:
-        DatasetError: it is no image.
-    """
-    image_module = require("PIL.Image", extra="torch")
-    try:
-        with image_module.open(path) as image:
-            return image.convert("RGB")
-    except (OSError, OverflowError, SyntaxError, ValueError, image_module.DecompressionBombError) as error:
-        raise DatasetError(f"{path} cannot be read as an image: {error}") from error
-
-
 def _pixels(path: Path) -> NDArray[np.uint8]:
     """(height, width, 3)."""
     return np.asarray(open_image(path))
@@ -130,32 +153,18 @@ def _folder(source: Source) -> Path:
     kind, _, path = source.name.partition(":")
     folder = Path(path)
     if not folder.is_dir():
-        raise DatasetError(f"{folder} is not a folder: expected {kind}:PATH with one folder a class inside PATH")
+        raise DatasetError(
+            f"{folder} is not a folder: expected {kind}:PATH with one folder a class inside PATH; where images have "
+            f"moved, name their new place as the dataset (--dataset)"
+        )
     return folder
 
 
-def _training_folder(source: Source) -> Path:
+def training_folder(source: Source) -> Path:
+    """The folder that the class folders of the training images are in: ``PATH/train`` if there is one, else ``PATH``.
+
+    Raises:
+        DatasetError: ``PATH`` is no folder.
+    """
     folder = _folder(source)
     return folder / "train" if (folder / "train").is_dir() else folder
-
-
-@lru_cache(maxsize=4)
-def _listed(folder: Path) -> tuple[tuple[str, ...], _Files]:
-    """Names of the classes, and each image with the number of its class."""
-    folders = (entry.name for entry in folder.iterdir() if entry.is_dir())
-    classes = tuple(sorted(name for name in folders if not name.startswith(".")))
-    files = [
-        (path, label)
-        for label, name in enumerate(classes)
-        for path in sorted((folder / name).iterdir())
-        if path.suffix.lower() in _IMAGE_ENDINGS
-    ]
-    if len(classes) < 2 or not files:
-        raise DatasetError(
-            f"{folder} holds {len(classes)} class folders and {len(files)} images; expected at least two folders, "
-            f"one a class, with images ({', '.join(_IMAGE_ENDINGS)}) inside"
-        )
-    empty = [classes[label] for label in sorted(set(range(len(classes))) - {label for _, label in files})]
-    if empty:
-        raise DatasetError(f"{folder} has class folders without images: {', '.join(empty)}; fill or remove them")
-    return classes, files

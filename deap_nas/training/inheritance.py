@@ -17,6 +17,7 @@ from deap_nas.evaluators import Job
 from deap_nas.extras import check_installed
 from deap_nas.files import make_folder, replacing, user_path
 from deap_nas.store import Store
+from deap_nas.store.settings import differences
 from deap_nas.training.ownership import Owner, check_owner
 
 if TYPE_CHECKING:
@@ -193,6 +194,6 @@ def _load(path: Path, labels: Mapping[str, Any]) -> dict[str, torch.Tensor]:
         tensors, found = read_tensors(path)
     except (OSError, ValueError) as error:
         raise StorageError(f"{path} cannot be read: {error}; without it the children start anew") from error
-    if any(found.get(name) != value for name, value in labels.items()):
+    if differences({name: found.get(name) for name in labels}, labels):
         raise SettingsError(f"{path} is of another run: give each run a weights_dir of its own, or remove that one")
     return tensors

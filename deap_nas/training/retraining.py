@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import KW_ONLY, asdict, dataclass, replace
+from dataclasses import KW_ONLY, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -21,6 +21,8 @@ from deap_nas.template import NetworkTemplate, cost
 from deap_nas.training.allocation import release_freed_memory
 from deap_nas.training.data import dataset_info, fetch, n_test_images
 from deap_nas.training.devices import check_device, choose_device
+from deap_nas.training.identity import image_identity
+from deap_nas.training.inspection import inspect_images
 from deap_nas.training.recipes import CIFAR_EVALUATION, Recipe
 from deap_nas.training.records import Records
 from deap_nas.training.results import RetrainingProgress, RetrainingResult, RunResult
@@ -65,6 +67,9 @@ class Retraining:
         data_dir: folder in which downloaded datasets are kept.
         download: whether a dataset that is not there may be downloaded.
         n_images: train on so many of the training images, always the same ones, drawn at random; by default on all.
+        flip: whether every second training image, at random, is mirrored; by default all datasets but digits are.
+        crop: pixels put around each training image, of the mean colour, before a random crop to its size; 0 for no
+            crop. By default folders and CIFAR are cropped to three quarters of their height, ImageNet to random parts.
         checkpoint_seconds: least time between two checkpoints.
         origin: where the genes came from, as JSON can hold it; it decides nothing, and is written beside the results.
 
@@ -91,6 +96,8 @@ class Retraining:
     data_dir: str | Path = "data"
     download: bool = False
     n_images: int | None = None
+    flip: bool | None = None
+    crop: int | None = None
     checkpoint_seconds: float = 300.0
     origin: Mapping[str, Any] | None = None
     #: MPI ranks train in a child process.
@@ -122,16 +129,18 @@ class Retraining:
     @property
     def source(self) -> Source:
         """Where the images are read from."""
-        return Source(self.dataset, user_path(self.data_dir), self.download, self.n_images)
+        folder = user_path(self.data_dir)
+        return Source(self.dataset, folder, self.download, self.n_images, flip=self.flip, crop=self.crop)
 
     def to_dict(self) -> dict[str, Any]:
         """Everything that decides what a result means, but for the number of processes, as JSON can hold it."""
         return {
             "space": self.space.to_dict(),
             "genes": list(self.genes),
-            "dataset": self.dataset,
+            "dataset": self.source.name,
             "n_images": self.n_images,
-            "augmentation": asdict(dataset_info(self.source).augmentation),
+            "images": image_identity(self.source, tested=True),
+            "augmentation": dataset_info(self.source).augmentation.to_dict(),
             "template": self.template.to_dict(),
             "recipe": self.recipe.to_dict(),
             "runs": self.runs,
@@ -200,6 +209,7 @@ class Retraining:
             return
         with records.writing(processes=ranks.size):
             fetch(self.source)
+            inspect_images(self.source)
             ranks.wait()
             yield
 

@@ -34,7 +34,9 @@ def shrunk_info(info: DatasetInfo, size: int | None) -> DatasetInfo:
         raise SettingsError(f"image_size must be an integer in 1..{info.size}, found {size!r}")
     crop = info.augmentation.crop
     crop = None if crop is None else max(1, round(crop * size / info.size))
-    return replace(info, size=size, augmentation=replace(info.augmentation, crop=crop))
+    padding = info.augmentation.padding
+    padding = max(1, round(padding * size / info.size)) if padding else 0
+    return replace(info, size=size, augmentation=replace(info.augmentation, crop=crop, padding=padding))
 
 
 def shrunk(images: Images, size: int | None) -> Images:

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import os
 import random
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
+
+from deap_nas.errors import SettingsError
 
 __all__ = ["Augmentation", "DatasetInfo", "Images", "Source", "subset"]
 
 #: Of the images that ``Source.n_images`` leaves: the same ones for every search and every training.
 _SUBSET_SEED = 0
+#: Classes whose images are told one by one; of more the smallest and the largest.
+_MOST_CLASSES_IN_WORDS = 12
 
 
 @dataclass(frozen=True)
@@ -32,6 +37,13 @@ class Augmentation:
     #: Largest change of the brightness and of the contrast: a factor in 1 - change .. 1 + change.
     brightness: float = 0.0
     contrast: float = 0.0
+    #: Pixels that are put around the image, of the mean colour of the training images, before a random crop to the size
+    #: that the image had; 0 for none. There is either this, or ``crop``, or ``area``.
+    padding: int = 0
+
+    def to_dict(self) -> dict[str, Any]:
+        """The fields, as JSON can hold them; without ``padding`` where there is none, as files made before lack it."""
+        return {name: value for name, value in asdict(self).items() if name != "padding" or value}
 
 
 @dataclass(frozen=True)
@@ -46,15 +58,38 @@ class DatasetInfo:
     #: Height and width of an image in pixels; None where they differ, and the template of the network decides.
     size: int | None
     augmentation: Augmentation
+    #: Names of the classes, in the order of their numbers.
+    classes: tuple[str, ...] = ()
+    #: Images of each class, of those that ``n_images`` counts; None where only the images themselves tell.
+    counts: tuple[int, ...] | None = None
+    #: What else lies in a folder of images and is not read, such as ``("files .gif", 3)``.
+    ignored: tuple[tuple[str, int], ...] = ()
+
+    def in_words(self) -> str:
+        """How many images of which class are used, and what was ignored."""
+        text = f"{self.n_images:,} of {self.n_classes} classes"
+        if self.counts is not None:
+            named = list(zip(self.classes, self.counts, strict=True))
+            if len(named) > _MOST_CLASSES_IN_WORDS:
+                few = [min(named, key=lambda pair: pair[1]), max(named, key=lambda pair: pair[1])]
+                text += ", from " + " to ".join(f"{count:,} of {name}" for name, count in few)
+            else:
+                text += ": " + ", ".join(f"{name} {count:,}" for name, count in named)
+        ignored = ", ".join(f"{what}: {count:,}" for what, count in self.ignored)
+        return f"{text}; ignored {ignored}" if ignored else text
 
 
 @dataclass(frozen=True)
 class Source:
-    """Where a dataset is read from."""
+    """Where a dataset is read from, and how its images are used.
 
-    #: Name: ``digits``, ``cifar10``, ``cifar100``, ``imagefolder:PATH`` or ``imagenet:PATH``.
+    Raises:
+        SettingsError: ``flip`` or ``crop`` is out of its range.
+    """
+
+    #: Name: ``digits``, ``cifar10``, ``cifar100``, ``imagefolder:PATH`` or ``imagenet:PATH``, whose PATH is made whole.
     name: str
-    #: Folder in which downloaded datasets are kept.
+    #: Folder in which downloaded datasets are kept; becomes the whole path.
     data_dir: Path = Path("data")
     #: Whether a dataset that is not there may be downloaded.
     download: bool = False
@@ -62,6 +97,23 @@ class Source:
     n_images: int | None = None
     #: Height and width in pixels to which all images, the test images too, are shrunk; None leaves them as they are.
     image_size: int | None = None
+    #: Whether training images are mirrored at random; None as the dataset is by default.
+    flip: bool | None = None
+    #: Pixels put around each training image before a random crop to its size; 0 for no crop; None for the dataset's
+    #: default. They shrink with the image, where ``image_size`` shrinks it.
+    crop: int | None = None
+
+    def __post_init__(self) -> None:
+        """Take the whole paths, which other processes in other folders find as well."""
+        kind, colon, path = self.name.partition(":")
+        if colon:
+            path = os.path.abspath(os.path.expanduser(path))
+        object.__setattr__(self, "name", f"{kind}{colon}{path}")
+        object.__setattr__(self, "data_dir", Path(os.path.abspath(os.path.expanduser(self.data_dir))))
+        if self.flip not in (None, True, False):
+            raise SettingsError(f"flip must be True, False or None for the dataset's default, found {self.flip!r}")
+        if self.crop is not None and (not isinstance(self.crop, int) or self.crop < 0):
+            raise SettingsError(f"crop must be a number of pixels, at least 0, or None, found {self.crop!r}")
 
 
 @dataclass(frozen=True, eq=False)

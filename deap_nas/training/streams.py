@@ -20,10 +20,11 @@ from torch.utils.data import DataLoader, Dataset
 from deap_nas.errors import DatasetError
 from deap_nas.evaluators import derive_seed
 from deap_nas.extras import require
-from deap_nas.training.folders import open_image, test_files, training_files
+from deap_nas.training.decoding import open_image
+from deap_nas.training.folders import test_files, used_files
 from deap_nas.training.ranks import Ranks
 from deap_nas.training.seeding import seeded_draws
-from deap_nas.training.sources import Augmentation, Source, subset
+from deap_nas.training.sources import Augmentation, Source
 
 __all__ = ["StreamBatches", "StreamedImages"]
 
@@ -55,9 +56,7 @@ class StreamedImages:
 
     def __init__(self, source: Source, augmentation: Augmentation, batch_size: int, *, size: int, ranks: Ranks) -> None:
         """See the class."""
-        files = training_files(source)
-        chosen = [files[number] for number in subset(len(files), source.n_images)]
-        self._training = _ImageFiles(chosen, _training_transform(augmentation, size), size)
+        self._training = _ImageFiles(used_files(source), _training_transform(augmentation, size), size)
         self._source = source
         self._size = size
         self._batch_size = batch_size
@@ -231,12 +230,27 @@ def _training_transform(augmentation: Augmentation, size: int) -> Any:
     """From a Pillow image to (3, size, size) bytes, at random."""
     transforms = require("torchvision.transforms.v2", extra="torch")
     steps = [
-        transforms.RandomResizedCrop(size, scale=augmentation.area, ratio=augmentation.aspect, antialias=True),
+        *_random_crops(augmentation, size),
         transforms.RandomHorizontalFlip(0.5 if augmentation.flip else 0.0),
         transforms.ColorJitter(brightness=augmentation.brightness, contrast=augmentation.contrast),
         transforms.PILToTensor(),
     ]
     return transforms.Compose(steps)
+
+
+def _random_crops(augmentation: Augmentation, size: int) -> list[Any]:
+    """What gives (size, size) pixels of an image: a random part of it, or the middle, around which it may be moved."""
+    transforms = require("torchvision.transforms.v2", extra="torch")
+    if augmentation.area is not None:
+        area, aspect = augmentation.area, augmentation.aspect
+        return [transforms.RandomResizedCrop(size, scale=area, ratio=aspect, antialias=True)]
+    whole = [transforms.Resize(size, antialias=True), transforms.CenterCrop(size)]
+    fill = tuple(map(round, _MEAN))
+    return (
+        [*whole, transforms.RandomCrop(size, padding=augmentation.padding, fill=fill)]
+        if augmentation.padding
+        else whole
+    )
 
 
 def _test_transform(size: int) -> Any:
