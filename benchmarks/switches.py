@@ -23,6 +23,7 @@ from machine import describe
 from networks import SPACES, random_genotypes
 
 from deap_nas import NetworkTemplate
+from deap_nas.template import plan_network
 from deap_nas.training import Augmentation, Recipe
 from deap_nas.training.batches import to_device
 from deap_nas.training.candidate import Candidate, forget_compiled, stacked
@@ -59,7 +60,7 @@ def candidates_of(space, genes, images, switches, args):
     recipe = Recipe(batch_size=args.batch_size, learning_rate=0.001)
     found = []
     for seed in range(args.repeats):
-        network = seeded_network(space, genes, template, seed=seed, device=images.pixels.device)
+        network = seeded_network(plan_network(space, genes, template), seed=seed, device=images.pixels.device)
         augmentation = Augmentation(crop=24, flip=True)
         found.append(Candidate(network, images, images, augmentation, recipe, seed=seed, switches=switches))
     return stacked(found, switches) if switches.stacked else found

@@ -14,7 +14,7 @@ from typing import Any, Self, SupportsIndex, cast
 
 from deap_nas.errors import GenotypeError
 
-__all__ = ["Genotype", "content_of", "plain_genotype"]
+__all__ = ["Genotype", "content_of", "plain_genotype", "whole_numbers"]
 
 
 class Genotype(list[int]):
@@ -85,6 +85,16 @@ def content_of(individual: Any) -> Any:
         return tuple(individual)
     genotype = plain_genotype(individual)
     return tuple(genotype) if isinstance(genotype, Genotype) else genotype
+
+
+def whole_numbers(row: Any) -> list[int]:
+    """Give a genotype's row as integers, from which a seed can be derived: those of other numbers by their bits.
+
+    Args:
+        row: what ``encode`` of a search space gives.
+    """
+    integers: list[int] = (row if row.dtype.kind in "iub" else row.astype("<f8").view("<i8")).tolist()
+    return integers
 
 
 def _plain_integer(gene: SupportsIndex) -> int:

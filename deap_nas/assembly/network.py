@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import nn
@@ -13,9 +13,9 @@ from deap_nas.assembly.naive import NaiveNetwork
 from deap_nas.assembly.pooling import ConvolvedAvgPool2d
 from deap_nas.assembly.resizing import resized
 from deap_nas.graph import AvgPool2d, BatchNorm2d, Conv2d, Layer, Lowers, MaxPool2d, ReLU, pair
-from deap_nas.template import Step, Template, plan_network
+from deap_nas.template import Plan, Step, Template, plan_network
 
-__all__ = ["Network", "build_network"]
+__all__ = ["Network", "assemble", "build_network", "weight_names"]
 
 
 def build_network(space: Lowers, genotype: Any, template: Template, *, naive: bool = False) -> nn.Module:
@@ -41,8 +41,33 @@ def build_network(space: Lowers, genotype: Any, template: Template, *, naive: bo
         SettingsError: values of different shapes are added, or values of different sizes are concatenated; operations
             share a path; or the template wants other graphs.
     """
-    plan = plan_network(space, genotype, template)
+    return assemble(plan_network(space, genotype, template), naive=naive)
+
+
+def assemble(plan: Plan, *, naive: bool = False) -> nn.Module:
+    """Build a network that has been planned; see :func:`build_network`."""
     return NaiveNetwork(plan.naive_steps) if naive else Network(plan.steps)
+
+
+def weight_names(network: nn.Module) -> dict[str, tuple[str, torch.Tensor]]:
+    """Names by which weights are known in other networks: the place of an operation, and the operation.
+
+    So an operation that has taken the place of another one is not given its weights.
+
+    Args:
+        network: what :func:`build_network` gives.
+
+    Returns:
+        By the keys of ``network.state_dict()``, the name and the tensor.
+    """
+    steps = cast("Sequence[Step]", network.steps)
+    operations = {step.name: step.operation for step in steps}
+    named = {}
+    for key, value in network.state_dict().items():
+        layers, step, rest = key.split(".", 2)
+        operation = operations[step]
+        named[key] = (f"{layers}.{step}:{operation}.{rest}" if operation else key, value)
+    return named
 
 
 class Network(nn.Module):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from deap_nas.errors import DatasetError, NASError, SettingsError
 from deap_nas.search_space import space_from_dict
-from deap_nas.template import NetworkTemplate
+from deap_nas.template import template_from_dict
 from deap_nas.training.identity import check_images
 from deap_nas.training.recipes import Recipe
 from deap_nas.training.stopping import EarlyStopping
@@ -32,7 +32,6 @@ def describe(fitness: AccuracyFitness) -> dict[str, Any]:
         "image_size": fitness.source.image_size,
         "flip": fitness.source.flip,
         "crop": fitness.source.crop,
-        "inherits_weights": None if fitness.weights_dir is None else True,
         "stopping": None if fitness.stopping is None else fitness.stopping.to_dict(),
         "memory_bytes": fitness.memory_bytes,
     }
@@ -50,6 +49,7 @@ def describe(fitness: AccuracyFitness) -> dict[str, Any]:
         "seed": fitness.seed,
         **{name: value for name, value in options.items() if value is not None},
         **fitness.switches.to_dict(),
+        **fitness.weights.to_dict(),
     }
 
 
@@ -90,7 +90,7 @@ def made_from(
 def _arguments(fields: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "space": space_from_dict(fields["space"]),
-        "template": NetworkTemplate.from_dict(fields["template"]),
+        "template": template_from_dict(fields["template"]),
         "recipe": Recipe(**{**fields["recipe"], "drops": tuple(fields["recipe"]["drops"])}),
         "stopping": EarlyStopping.from_dict(fields["stopping"]) if "stopping" in fields else None,
         **{name: fields[name] for name in _PLAIN},

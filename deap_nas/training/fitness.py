@@ -15,16 +15,16 @@ from deap_nas.errors import DatasetError, DivergedError, NotViableError, Setting
 from deap_nas.evaluators import Evaluation, Job, Status, derive_seed
 from deap_nas.extras import check_installed
 from deap_nas.files import user_path
-from deap_nas.genotype import Genotype
+from deap_nas.genotype import plain_genotype, whole_numbers
 from deap_nas.search_space import SearchSpace
 from deap_nas.store import Store
-from deap_nas.template import NetworkTemplate, cost
+from deap_nas.template import Cost, Plan, Template, plan_network
 from deap_nas.training.allocation import release_freed_memory
 from deap_nas.training.data import check_split, dataset_info, fetch
 from deap_nas.training.description import describe, made_from
 from deap_nas.training.devices import check_device, choose_device
 from deap_nas.training.identity import check_recorded_images, image_identity
-from deap_nas.training.inheritance import Inheritance, check_weights, weights_folder
+from deap_nas.training.inheritance import ParentWeights
 from deap_nas.training.inspection import inspect_images, warn_of_missing_test_images
 from deap_nas.training.memory import check_memory_bytes, lack_of_memory
 from deap_nas.training.objectives import WORST, check_objectives, check_repeats, values_of
@@ -32,6 +32,7 @@ from deap_nas.training.recipes import SEARCH, Recipe
 from deap_nas.training.sources import Source
 from deap_nas.training.stopping import EarlyStopping, check_stopping
 from deap_nas.training.switches import Switches
+from deap_nas.training.weight_sources import FreshWeights, WeightsOfOne, WeightSource
 
 if TYPE_CHECKING:
     from deap_nas.training.candidate import Candidate
@@ -48,8 +49,10 @@ class AccuracyFitness:
 
     Args:
         space: search space of the genotypes.
-        dataset: ``digits``, ``cifar10``, ``cifar100``, or ``imagefolder:PATH`` with one folder a class in PATH.
-        template: the network around the cell; its classes, image channels and image size become the dataset's.
+        dataset: ``digits``, ``cifar10``, ``cifar100``, or ``imagefolder:PATH`` with one folder a class in PATH; or a
+            :class:`~deap_nas.training.Source`, which holds all that the arguments from ``data_dir`` to ``crop`` say.
+        template: the fixed part of the network, by default the space's own; its classes, image channels and image size
+            become the dataset's.
         recipe: how to train.
         repeats: trainings whose accuracies are averaged; the paper's are 4.
         device: where to train, as torch names it; ``"auto"`` is a GPU if there is one.
@@ -63,12 +66,14 @@ class AccuracyFitness:
             crop. By default folders and CIFAR are cropped to three quarters of their height, digits not.
         weights_dir: folder, seen by all workers, in which each evaluation of :func:`~deap_nas.eaAsync` leaves its
             weights, for its children to start from; by default every training starts anew, as in the paper.
+        weights: where weights come from otherwise, a :class:`~deap_nas.training.WeightSource`.
         objectives: what the values are, in order, out of ``"accuracy"``, ``"n_parameters"`` and ``"flops"``.
         stopping: ends the trainings of candidates that will not be among the best, in :func:`~deap_nas.eaAsync`; by
             default every training takes all its steps, as in the paper.
         precision: ``"float32"``, or ``"bfloat16"`` or ``"float16"`` for mixed precision. Validations are in float32.
         compile: whether ``torch.compile`` makes the training step faster, or its mode, such as ``"reduce-overhead"``.
         stacked: whether the repeats are trained at once, as one network with stacked weights.
+        switches: precision, compile and stacked as one :class:`~deap_nas.training.Switches`, in place of these three.
         memory_bytes: no training starts that needs more by :func:`~deap_nas.template.training_memory`, unless it is
             compiled; by default all memory of the GPU, and any on a CPU.
 
@@ -93,8 +98,8 @@ class AccuracyFitness:
         self,
         space: SearchSpace,
         *,
-        dataset: str = "digits",
-        template: NetworkTemplate | None = None,
+        dataset: str | Source = "digits",
+        template: Template | None = None,
         recipe: Recipe = SEARCH,
         repeats: int = 4,
         device: str = "auto",
@@ -106,34 +111,50 @@ class AccuracyFitness:
         flip: bool | None = None,
         crop: int | None = None,
         weights_dir: str | Path | None = None,
+        weights: WeightSource | None = None,
         objectives: Sequence[str] = ("accuracy",),
         stopping: EarlyStopping | None = None,
         precision: str = "float32",
         compile: bool | str = False,  # noqa: A002 - named as in Retraining and in torch
         stacked: bool = False,
+        switches: Switches | None = None,
         memory_bytes: int | None = None,
     ) -> None:
         """See the class."""
         self.objectives = check_objectives(objectives, stops=stopping is not None)
         self.worst_values = tuple(WORST[name] for name in self.objectives)
         self.space = space
-        self.source = Source(dataset, user_path(data_dir), download, n_images, image_size, flip, crop)
+        self.source = (
+            dataset
+            if isinstance(dataset, Source)
+            else Source(dataset, user_path(data_dir), download, n_images, image_size, flip, crop)
+        )
         self.recipe = recipe
         self.repeats = check_repeats(repeats)
         self.device = device
         self.seed = seed
-        self.weights_dir = weights_folder(weights_dir)
+        self.weights = _weights(weights, weights_dir)
         self.stopping = check_stopping(stopping)
-        self.switches = Switches(precision=precision, compile=compile, stacked=stacked)
+        self.switches = switches or Switches(precision=precision, compile=compile, stacked=stacked)
         self.memory_bytes = check_memory_bytes(memory_bytes)
         check_device(device)
         check_installed("torch", extra="torch")
-        self._adapt_to_images(template or NetworkTemplate.small_cifar())
+        self._adapt_to_images(template or space.default_template())
         fetch(self.source)
         inspect_images(self.source)
         warn_of_missing_test_images(self.source)
 
-    def _adapt_to_images(self, template: NetworkTemplate) -> None:
+    @property
+    def weights_dir(self) -> Path | None:
+        """Folder of inherited weights; None where there are none."""
+        return self.weights.folder if isinstance(self.weights, ParentWeights) else None
+
+    @property
+    def deterministic(self) -> bool:
+        """Whether the scores follow from genotype, seed and parent."""
+        return self.weights.is_deterministic
+
+    def _adapt_to_images(self, template: Template) -> None:
         """Give the template the dataset's classes and images, and check that the images are enough."""
         info = dataset_info(self.source)
         if info.size is None:
@@ -160,21 +181,22 @@ class AccuracyFitness:
         if store.n_repeats is not None and store.n_repeats < self.repeats:
             needed = f"n_repeats={self.repeats}"
             raise SettingsError(f"the store has n_repeats={store.n_repeats}: the fitness needs one with {needed}")
-        if self.weights_dir is not None:
-            check_weights(store, self.weights_dir)
+        self.weights.check_store(store)
 
-    def __call__(self, individual: Sequence[int]) -> tuple[float, ...]:
+    def __call__(self, individual: Any) -> tuple[float, ...]:
         """Give the values of an individual, ``(accuracy,)``; ``worst_values`` if it is no network or diverged.
 
-        The seed derives from the genes, so the same individual has the same fitness.
+        The seed derives from the genotype's row, so the same individual has the same fitness.
 
         Raises:
-            GenotypeError: the genes do not belong to the space.
+            GenotypeError: the genotype does not belong to the space.
         """
-        evaluation = self.evaluate(Genotype(individual), seed=derive_seed(self.seed, *individual))
+        genotype = plain_genotype(individual)
+        self.space.validate(genotype)
+        evaluation = self.evaluate(genotype, seed=derive_seed(self.seed, *whole_numbers(self.space.encode(genotype))))
         return evaluation.values or self.worst_values
 
-    def evaluate(self, genotype: Genotype, *, seed: int) -> Evaluation:
+    def evaluate(self, genotype: Any, *, seed: int) -> Evaluation:
         """Train and validate ``repeats`` times; the seed of each derives from ``seed`` and its number.
 
         A genotype that is no network, whose training diverges or has no chance to fit into memory, is told by the
@@ -194,47 +216,54 @@ class AccuracyFitness:
             StorageError: ``weights_dir`` is not there, or weights cannot be read or written.
         """
         try:
-            return self._inherit(job)
+            return self._evaluate(job)
         finally:
             release_freed_memory()
 
-    def _inherit(self, job: Job) -> Evaluation:
-        candidates = (self.candidate(job.genes, seed=derive_seed(job.seed, repeat)) for repeat in range(self.repeats))
-        if self.weights_dir is None or job.id < 0:
-            return self._evaluate(job, candidates)
-        inheritance = Inheritance(self.weights_dir, job, self.to_dict())
-        evaluation = self._evaluate(job, inheritance.given(candidates))
-        if evaluation.status is Status.OK:
-            inheritance.save()
-        return evaluation
-
-    def _evaluate(self, job: Job, candidates: Iterable[Candidate]) -> Evaluation:
-        from deap_nas.training.candidate import Repeats, forget_compiled, stacked
+    def _evaluate(self, job: Job) -> Evaluation:
+        from deap_nas.training.candidate import forget_compiled
 
         try:
-            size = cost(self.space, job.genes, self.template)
+            plan = plan_network(self.space, job.genes, self.template)
         except NotViableError as error:
             return Evaluation(status=Status.NOT_VIABLE, error=str(error))
-        done = Evaluation(n_parameters=size.n_parameters, flops=size.flops)
-        rungs = [] if self.stopping is None else self.stopping.steps(self.recipe.steps)
-        if lack := self._lack_of_memory(job.genes, together=bool(rungs)):
+        done = Evaluation(n_parameters=plan.cost.n_parameters, flops=plan.cost.flops)
+        recipe = self.space.adapt_recipe(job.genes, self.recipe)
+        rungs = [] if self.stopping is None else self.stopping.steps(recipe.steps)
+        if lack := self._lack_of_memory(plan, together=bool(rungs)):
             return replace(done, status=Status.OUT_OF_MEMORY, error=lack)
         if self.switches.compile:
             forget_compiled()
+        seeds = (derive_seed(job.seed, repeat) for repeat in range(self.repeats))
+        weights = self._weights_of(job)
+        candidates = weights.given(self._candidate(plan, recipe, seed=seed) for seed in seeds)
+        done = self._trained(done, candidates, job, [*rungs, recipe.steps])
+        if done.status is Status.OK:
+            weights.save()
+        return done
+
+    def _weights_of(self, job: Job) -> WeightsOfOne:
+        source = self.weights if job.id >= 0 else FreshWeights()  # outside of a run there are no parents
+        return source.begin(job, fitness=self.to_dict(), genes=self.space.encode(job.genes).tolist())
+
+    def _trained(self, done: Evaluation, candidates: Iterable[Candidate], job: Job, ends: Sequence[int]) -> Evaluation:
+        """The evaluation of a network, of which its size is known, after its trainings."""
+        from deap_nas.training.candidate import Repeats, stacked
+
         repeats = Repeats(stacked(candidates, self.switches) if self.switches.stacked else candidates)
         try:
-            repeats.train([*rungs, self.recipe.steps], cutoffs=job.cutoffs)
+            repeats.train(ends, cutoffs=job.cutoffs)
         except DivergedError as error:
             done = replace(done, status=Status.DIVERGED, error=str(error))
         else:
+            size = Cost(done.n_parameters, done.flops)
             done = replace(done, values=values_of(self.objectives, repeats.curve[-1], size))
-        return replace(done, scores=tuple(repeats.scores), curve=tuple(repeats.curve) if rungs else ())
+        return replace(done, scores=tuple(repeats.scores), curve=tuple(repeats.curve) if len(ends) > 1 else ())
 
-    def _lack_of_memory(self, genotype: Sequence[int], *, together: bool) -> str:
+    def _lack_of_memory(self, plan: Plan, *, together: bool) -> str:
+        size = self.augmentation.crop or self.template.image_size
         return lack_of_memory(
-            self.space,
-            genotype,
-            replace(self.template, image_size=self.augmentation.crop or self.template.image_size),
+            plan.within(replace(self.template, image_size=size)),  # type: ignore[type-var]  # templates are dataclasses
             batch_size=self.recipe.batch_size,
             repeats=self.repeats,
             together=together,
@@ -243,23 +272,25 @@ class AccuracyFitness:
             switches=self.switches,
         )
 
-    def candidate(self, genotype: Sequence[int], *, seed: int) -> Candidate:
+    def candidate(self, genotype: Any, *, seed: int) -> Candidate:
         """The network of a genotype before its first step, with the images of the search.
 
         Raises:
-            GenotypeError: the genes do not belong to the space.
-            NotViableError: no path leads from the cell's input to its output.
+            GenotypeError: the genotype does not belong to the space.
+            NotViableError: no path leads from an input to the output.
         """
+        plan = plan_network(self.space, genotype, self.template)
+        return self._candidate(plan, self.space.adapt_recipe(genotype, self.recipe), seed=seed)
+
+    def _candidate(self, plan: Plan, recipe: Recipe, *, seed: int) -> Candidate:
         from deap_nas.training.batches import search_sets
         from deap_nas.training.candidate import Candidate
         from deap_nas.training.trainer import seeded_network
 
         device = choose_device(self.device)
         training, validation = search_sets(self.source, self.seed, device)
-        network = seeded_network(self.space, genotype, self.template, seed=seed, device=device)
-        return Candidate(
-            network, training, validation, self.augmentation, self.recipe, seed=seed, switches=self.switches
-        )
+        network = seeded_network(plan, seed=seed, device=device)
+        return Candidate(network, training, validation, self.augmentation, recipe, seed=seed, switches=self.switches)
 
     def cheaper(
         self,
@@ -292,9 +323,7 @@ class AccuracyFitness:
         )
         other.recipe = self.recipe if steps is None else replace(self.recipe, steps=steps)
         other.repeats = self.repeats if repeats is None else check_repeats(repeats)
-        stem = self.template.stem
-        stem = stem if channels is None else (*stem[:-1], (channels, stem[-1][1]))
-        other._adapt_to_images(replace(self.template, stem=stem))
+        other._adapt_to_images(self.template if channels is None else self.template.with_channels(channels))
         return other
 
     @classmethod
@@ -337,3 +366,11 @@ class AccuracyFitness:
     def to_dict(self) -> dict[str, Any]:
         """Everything that decides what a fitness means, as JSON can hold it."""
         return describe(self)
+
+
+def _weights(weights: WeightSource | None, weights_dir: str | Path | None) -> WeightSource:
+    if weights is not None and weights_dir is not None:
+        raise SettingsError("weights come from one source: give weights or weights_dir, found both")
+    if weights_dir is not None:
+        return ParentWeights(weights_dir)
+    return weights or FreshWeights()

@@ -19,6 +19,7 @@ from deap_nas.files import make_folder, replacing, user_path
 from deap_nas.store import Store
 from deap_nas.store.settings import differences
 from deap_nas.training.ownership import Owner, check_owner
+from deap_nas.training.weight_sources import WeightSource
 
 if TYPE_CHECKING:
     import torch
@@ -26,24 +27,11 @@ if TYPE_CHECKING:
 
     from deap_nas.training.candidate import Candidate
 
-__all__ = ["Inheritance", "check_weights", "remove_dead_weights", "take_over", "weights_file", "weights_folder"]
+__all__ = ["Inheritance", "ParentWeights", "check_weights", "remove_dead_weights", "take_over", "weights_file"]
 
 _REMEDY = "make room or allow it, and resume the run, whose file holds all that was recorded"
 
 _log = logging.getLogger(__name__)
-
-
-def weights_folder(weights_dir: str | os.PathLike[str] | None) -> Path | None:
-    """The folder of a run's weights, which is made if need be; None for none.
-
-    Raises:
-        MissingExtraError: safetensors is not installed.
-        StorageError: the folder cannot be made.
-    """
-    if weights_dir is None:
-        return None
-    check_installed("safetensors", extra="torch")
-    return make_folder(user_path(weights_dir))
 
 
 def weights_file(folder: Path, number: int) -> Path:
@@ -111,15 +99,54 @@ def remove_dead_weights(store: Store, weights_dir: str | os.PathLike[str]) -> No
 def take_over(network: nn.Module, tensors: Mapping[str, torch.Tensor]) -> list[str]:
     """Copy into a network the tensors whose name and shape are those of its own; the rest of its own stays.
 
-    A name is the place of the genes that a layer came from: the same edge, below the same edges, in the same cell.
+    A name is the place of the genes that a layer came from (the same edge, below the same edges, in the same cell) and
+    the operation there: see :func:`~deap_nas.assembly.weight_names`. Files of before names held the operation are read.
 
     Returns:
         The names of what was copied: parameters, and statistics of the batch normalisation.
     """
-    own = network.state_dict()
-    taken = {name: value for name, value in tensors.items() if name in own and own[name].shape == value.shape}
+    from deap_nas.assembly import weight_names
+
+    is_old = not any(":" in name for name in tensors)
+    taken, names = {}, []
+    for key, (name, value) in weight_names(network).items():
+        found = key if is_old else name
+        if found in tensors and tensors[found].shape == value.shape:
+            taken[key] = tensors[found]
+            names.append(found)
     network.load_state_dict(taken, strict=False)
-    return list(taken)
+    return names
+
+
+class ParentWeights(WeightSource):
+    """Children start from the weights that their parents have left in a folder, where place, operation and shape match.
+
+    Args:
+        folder: seen by all workers; made if need be.
+
+    Raises:
+        MissingExtraError: safetensors is not installed.
+        StorageError: the folder cannot be made.
+    """
+
+    is_deterministic = True
+
+    def __init__(self, folder: str | os.PathLike[str]) -> None:
+        """See the class."""
+        check_installed("safetensors", extra="torch")
+        self.folder = make_folder(user_path(folder))
+
+    def begin(self, job: Job, *, fitness: Mapping[str, Any], genes: list[Any]) -> Inheritance:
+        """See :meth:`WeightSource.begin`."""
+        return Inheritance(self.folder, job, fitness, genes=genes)
+
+    def check_store(self, store: Store) -> None:
+        """See :meth:`WeightSource.check_store`."""
+        check_weights(store, self.folder)
+
+    def to_dict(self) -> dict[str, Any]:
+        """See :meth:`WeightSource.to_dict`."""
+        return {"inherits_weights": True}
 
 
 class Inheritance:
@@ -131,18 +158,19 @@ class Inheritance:
     Args:
         folder: of the run; all workers see it.
         job: the evaluation.
-        fitness: what describes it, as JSON can hold it.
+        fitness: what describes the fitness, as JSON can hold it.
+        genes: row of the genotype, as JSON can hold it.
 
     Raises:
         SettingsError: the folder holds weights of this evaluation in another run.
         StorageError: the folder is not there, or the weights cannot be read.
     """
 
-    def __init__(self, folder: Path, job: Job, fitness: Mapping[str, Any]) -> None:
+    def __init__(self, folder: Path, job: Job, fitness: Mapping[str, Any], *, genes: list[Any]) -> None:
         """See the class."""
         if not folder.is_dir():
             raise StorageError(f"weights_dir {folder} is not there: it must be a folder that all workers see")
-        labels = {"fitness": fitness, "genes": list(job.genes), "seed": job.seed, "parent": job.parent}
+        labels = {"fitness": fitness, "genes": genes, "seed": job.seed, "parent": job.parent}
         self._labels = json.loads(json.dumps(labels))  # as a file gives them back, with lists for tuples
         self._path = weights_file(folder, job.id)
         self._parent = weights_file(folder, job.parent)
@@ -174,12 +202,13 @@ class Inheritance:
         Raises:
             StorageError: they cannot be written.
         """
+        from deap_nas.assembly import weight_names
         from deap_nas.training.checkpoints import write_tensors
 
         tensors = {
             f"{repeat}.{name}": value
             for repeat, network in enumerate(self._networks)
-            for name, value in network.state_dict().items()
+            for name, value in weight_names(network).values()
         }
         # another worker may have been given the same job
         with replacing(self._path, shared=True, remedy=_REMEDY) as partial:

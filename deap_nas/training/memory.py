@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from deap_nas.errors import SettingsError
-from deap_nas.graph import Lowers
-from deap_nas.template import NetworkTemplate, training_memory
+from deap_nas.template import Plan
 from deap_nas.training.switches import PLAIN, Switches
 
 if TYPE_CHECKING:
@@ -28,9 +26,7 @@ def check_memory_bytes(memory_bytes: int | None) -> int | None:
 
 
 def lack_of_memory(
-    space: Lowers,
-    genes: Sequence[int],
-    template: NetworkTemplate,
+    plan: Plan,
     *,
     batch_size: int,
     repeats: int,
@@ -44,24 +40,18 @@ def lack_of_memory(
     Of a compiled training nothing is said: the compiler chooses what is kept.
 
     Args:
-        space: the search space.
-        genes: the genes of one individual.
-        template: the network around the cell, with the size of the images in training.
+        plan: of the network, in a template with the size of the images in training.
         batch_size: images in a batch of each network.
         repeats: trainings of the genotype, at once if they are stacked.
         together: whether the networks of all repeats are in memory while one of them trains.
         device: where they take place.
         memory_bytes: what there is; by default all memory of a GPU, and no limit elsewhere.
         switches: by what means they take place.
-
-    Raises:
-        GenotypeError: the genes do not belong to the space.
-        NotViableError: no path leads from the cell's input to its output.
     """
     available = _total_memory(device) if memory_bytes is None else memory_bytes
     if available is None or switches.compile:
         return ""
-    memory = training_memory(space, genes, template, batch_size=batch_size, device=device.type)
+    memory = plan.memory(batch_size=batch_size, device=device.type)
     shrinking = 1 if switches.precision == "float32" else 2  # half precision keeps half of the activations
     n_trained = repeats if switches.stacked else 1
     n_present = repeats if together else n_trained

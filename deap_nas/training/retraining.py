@@ -6,7 +6,7 @@ Liu 2018 <https://arxiv.org/abs/1711.00436>, sections 4.1 and 4.3. Nothing here 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import KW_ONLY, dataclass, replace
 from pathlib import Path
@@ -16,8 +16,9 @@ from deap_nas.errors import DatasetError, DivergedError, SettingsError
 from deap_nas.evaluators import Status, derive_seed
 from deap_nas.extras import check_installed
 from deap_nas.files import user_path
+from deap_nas.genotype import content_of
 from deap_nas.search_space import SearchSpace
-from deap_nas.template import NetworkTemplate, cost
+from deap_nas.template import Template, cost, plan_network
 from deap_nas.training.allocation import release_freed_memory
 from deap_nas.training.data import dataset_info, fetch, n_test_images
 from deap_nas.training.devices import check_device, choose_device
@@ -52,11 +53,11 @@ class Retraining:
 
     Args:
         space: search space of the genes.
-        genes: of the cell.
+        genes: of the cell, or another genotype of the space.
         dataset: ``digits``, ``cifar10``, ``cifar100``; ``imagefolder:PATH`` with one folder a class in PATH/train and
             in PATH/test or PATH/val; ``imagenet:PATH`` with PATH/train and PATH/val, images of any size, which are
             read file by file.
-        template: the network around the cell; its classes and image channels become the dataset's, and its image
+        template: the fixed part of the network; its classes and image channels become the dataset's, and its image
             size, unless that is ``imagenet:PATH``.
         recipe: how to train.
         runs: trainings, each from a seed of its own; a later call may ask for more.
@@ -83,10 +84,10 @@ class Retraining:
     """
 
     space: SearchSpace
-    genes: Sequence[int]
+    genes: Any
     _: KW_ONLY
     dataset: str
-    template: NetworkTemplate
+    template: Template
     recipe: Recipe = CIFAR_EVALUATION
     runs: int = 5
     seed: int = 0
@@ -121,7 +122,7 @@ class Retraining:
         template = self.template.for_images(
             n_classes=info.n_classes, image_channels=info.channels, image_size=info.size or self.template.image_size
         )
-        object.__setattr__(self, "genes", tuple(map(int, self.genes)))
+        object.__setattr__(self, "genes", content_of(self.genes))
         object.__setattr__(self, "template", template)
         self.space.validate(self.genes)
         cost(self.space, self.genes, template)
@@ -136,7 +137,7 @@ class Retraining:
         """Everything that decides what a result means, but for the number of processes, as JSON can hold it."""
         return {
             "space": self.space.to_dict(),
-            "genes": list(self.genes),
+            "genes": self.space.encode(self.genes).tolist(),
             "dataset": self.source.name,
             "n_images": self.n_images,
             "images": image_identity(self.source, tested=True),
@@ -240,12 +241,12 @@ class Retraining:
                 observer(RetrainingProgress(run=number, runs=self.runs, steps=self.recipe.steps, **row))
 
         seed = derive_seed(self.seed, number)
-        network = seeded_network(self.space, self.genes, self.template, seed=seed, device=ranks.device)
+        plan = plan_network(self.space, self.genes, self.template)
+        network = seeded_network(plan, seed=seed, device=ranks.device)
+        recipe = self.space.adapt_recipe(self.genes, self.recipe)
         forward = forward_of(network, ranks=ranks, compiled=self.compile)
         batches = images.batches(seed)
-        trainer = Trainer(
-            network, batches, self.recipe, forward=forward, precision=self.precision, ranks=ranks, seed=seed
-        )
+        trainer = Trainer(network, batches, recipe, forward=forward, precision=self.precision, ranks=ranks, seed=seed)
         environment = environment_of(ranks, precision=self.precision, compiled=self.compile)
         run = Run(trainer, folder, number, ranks=ranks, environment=environment)
         try:

@@ -9,11 +9,10 @@ from typing import Any, cast
 import torch
 from torch import nn
 
-from deap_nas.assembly import build_network
+from deap_nas.assembly import assemble
 from deap_nas.errors import DivergedError
 from deap_nas.evaluators import derive_seed
-from deap_nas.graph import Lowers
-from deap_nas.template import NetworkTemplate
+from deap_nas.template import Plan
 from deap_nas.training.allocation import keep_freed_memory
 from deap_nas.training.batches import Batches, DeviceImages, evaluation_batches
 from deap_nas.training.ranks import ALONE, Ranks
@@ -35,17 +34,10 @@ __all__ = [
 _AUTOCAST = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
-def seeded_network(
-    space: Lowers, genes: Sequence[int], template: NetworkTemplate, *, seed: int, device: torch.device
-) -> nn.Module:
-    """Assemble a network with weights drawn from a seed; the global generator stays as it is.
-
-    Raises:
-        GenotypeError: the genes do not belong to the space.
-        NotViableError: no path leads from the cell's input to its output.
-    """
+def seeded_network(plan: Plan, *, seed: int, device: torch.device) -> nn.Module:
+    """Assemble a network with weights drawn from a seed; the global generator stays as it is."""
     with seeded_draws(seed):  # on the CPU
-        return build_network(space, genes, template).to(device)
+        return assemble(plan).to(device)
 
 
 def compiled_form(network: nn.Module, *, mode: bool | str) -> nn.Module:

@@ -13,8 +13,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.torch import load_file
 
-from deap_nas import Genotype, HierarchicalSpace, NetworkTemplate, eaAsync, initDiversified, killOldest, mutEdge
-from deap_nas.assembly import build_network
+from deap_nas import (
+    FlatSpace,
+    Genotype,
+    HierarchicalSpace,
+    NetworkTemplate,
+    eaAsync,
+    initDiversified,
+    killOldest,
+    mutEdge,
+)
+from deap_nas.assembly import build_network, weight_names
 from deap_nas.errors import NotViableError, SettingsError, StorageError
 from deap_nas.evaluators import Evaluation, Guard, Job, ProcessExecutor, Runner, SerialExecutor, Status, derive_seed
 from deap_nas.graph import prune
@@ -43,8 +52,9 @@ def double_network(space, genes):
     return network
 
 
-def copied(network):
-    return {name: value.clone() for name, value in network.state_dict().items()}
+def named(network):
+    """Copies of a network's tensors by the names that hold their operation."""
+    return {name: value.clone() for name, value in weight_names(network).values()}
 
 
 @st.composite
@@ -59,14 +69,14 @@ def parents_and_children(draw):
 
 
 @given(parents_and_children())
-def test_a_child_takes_what_has_the_path_and_the_shape_of_its_own_and_keeps_the_rest(family):
+def test_a_child_takes_what_has_the_path_the_operation_and_the_shape_of_its_own_and_keeps_the_rest(family):
     space, parent_genes, child_genes = family
     parent, child = double_network(space, parent_genes), double_network(space, child_genes)
     if parent is None or child is None:
         return
-    theirs, before = copied(parent), copied(child)
+    theirs, before = named(parent), named(child)
     taken = take_over(child, theirs)
-    for name, value in child.state_dict().items():
+    for name, value in weight_names(child).values():
         fits = name in theirs and theirs[name].shape == value.shape
         assert (name in taken) == fits
         assert torch.equal(value, theirs[name] if fits else before[name])
@@ -79,14 +89,19 @@ def test_a_child_takes_every_layer_that_is_as_in_its_parent(family):
     if parent is None or child is None:
         return
     chains = [
-        {step.name: step.chain.layers for step in expand(prune(space.lower(genes)), TEMPLATE) if not step.merge}
+        {
+            step.name: (step.chain.layers, step.operation)
+            for step in expand(prune(space.lower(genes)), TEMPLATE)
+            if not step.merge
+        }
         for genes in (parent_genes, child_genes)
     ]
     same = {name for name in child.layers if chains[0].get(name) == chains[1][name]}
-    taken = take_over(child, parent.state_dict())
+    taken = take_over(child, named(parent))
+    names = {key: name for key, (name, _) in weight_names(child).items()}
     for name in same:
         layer = child.layers[name].state_dict()
-        assert {f"layers.{name}.{part}" for part in layer} <= set(taken)
+        assert {names[f"layers.{name}.{part}"] for part in layer} <= set(taken)
         assert all(torch.equal(value, parent.layers[name].state_dict()[part]) for part, value in layer.items())
     assert "stem1" in same
 
@@ -97,9 +112,26 @@ def test_a_child_with_its_parents_genes_takes_everything_and_computes_the_same(s
     parent, child = double_network(space, genes), double_network(space, genes)
     if parent is None:
         return
-    assert set(take_over(child, parent.state_dict())) == set(parent.state_dict())
+    assert set(take_over(child, named(parent))) == set(named(parent))
     images = torch.rand(2, 1, 8, 8, dtype=torch.float64)
     assert torch.equal(child.eval()(images), parent.eval()(images))
+
+
+def test_another_operation_at_the_same_place_takes_nothing_even_of_the_same_shape():
+    space = FlatSpace(nodes=2, operations=("depthwise_conv_3x3", "separable_conv_3x3"))
+    parent, child = double_network(space, [1]), double_network(space, [2])
+    key = "layers.group1_cell1_0.0.weight"  # the depthwise convolution of either
+    assert parent.state_dict()[key].shape == child.state_dict()[key].shape
+    taken = take_over(child, named(parent))
+    assert not [name for name in taken if name.startswith("layers.group1_cell1_0:")]
+    assert not torch.equal(parent.state_dict()[key], child.state_dict()[key])
+
+
+def test_a_file_of_before_names_held_the_operation_is_read():
+    space = FlatSpace(nodes=3)
+    parent, child = double_network(space, [1, 2, 3]), double_network(space, [1, 2, 3])
+    assert set(take_over(child, parent.state_dict())) == set(parent.state_dict())
+    assert all(torch.equal(value, parent.state_dict()[key]) for key, value in child.state_dict().items())
 
 
 SPACE = HierarchicalSpace()
@@ -123,10 +155,10 @@ def test_a_child_starts_each_repeat_from_that_repeat_of_its_parent(tmp_path):
     fitness = make_fitness(tmp_path)
     fitness.evaluate_job(parent)
     fresh = (fitness.candidate(child.genes, seed=seed) for seed in (0, 1))
-    first, second = Inheritance(tmp_path, child, fitness.to_dict()).given(fresh)
+    first, second = Inheritance(tmp_path, child, fitness.to_dict(), genes=list(child.genes)).given(fresh)
     theirs = load_file(weights_file(tmp_path, parent.id))
     for repeat, candidate in enumerate((first, second)):
-        own = candidate.network.state_dict()
+        own = named(candidate.network)
         taken = [name for name, value in own.items() if shape_of(theirs, f"{repeat}.{name}") == value.shape]
         assert len(taken) > len(own) / 2
         assert all(torch.equal(own[name], theirs[f"{repeat}.{name}"]) for name in taken)
@@ -200,11 +232,12 @@ def test_files_of_another_run_or_fitness_are_refused(tmp_path):
 def test_a_description_with_tuples_is_known_again_from_the_file(tmp_path):
     parent, child = (Job(number, family()[0].genes, seed=1, parent=number - 1) for number in (0, 1))
     fitness = {"stopping": {"levels": (0.1, 0.2)}}
-    Inheritance(tmp_path, parent, fitness).save()
-    Inheritance(tmp_path, parent, fitness)  # another try of the same evaluation
-    assert list(Inheritance(tmp_path, child, fitness).given([])) == []
+    genes = list(parent.genes)
+    Inheritance(tmp_path, parent, fitness, genes=genes).save()
+    Inheritance(tmp_path, parent, fitness, genes=genes)  # another try of the same evaluation
+    assert list(Inheritance(tmp_path, child, fitness, genes=genes).given([])) == []
     with pytest.raises(SettingsError, match="is of another run"):
-        list(Inheritance(tmp_path, child, {"stopping": {"levels": (0.1, 0.3)}}).given([]))
+        list(Inheritance(tmp_path, child, {"stopping": {"levels": (0.1, 0.3)}}, genes=genes).given([]))
 
 
 def test_a_damaged_file_and_a_folder_that_is_gone_are_clear_errors(tmp_path):

@@ -8,7 +8,7 @@ from deap_nas import FlatSpace, Genotype, NetworkTemplate, cost
 from deap_nas.errors import SettingsError
 from deap_nas.evaluators import Job, Status
 from deap_nas.evaluators.run import Runner
-from deap_nas.template import training_memory
+from deap_nas.template import plan_network, training_memory
 from deap_nas.training import SEARCH, AccuracyFitness, Augmentation, EarlyStopping
 from deap_nas.training.memory import check_memory_bytes, lack_of_memory
 from deap_nas.training.switches import PLAIN
@@ -21,9 +21,7 @@ CPU = torch.device("cpu")
 
 def lack(memory_bytes, *, device=CPU, repeats=2, together=False, **switches):
     return lack_of_memory(
-        SPACE,
-        GENES,
-        TEMPLATE,
+        plan_network(SPACE, GENES, TEMPLATE),
         batch_size=32,
         repeats=repeats,
         together=together,

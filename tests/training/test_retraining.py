@@ -17,6 +17,7 @@ from deap_nas.assembly import build_network
 from deap_nas.errors import DatasetError, DifferentRunError, GenotypeError, NotViableError, SettingsError, StoreError
 from deap_nas.evaluators import Status, derive_seed
 from deap_nas.search_space import space_from_dict
+from deap_nas.template import plan_network
 from deap_nas.training import CIFAR_EVALUATION, Retraining, RetrainingResult, RunResult, Source, trainer
 from deap_nas.training.batches import to_device
 from deap_nas.training.candidate import Candidate
@@ -71,7 +72,7 @@ def test_each_run_is_the_searchs_training_on_all_training_images_measured_on_the
     test = to_device(load_test_images(Source("digits")), device=CPU, like=training)
     for number, found in enumerate(result.accuracies):
         seed = derive_seed(0, number)
-        network = seeded_network(SPACE, GENES, retraining.template, seed=seed, device=CPU)
+        network = seeded_network(plan_network(SPACE, GENES, retraining.template), seed=seed, device=CPU)
         Candidate(network, training, training, Augmentation(), RECIPE, seed=seed).train()
         assert found == accuracy(network, test, batch_size=RECIPE.batch_size)
     assert result.accuracies[0] != result.accuracies[1]

@@ -5,6 +5,7 @@ import torch
 
 from deap_nas import FlatSpace, Genotype, NetworkTemplate
 from deap_nas.graph import operations, register_operation
+from deap_nas.template import plan_network
 from deap_nas.training import AccuracyFitness, Recipe
 from deap_nas.training.seeding import StepDraws, seeded_draws
 from deap_nas.training.trainer import Trainer, seeded_network
@@ -26,7 +27,7 @@ def space(monkeypatch):
 
 def make_trainer(space, seed=0):
     template = NetworkTemplate.small_cifar(channels=2, image_size=8)
-    network = seeded_network(space, GENES, template, seed=seed, device=CPU)
+    network = seeded_network(plan_network(space, GENES, template), seed=seed, device=CPU)
     return Trainer(network, make_batches(seed), RECIPE, seed=seed)
 
 

@@ -9,6 +9,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from deap_nas import FlatSpace, Genotype, NetworkTemplate
 from deap_nas.errors import DivergedError
+from deap_nas.template import plan_network
 from deap_nas.training import Augmentation, Recipe
 from deap_nas.training.batches import DeviceBatches, DeviceImages, to_device
 from deap_nas.training.candidate import Candidate
@@ -41,7 +42,7 @@ AUGMENTATION = Augmentation(crop=8, flip=True)
 
 def make_network(seed=0):
     template = NetworkTemplate.small_cifar(channels=2, image_size=8)
-    return seeded_network(SPACE, GENES, template, seed=seed, device=torch.device("cpu"))
+    return seeded_network(plan_network(SPACE, GENES, template), seed=seed, device=torch.device("cpu"))
 
 
 def make_images():
@@ -126,7 +127,9 @@ def test_compiled_steps_have_the_losses_and_the_weights_of_plain_ones(tmp_path, 
     trainers = []
     for mode in (False, True):
         template = NetworkTemplate.small_cifar(channels=2, image_size=8)
-        network = seeded_network(FlatSpace(nodes=2), Genotype([1]), template, seed=0, device=torch.device("cpu"))
+        network = seeded_network(
+            plan_network(FlatSpace(nodes=2), Genotype([1]), template), seed=0, device=torch.device("cpu")
+        )
         forward = compiled_form(network.double(), mode=mode)
         trainers.append(Trainer(network, DeviceBatches(images, Augmentation(), 8, seed=0), RECIPE, forward=forward))
     plain, compiled = trainers
