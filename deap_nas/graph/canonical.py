@@ -13,7 +13,7 @@ from __future__ import annotations
 from array import array
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from functools import cache
+from functools import lru_cache
 from hashlib import blake2b
 from operator import itemgetter
 from typing import Any
@@ -73,7 +73,7 @@ _NOT_VIABLE = _digest(b"not viable")
 
 
 def _has_order(graph: Graph) -> bool:
-    """Whether the order counts in which merges take their values: that of channels does where these are told apart.
+    """Whether the order counts in which values are concatenated: that of channels does where these are told apart.
 
     An addition tells them apart by their places, and a resizing leaves the last ones out.
     """
@@ -81,7 +81,7 @@ def _has_order(graph: Graph) -> bool:
     return "concat" in found and not found.isdisjoint(("add", RESIZE))
 
 
-@cache
+@lru_cache(maxsize=65_536)
 def _traits(operation: str | OperationValue, in_channels: int, width: int) -> tuple[int, float, bool, bool, int]:
     """Number of an operation, its width, whether it is an identity and whether shareable, and its output's channels."""
     effect = effect_of(operation, (in_channels,), (width,))
@@ -94,7 +94,7 @@ def _eighths(width: int) -> float:
     return 8 * width / USUAL_CHANNELS if rest else eighths
 
 
-@cache
+@lru_cache(maxsize=65_536)
 def _number(operation: str | OperationValue) -> int:
     """Number of an operation, the same in every process."""
     return int.from_bytes(blake2b(_name(operation).encode(), digest_size=7).digest(), "big")
@@ -114,13 +114,14 @@ class _Cell:
 
     Args:
         graph: with an output.
-        any_order: the order in which merges take their inputs is without meaning.
+        any_order: the order in which values are concatenated is without meaning, as that of an addition always is.
     """
 
     def __init__(self, graph: Graph, *, any_order: bool) -> None:
         self._any_order = any_order
         n_inputs = graph.n_inputs
-        self._values: list[_Value] = [("input", (), 8, 0)] * n_inputs
+        #: The number in the width tells the inputs apart.
+        self._values: list[_Value] = [("input", (), 8 + i, 0) for i in range(n_inputs)]
         self._channels = [USUAL_CHANNELS] * n_inputs
         #: Colour of each value by everything below it.
         self._below = [hash((_number("input"), 8 + i)) for i in range(n_inputs)]
@@ -180,7 +181,8 @@ class _Cell:
                 flat.append(source)
         if len(flat) == 1:
             return flat[0]
-        if self._any_order:
+        is_free = self._any_order or merge == "add"
+        if is_free:
             flat.sort()
         sources = tuple(flat)
         index = known.setdefault((merge, sources, 8), len(values))
@@ -188,7 +190,7 @@ class _Cell:
             values.append((merge, sources, 8, 0))
             channels.append(n_channels if merge == "concat" else channels[flat[0]])
             colours = [self._below[i] for i in flat]
-            if self._any_order:
+            if is_free:
                 colours.sort()
             self._below.append(hash((_number(merge), 8, *colours)))
         return index
@@ -212,7 +214,7 @@ class _Cell:
             operation, inputs, _, width_of = values[index]
             if width_of and seen_from[width_of] is None:
                 seen_from[width_of] = []
-            is_free = any_order and operation != RESIZE
+            is_free = (any_order and operation != RESIZE) or operation == "add"
             for position, source in enumerate(inputs):
                 seen = colour if is_free else hash((colour, position))
                 others = seen_from[source]
@@ -256,7 +258,8 @@ class _Cell:
 
     def _is_free(self, index: int) -> bool:
         """Whether the order of a value's inputs is without meaning."""
-        return self._any_order and self._values[index][0] != RESIZE
+        operation = self._values[index][0]
+        return (self._any_order and operation != RESIZE) or operation == "add"
 
     def _inputs(self, index: int, colours: Mapping[int, int]) -> tuple[int, ...]:
         values = [colours[i] for i in self._values[index][1]]

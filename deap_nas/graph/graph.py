@@ -189,7 +189,8 @@ def split_pools(graph: Graph, *, channels: tuple[int, ...] = (USUAL_CHANNELS,)) 
     """Pool the parts of concatenations that nothing else takes, instead of the concatenations, and simplify.
 
     Keeps what is computed and every weight with its path. Such a concatenation need not be made, and a part that is
-    pooled in several of them is pooled once; its node has the path of the first.
+    pooled in several of them is pooled once; its node has the path of the first. A pool that takes the width of another
+    value than the input stays.
 
     Args:
         graph: simplified.
@@ -202,7 +203,8 @@ def split_pools(graph: Graph, *, channels: tuple[int, ...] = (USUAL_CHANNELS,)) 
     place = list(range(n_inputs))  # old index -> new index
     for (operation, inputs, width_of, path), effect in zip(graph.nodes[n_inputs:], effects[n_inputs:], strict=True):
         sources = [place[i] for i in inputs]
-        parts = nodes[sources[0]].inputs if nodes[sources[0]].operation == "concat" and not is_whole[inputs[0]] else ()
+        is_split = nodes[sources[0]].operation == "concat" and not is_whole[inputs[0]] and not width_of
+        parts = nodes[sources[0]].inputs if is_split else ()
         if operation in JOINS:
             node = Node(operation, tuple(sources) if operation == RESIZE else _flatten(operation, sources, nodes))
         elif parts and all(effect_of(operation, widths[part], channels).layers == effect.layers for part in parts):

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from deap_nas.errors import SettingsError
 from deap_nas.graph.layers import AvgPool2d, Layer, MaxPool2d, Size, pair
 from deap_nas.graph.operations import OperationValue, conv_bn_relu, separable_conv
 
 __all__ = ["Convolution", "Pooling", "SeparableConvolution"]
+
+_POOLS: dict[str, type[MaxPool2d | AvgPool2d]] = {"max": MaxPool2d, "avg": AvgPool2d}
 
 
 @dataclass(frozen=True)
@@ -20,6 +23,16 @@ class Convolution(OperationValue):
     kernel_size: Size
     #: Of its height and width, likewise.
     stride: Size = 1
+
+    def __post_init__(self) -> None:
+        """Check the fields, and give equal windows and strides one form.
+
+        Raises:
+            SettingsError: a count is not a positive integer, or a window is not odd.
+        """
+        if not _is_count(self.channels):
+            raise SettingsError(f"channels must be an integer of at least 1, found {self.channels!r}")
+        _settle_sizes(self)
 
     def layers(self, in_channels: int, channels: int) -> tuple[Layer, ...]:  # noqa: ARG002 - it has its own
         """See :meth:`OperationValue.layers`."""
@@ -42,6 +55,16 @@ class SeparableConvolution(OperationValue):
     #: Of its height and width, likewise.
     stride: Size = 1
 
+    def __post_init__(self) -> None:
+        """Check the fields, and give equal windows and strides one form.
+
+        Raises:
+            SettingsError: a count is not a positive integer, or a window is not odd.
+        """
+        if not _is_count(self.channels):
+            raise SettingsError(f"channels must be an integer of at least 1, found {self.channels!r}")
+        _settle_sizes(self)
+
     def layers(self, in_channels: int, channels: int) -> tuple[Layer, ...]:  # noqa: ARG002 - it has its own
         """See :meth:`OperationValue.layers`."""
         return separable_conv(in_channels, self.channels, self.kernel_size, stride=self.stride)
@@ -63,14 +86,42 @@ class Pooling(OperationValue):
     #: Of its height and width, likewise.
     stride: Size = 1
 
+    def __post_init__(self) -> None:
+        """Check the fields, and give equal windows and strides one form.
+
+        Raises:
+            SettingsError: the kind is unknown, a count is not a positive integer, or a window is not odd.
+        """
+        if self.kind not in _POOLS:
+            raise SettingsError(f"kind must be one of {', '.join(_POOLS)}, found {self.kind!r}")
+        _settle_sizes(self)
+
     def layers(self, in_channels: int, channels: int) -> tuple[Layer, ...]:  # noqa: ARG002 - it keeps them
         """See :meth:`OperationValue.layers`."""
-        return ({"max": MaxPool2d, "avg": AvgPool2d}[self.kind](self.kernel_size, self.stride),)
+        return (_POOLS[self.kind](self.kernel_size, self.stride),)
 
     @property
     def label(self) -> str:
         """Such as ``"max_pool_3x3"``, with ``"_by2"`` for a stride of 2."""
         return f"{self.kind}_pool_{_times(self.kernel_size)}{_by(self.stride)}"
+
+
+def _is_count(number: object) -> bool:
+    return isinstance(number, int) and number >= 1
+
+
+def _settle_sizes(operation: Convolution | SeparableConvolution | Pooling) -> None:
+    """Check window and stride; one number stands for both where height and width are equal.
+
+    Raises:
+        SettingsError: they are not positive integers, or a window is not odd.
+    """
+    for name, step, wanted in (("kernel_size", 2, "odd integer"), ("stride", 1, "integer")):
+        size = getattr(operation, name)
+        sizes = tuple(size) if isinstance(size, tuple | list) else (size, size)
+        if len(sizes) != 2 or not all(_is_count(each) and (each - 1) % step == 0 for each in sizes):
+            raise SettingsError(f"{name} must be an {wanted} of at least 1, or two of them, found {size!r}")
+        object.__setattr__(operation, name, sizes[0] if sizes[0] == sizes[1] else sizes)
 
 
 def _times(size: Size) -> str:

@@ -89,7 +89,8 @@ class OperationValue(ABC):
     @property
     def label(self) -> str:
         """Text for drawings and for names of weights; of different operations different ones."""
-        return re.sub(r"\W+", "_", repr(self)).strip("_")
+        signs = repr(self).replace("-", "minus").replace(".", "point")
+        return re.sub(r"\W+", "_", signs).strip("_")
 
 
 def label_of(operation: str | OperationValue) -> str:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
 from typing import Any, NamedTuple
 
 from deap_nas.errors import SettingsError
 from deap_nas.graph import (
+    RESIZE,
     AvgPool2d,
     BatchNorm2d,
     Conv2d,
@@ -18,6 +19,7 @@ from deap_nas.graph import (
     Lowers,
     MaxPool2d,
     ReLU,
+    Shape,
     pair,
     viable_graphs,
 )
@@ -81,15 +83,30 @@ def memory_of(steps: Sequence[Step], *, n_classes: int, batch_size: int, device:
     """
     if batch_size < 1:
         raise SettingsError(f"batch_size must be at least 1, found {batch_size}")
-    kept = dict(value for number, step in enumerate(steps, start=1) for value in _kept(number, step, device))
+    trained = _trained(steps)
     loss = _NUMBER * n_classes + _LABEL  # the logarithms of the probabilities, and the label
-    layers = (layer for step in steps for layer in step.chain.layers)
-    statistics = _NUMBER * sum(2 * layer.channels for layer in layers if isinstance(layer, BatchNorm2d))
+    kept = sum(_kept(steps, trained, device).values()) + loss
     n_parameters = sum(step.chain.n_parameters for step in steps)
     return TrainingMemory(
-        activations=batch_size * (sum(kept.values()) + loss) + statistics + _NUMBER,  # the last is the sum of weights
-        parameters=3 * _NUMBER * n_parameters + statistics,
+        activations=batch_size * kept + _statistics(trained.values()) + _NUMBER,  # the last is the sum of weights
+        parameters=3 * _NUMBER * n_parameters + _statistics(steps),
     )
+
+
+def _statistics(steps: Iterable[Step]) -> int:
+    """Bytes of a mean and a variance for each channel of each batch normalisation."""
+    layers = (layer for step in steps for layer in step.chain.layers)
+    return _NUMBER * sum(2 * layer.channels for layer in layers if isinstance(layer, BatchNorm2d))
+
+
+def _trained(steps: Sequence[Step]) -> dict[int, Step]:
+    """The steps, by the indices of their values, from which the logits get numbers; others may get a shape."""
+    reaches = {len(steps)}
+    for number in range(len(steps), 0, -1):
+        if number in reaches:
+            step = steps[number - 1]
+            reaches.update(step.inputs[:1] if step.merge == RESIZE else step.inputs)
+    return {number: step for number, step in enumerate(steps, start=1) if number in reaches}
 
 
 class _Needs(NamedTuple):
@@ -121,18 +138,55 @@ def _need(layer: Layer, device: str) -> _Needs:
     return _NEEDS.get(type(layer), _Needs())
 
 
-def _kept(number: int, step: Step, device: str) -> Iterator[tuple[tuple[int | str, ...], int]]:
-    """Name and bytes of all that a step needs of one image; others name the result of its last layer as it does."""
-    value: tuple[int | str, ...] = (step.inputs[0],)
+class _Stored(NamedTuple):
+    """Where a value lies in memory."""
+
+    #: Of the tensor that holds its numbers, as a whole or as a part.
+    name: tuple[int | str, ...]
+    #: Of one image.
+    n_bytes: int
+    #: Whether the loss has a gradient with respect to it.
+    has_gradient: bool
+
+
+def _stored(name: tuple[int | str, ...], shape: Shape, *, has_gradient: bool = True) -> _Stored:
+    return _Stored(name, _NUMBER * prod(shape), has_gradient)
+
+
+def _kept(steps: Sequence[Step], trained: Mapping[int, Step], device: str) -> dict[tuple[int | str, ...], int]:
+    """Name and bytes of all that the backward pass needs of one image."""
+    kept: dict[tuple[int | str, ...], int] = {}
+    values = {0: _stored((0,), steps[0].input_shape, has_gradient=False)}
+    for number, step in trained.items():
+        inputs = [values[i] for i in (step.inputs[:1] if step.merge == RESIZE else step.inputs)]
+        if not step.merge:
+            values[number] = _chained(number, step, inputs[0], device, kept)
+        elif step.merge == RESIZE and _is_part(step.shape, step.input_shape):
+            values[number] = inputs[0]
+        else:
+            values[number] = _stored((number,), step.shape, has_gradient=any(each.has_gradient for each in inputs))
+    return kept
+
+
+def _is_part(shape: Shape, whole: Shape) -> bool:
+    """Whether a value of one shape, resized to another one, is a view of itself."""
+    return shape[0] <= whole[0] and shape[1:] == whole[1:]
+
+
+def _chained(number: int, step: Step, value: _Stored, device: str, kept: dict[tuple[int | str, ...], int]) -> _Stored:
+    """Add what the layers of a step need; gives what comes out of them."""
     shape = step.input_shape
-    n_layers = len(step.chain.layers)
-    for position, layer in enumerate(step.chain.layers, start=1):
+    for position, layer in enumerate(step.chain.layers):
         need = _need(layer, device)
-        if need.input:
-            yield value, _NUMBER * prod(shape)
-        value = (number,) if position == n_layers else (number, position)
+        before, has_gradient = value, value.has_gradient or layer.n_parameters > 0
         shape = layer.output_shape(shape)
+        value = _stored((number, position), shape, has_gradient=has_gradient)
+        if not has_gradient:
+            continue
+        if need.input:
+            kept[before.name] = before.n_bytes
         if need.output:
-            yield value, _NUMBER * prod(shape)
+            kept[value.name] = value.n_bytes
         if need.places:
-            yield (number, position, "places"), need.places * prod(shape)
+            kept[*value.name, "places"] = need.places * prod(shape)
+    return value

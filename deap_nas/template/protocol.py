@@ -107,9 +107,11 @@ def template_from_dict(fields: dict[str, Any]) -> Template:
 
     Raises:
         UnknownNameError: its kind is not registered.
-        TypeError: a field is missing or unknown.
+        TypeError: a field is missing or unknown, or these are no fields.
         SettingsError: a field is out of its range.
     """
+    if not isinstance(fields, dict):
+        raise TypeError(f"a template is described by a dictionary of its fields, found {fields!r:.80}")
     kind = fields.get("kind", _FIRST_KIND)
     if kind not in _TEMPLATES:
         raise UnknownNameError("template", kind, _TEMPLATES)

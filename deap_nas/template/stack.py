@@ -15,6 +15,9 @@ from deap_nas.template.values import Value, shapes_at, total, values_of
 
 __all__ = ["CellStack"]
 
+#: Pixels of the smallest map on which strides of 2 and 3 differ, by far.
+_TELLING_SIZE = 8
+
 
 @register_template("stack")
 @dataclass(frozen=True)
@@ -23,8 +26,8 @@ class CellStack(Template):
 
     A genotype has two graphs, the normal and the reduction cell, of two inputs each: what the two cells before have
     given (Zoph 2018 <https://arxiv.org/abs/1707.07012>, figure 2). Each input passes a 1x1 convolution to the
-    channels of the cell first, with stride 2 if it is the larger one. The operations of a reduction cell halve the size
-    themselves; with each of them the channels double.
+    channels of the cell first, with stride 2 if it is the larger one, unless the cell does not take it. The operations
+    of a reduction cell halve the size themselves; with each of them the channels double.
     """
 
     #: Classes; the network gives one logit for each.
@@ -67,25 +70,46 @@ class CellStack(Template):
 
     def lay_out(self, graphs: Sequence[Graph], *, among: Sequence[Sequence[int]] | None = None) -> Layout:
         """See :meth:`Template.lay_out`."""
-        stem = measured(
-            conv_bn_relu(self.image_channels, self.stem_multiplier * self.channels, 3),
-            (self.image_channels, self.image_size, self.image_size),
-        )
-        cells: list[_Cell] = []
-        outputs = [stem.shape, stem.shape]  # of the two cells before
-        for number, channels in self._places():
-            needed = None if among is None else among[number]
-            cells.append(_cell(graphs[number], channels, outputs, needed))
-            outputs = [outputs[1], cells[-1].output]
-        head = measured((GlobalAvgPool2d(), Linear(outputs[1][0], self.n_classes)), outputs[1])
-        whole = total((stem, *[chain for cell in cells for chain in cell.inputs], head))
-        counted = [value for cell in cells for value in cell.counted]
+        telling = max(self.image_size, _TELLING_SIZE * 2**self.n_reductions)
+        strides = None
+        if telling > self.image_size:  # which of two small maps is the larger one is seen on larger images
+            strides = [cell.strides for cell in self._cells(graphs, replace(self, image_size=telling)._stem(), None)]
+        stem = self._stem()
+        cells = self._cells(graphs, stem, strides, among=among)
+        head = measured((GlobalAvgPool2d(), Linear(cells[-1].output[0], self.n_classes)), cells[-1].output)
+        taken = _taken(cells)
+        used = [cell for number, cell in enumerate(cells) if taken[number]]
+        inputs = [cell.inputs[place] for cell in used for place in cell.reads]
+        whole = total((stem, *inputs, head))
+        counted = [value for cell in used for value in cell.counted]
         return Layout(
-            tuple((cell.graph, cell.counted) for cell in cells),
+            tuple((cell.graph, cell.counted) for cell in used),
             whole.n_parameters + sum([value.n_parameters for value in counted]),
             whole.flops + sum([value.flops for value in counted]),
-            partial(_write, cells, stem, head),
+            partial(_write, cells, taken, stem, head),
         )
+
+    def _stem(self) -> Chain:
+        layers = conv_bn_relu(self.image_channels, self.stem_multiplier * self.channels, 3)
+        return measured(layers, (self.image_channels, self.image_size, self.image_size))
+
+    def _cells(
+        self,
+        graphs: Sequence[Graph],
+        stem: Chain,
+        strides: Sequence[tuple[int, int]] | None,
+        *,
+        among: Sequence[Sequence[int]] | None = None,
+    ) -> list[_Cell]:
+        """Lay out all cells, with given strides in front of them or those that make sizes equal."""
+        cells: list[_Cell] = []
+        outputs = (stem.shape, stem.shape)  # of the two cells before
+        for position, (number, channels) in enumerate(self._places()):
+            needed = None if among is None else among[number]
+            given = strides[position] if strides else (2 if outputs[0][1:] != outputs[1][1:] else 1, 1)
+            cells.append(_cell(graphs[number], channels, outputs, given, needed))
+            outputs = (outputs[1], cells[-1].output)
+        return cells
 
     def _places(self) -> Iterator[tuple[int, int]]:
         """For each cell, whether it is a reduction, and its channels."""
@@ -115,11 +139,15 @@ class _Cell(NamedTuple):
     """A cell at its place."""
 
     graph: Graph
+    #: Of what its two inputs pass first.
+    strides: tuple[int, int]
     #: What its two inputs pass first.
     inputs: tuple[Chain, ...]
     values: Sequence[Value]
     #: Those of the values that matter.
     counted: Sequence[Value]
+    #: Which of its two inputs it takes.
+    reads: Sequence[int]
 
     @property
     def output(self) -> Shape:
@@ -127,30 +155,54 @@ class _Cell(NamedTuple):
         return self.values[self.graph.output or 0].chains[0].shape
 
 
-def _cell(graph: Graph, channels: int, outputs: Sequence[Shape], among: Sequence[int] | None) -> _Cell:
+def _cell(
+    graph: Graph,
+    channels: int,
+    outputs: tuple[Shape, Shape],
+    strides: tuple[int, int],
+    among: Sequence[int] | None,
+) -> _Cell:
     """Lay a cell out behind two others."""
-    inputs = []
-    for shape in outputs:
-        stride = 2 if shape[1:] != outputs[1][1:] else 1
-        inputs.append(measured(conv_bn_relu(shape[0], channels, 1, stride=stride), shape))
+    inputs = [
+        measured(conv_bn_relu(shape[0], channels, 1, stride=stride), shape)
+        for shape, stride in zip(outputs, strides, strict=True)
+    ]
     if inputs[0].shape != inputs[1].shape:
         raise SettingsError(
             f"the two cells before have given {outputs[0]} and {outputs[1]}: a cell keeps the size of its inputs, or "
             f"halves it"
         )
     values = values_of(graph, [shapes_at((chain.shape,)) for chain in inputs], among=among)
-    return _Cell(graph, tuple(inputs), values, values if among is None else [values[index] for index in among])
+    counted = values if among is None else [values[index] for index in among]
+    return _Cell(graph, strides, tuple(inputs), values, counted, _reads(graph, among))
 
 
-def _write(cells: Sequence[_Cell], stem: Chain, head: Chain, steps: StepWriter) -> int:
+def _reads(graph: Graph, among: Sequence[int] | None) -> list[int]:
+    """Which inputs of a graph its other nodes take, or its output is; a width does not need their numbers."""
+    nodes = graph.nodes if among is None else [graph.nodes[index] for index in among]
+    taken = {graph.output or 0}.union(*[node.inputs for node in nodes[graph.n_inputs :]])
+    return [place for place in range(graph.n_inputs) if place in taken]
+
+
+def _taken(cells: Sequence[_Cell]) -> list[bool]:
+    """Whether the network's output depends on each cell: those behind it may take none but the one before it."""
+    taken = {len(cells) - 1}
+    for number in range(len(cells) - 1, -1, -1):
+        if number in taken:
+            taken.update([number - 2 + place for place in cells[number].reads])
+    return [number in taken for number in range(len(cells))]
+
+
+def _write(cells: Sequence[_Cell], taken: Sequence[bool], stem: Chain, head: Chain, steps: StepWriter) -> int:
     first = steps.add_chain("stem1", stem, 0)
     outputs = [first, first]
     for number, cell in enumerate(cells, start=1):
-        name = f"cell{number}"
-        inputs = [
-            steps.add_chain(f"{name}_input{place}", chain, value)
-            for place, (chain, value) in enumerate(zip(cell.inputs, outputs, strict=True), start=1)
-        ]
-        chains = [value.chains[0] for value in cell.values]
-        outputs = [outputs[1], steps.add_graph(name, cell.graph, chains, inputs)]
-    return steps.add_chain("head", head, outputs[1])
+        outputs.append(_write_cell(f"cell{number}", cell, outputs[-2:], steps) if taken[number - 1] else 0)
+    return steps.add_chain("head", head, outputs[-1])
+
+
+def _write_cell(name: str, cell: _Cell, outputs: Sequence[int], steps: StepWriter) -> int:
+    inputs = [0, 0]
+    for place in cell.reads:
+        inputs[place] = steps.add_chain(f"{name}_input{place + 1}", cell.inputs[place], outputs[place])
+    return steps.add_graph(name, cell.graph, [value.chains[0] for value in cell.values], inputs)
