@@ -28,6 +28,7 @@ creator.create("Individual", deap_nas.Genotype, fitness=creator.FitnessMax)
 SETTINGS = (  # name, default or choices, what it is; all are recorded in the population file
     ("dataset", "digits", "digits, cifar10, cifar100 or imagefolder:PATH"),
     ("images", None, "training images to use, the same ones throughout; all if not given"),
+    ("crop", None, "pixels put around a training image that is then cropped to its size; else the dataset's own crop"),
     ("representation", ("hierarchical", "flat"), "of the genotypes"),
     ("max_parameters", None, "parameters that a network may have; no limit if not given"),
     ("population", 200, "random genotypes to start from, and members that stay unless all do"),
@@ -56,6 +57,8 @@ def arguments():
         kind, ending = (int, "") if value is None else (type(default), f" (default: {default})")
         flag = f"--{name.replace('_', '-')}"
         parser.add_argument(flag, type=kind, choices=choices, default=default, help=text + ending)
+    flip = argparse.BooleanOptionalAction
+    parser.add_argument("--flip", action=flip, help="mirror training images at random; else as suits the dataset")
     parser.add_argument("--download", action="store_true", help="fetch cifar10 or cifar100 if it is not there")
     parser.add_argument("--workers", type=int, default=0, help="processes on this machine, without mpirun")
     parser.add_argument("--output", type=Path, help="population file (default: runs/hier_evo.h5)")
@@ -86,7 +89,8 @@ def check(args):
 
 def make_fitness(args):
     space = deap_nas.HierarchicalSpace() if args.representation == "hierarchical" else deap_nas.FlatSpace()
-    same = {name: getattr(args, name) for name in ("dataset", "repeats", "device", "seed", "data_dir", "download")}
+    names = ("dataset", "flip", "crop", "repeats", "device", "seed", "data_dir", "download")
+    same = {name: getattr(args, name) for name in names}
     template = deap_nas.NetworkTemplate.small_cifar(channels=args.channels)
     recipe = replace(SEARCH, steps=args.steps, batch_size=args.batch_size)
     folder = beside(args.output, "-weights") if args.weights == "inherited" else None
@@ -109,6 +113,8 @@ def make_toolbox(args, fitness, rng):
 
 def open_store(args, fitness):
     settings = {name: getattr(args, name) for name, *_ in SETTINGS}
+    places = {"dataset": fitness.source.name, "data_dir": str(fitness.source.data_dir)}  # whole paths
+    settings |= {"flip": args.flip, **places}
     run = {"space": fitness.space, "settings": {**settings, "fitness": fitness.to_dict()}}
     if args.resume:
         return HDF5Store.resume(args.resume, **run, free=MAY_CHANGE)
@@ -129,6 +135,7 @@ def search(args, executor):
     rng = random.Random(args.seed)
     toolbox = make_toolbox(args, fitness, rng)
     with open_store(args, fitness) as store:
+        print(f"images: {fitness.images.in_words()}", file=sys.stderr)
         print(f"writing {store.path}; an interrupted run goes on with --resume {store.path}", file=sys.stderr)
         population = resume_population(store, creator.Individual, rng=rng)
         population = population or tools.initRepeat(list, toolbox.individual, args.population)

@@ -39,6 +39,7 @@ def add_replay(commands: _SubParsersAction[argparse.ArgumentParser], file: argpa
     )
     parser.add_argument("--id", type=int, metavar="N", help="which individual (default: the best)")
     parser.add_argument("--device", metavar="NAME", help="cpu, cuda, cuda:1, ... (default: that of the search)")
+    parser.add_argument("--dataset", metavar="NAME", help="where the images of the search are now, imagefolder:PATH")
     parser.add_argument("--data-dir", metavar="FOLDER", help="of cifar10 and cifar100 (default: that of the search)")
     parser.add_argument(
         "--weights-dir",
@@ -96,6 +97,7 @@ def _fitness(settings: Mapping[str, Any], options: argparse.Namespace, weights_d
         data_dir=options.data_dir or settings.get("data_dir", "data"),
         download=options.download,
         weights_dir=weights_dir,
+        dataset=options.dataset,
     )
 
 

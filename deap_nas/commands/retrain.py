@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
@@ -14,13 +15,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 from deap_nas.commands.options import chosen_member, chosen_template, network_folder, network_options
-from deap_nas.errors import DivergedError, SettingsError
+from deap_nas.errors import DatasetError, DivergedError, SettingsError
 from deap_nas.evaluators import Status
 from deap_nas.evaluators.interrupts import interrupted_by_signals
 from deap_nas.files import user_path
 from deap_nas.report.terminal import columns_of, fitting, is_terminal
 from deap_nas.store import HDF5Store
-from deap_nas.training import CIFAR_EVALUATION, IMAGENET, Recipe, Retraining, RetrainingProgress, RetrainingResult
+from deap_nas.training import (
+    CIFAR_EVALUATION,
+    IMAGENET,
+    Recipe,
+    Retraining,
+    RetrainingProgress,
+    RetrainingResult,
+    Source,
+)
+from deap_nas.training.identity import other_images
 
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
@@ -64,6 +74,18 @@ def _add_task(group: Any) -> None:
         "(default: that of the search)",
     )
     add("--images", type=int, metavar="N", help="train on N of the training images only (default: all)")
+    add(
+        "--flip",
+        action=argparse.BooleanOptionalAction,
+        help="mirror every second training image (default: as in the search, where it used these images)",
+    )
+    add(
+        "--crop",
+        type=int,
+        metavar="N",
+        help="put N pixels around each training image, then crop it at random to its size; 0 for neither "
+        "(default: as in the search, where it used these images)",
+    )
     add("--runs", type=int, default=5, metavar="N", help="trainings, each from a seed of its own (default: 5)")
     add("--scale", type=float, default=1.0, metavar="FACTOR", help="take so many times the paper's steps (default: 1)")
     add("--steps", type=int, metavar="N", help="take N steps instead")
@@ -81,7 +103,7 @@ def _add_means(group: Any) -> None:
         help="the last two are mixed precision, for GPUs that are faster in it (default: float32)",
     )
     add("--compile", action="store_true", help="let torch.compile make the training faster, after some minutes")
-    add("--data-dir", default="data", metavar="FOLDER", help="of cifar10 and cifar100 (default: data)")
+    add("--data-dir", metavar="FOLDER", help="of cifar10 and cifar100 (default: that of the search, else data)")
     add("--download", action="store_true", help="fetch cifar10 or cifar100 if it is not there")
     add(
         "--output",
@@ -99,8 +121,9 @@ def _retrain(options: argparse.Namespace) -> None:
 def _train(options: argparse.Namespace) -> None:
     with HDF5Store.read(options.file) as store:
         fields = chosen_member(store, options)
-        space, searched = store.space, store.settings.get("fitness")
-    dataset = options.dataset or (searched.get("dataset") if isinstance(searched, dict) else None)
+        space, settings = store.space, store.settings
+    searched = settings["fitness"] if isinstance(settings.get("fitness"), dict) else {}
+    dataset = options.dataset or searched.get("dataset")
     if not isinstance(dataset, str):
         raise SettingsError(f"{options.file} does not say on which images it searched; name some with --dataset")
     retraining = Retraining(
@@ -114,9 +137,10 @@ def _train(options: argparse.Namespace) -> None:
         device=options.device,
         precision=options.precision,
         compile=options.compile,
-        data_dir=options.data_dir,
+        data_dir=options.data_dir or settings.get("data_dir", "data"),
         download=options.download,
         n_images=options.images,
+        **_augmentation(dataset, searched, options),
         origin={"file": str(options.file.resolve()), "id": fields["id"], "fitness": fields["fitness"]},
     )
     folder = options.output or network_folder(options, fields["id"])
@@ -147,6 +171,34 @@ def _how_to_go_on(folder: Path) -> str:
     if (folder / "result.json").exists():
         return f"stopped; the same command goes on after the runs that have ended, which {folder} holds"
     return "stopped before the first checkpoint; the same command begins anew"
+
+
+def _augmentation(dataset: str, searched: Mapping[str, Any], options: argparse.Namespace) -> dict[str, Any]:
+    """What ``--flip`` and ``--crop`` say; else what the search did, with the images of the search."""
+    chosen = {"flip": options.flip, "crop": options.crop}
+    if not _are_the_searched(dataset, searched, options):
+        return chosen
+    return {name: searched.get(name) if value is None else value for name, value in chosen.items()}
+
+
+def _are_the_searched(dataset: str, searched: Mapping[str, Any], options: argparse.Namespace) -> bool:
+    """Whether the images are those of the search, as far as the file tells.
+
+    Raises:
+        DatasetError: they have changed since, and ``--dataset`` does not say that others are meant.
+    """
+    source = Source(dataset, n_images=searched.get("n_images"))
+    if ":" not in dataset or "digest" not in searched.get("images", {}):
+        return source.name == Source(searched.get("dataset", "")).name
+    different = other_images(searched, source)
+    if different and options.dataset is None:
+        raise DatasetError(
+            f"{source.name} has other images than the search had: {different}; name them with --dataset to train on "
+            f"them all the same"
+        )
+    if different and os.environ.get("RANK", "0") == "0":
+        print(f"{source.name} has other images than the search had: {different}", file=sys.stderr)
+    return not different
 
 
 def _recipe(options: argparse.Namespace) -> Recipe:

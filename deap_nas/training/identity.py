@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from deap_nas.training.data import dataset_info
 from deap_nas.training.folders import test_files, test_folder, training_folder, used_files
 from deap_nas.training.sources import Source
 
-__all__ = ["check_images", "check_recorded_images", "image_identity"]
+__all__ = ["check_images", "check_recorded_images", "image_identity", "other_images"]
 
 
 def image_identity(source: Source, *, tested: bool = False) -> dict[str, Any]:
@@ -50,17 +51,33 @@ def check_images(found: Mapping[str, Any], source: Source) -> None:
     """Check that a dataset has the images that were recorded; a record of before they were recorded fits any.
 
     Args:
-        found: the fields ``dataset`` and ``images`` of a fitness.
+        found: description of a fitness, with its ``images``.
         source: the dataset.
 
     Raises:
         DatasetError: it has other images; the message says in what they differ.
     """
-    if "images" in found:
-        own = {"dataset": source.name, "images": image_identity(source)}
-        different = differences({"dataset": source.name, "images": found["images"]}, own)
-        if different:
-            raise DatasetError(f"{source.name} has other images than those of the search: {'; '.join(different)}")
+    different = other_images(found, source)
+    if different:
+        raise DatasetError(f"{source.name} has other images than those of the search: {different}")
+
+
+def other_images(found: Mapping[str, Any], source: Source) -> str:
+    """In what the images of a dataset differ from those that were recorded; empty where they are the same.
+
+    Args:
+        found: description of a fitness, with its ``images`` where these were recorded.
+        source: the dataset.
+
+    Raises:
+        DatasetError: the images are missing.
+    """
+    if "images" not in found:
+        return ""
+    n_there = dataset_info(replace(source, n_images=None)).n_images
+    if source.n_images is not None and source.n_images > n_there:
+        return f"{source.n_images} were used there, these are {n_there}"
+    return "; ".join(differences({"images": found["images"]}, {"images": image_identity(source)}))
 
 
 def check_recorded_images(store: Store, source: Source) -> None:
