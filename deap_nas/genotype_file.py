@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
 from deap_nas.errors import ExportError
 from deap_nas.files import save_json, user_path
-from deap_nas.genotype import Genotype
 from deap_nas.graph import canonical_key
 from deap_nas.search_space import SearchSpace, space_from_dict
 from deap_nas.template import NetworkTemplate, cost
@@ -24,7 +23,7 @@ _FORMAT_VERSION = 1
 def save_genotype(
     path: str | os.PathLike[str],
     space: SearchSpace,
-    genes: Sequence[int],
+    genes: Any,
     template: NetworkTemplate,
     *,
     source: Mapping[str, Any] | None = None,
@@ -34,7 +33,7 @@ def save_genotype(
     Args:
         path: of the file, whose folder is there; a file that is there is replaced.
         space: the search space.
-        genes: the genes of one individual.
+        genes: the genotype of one individual; the file has its row.
         template: the network around the cell.
         source: where the genotype came from, as JSON can hold it.
 
@@ -46,7 +45,7 @@ def save_genotype(
     fields = {
         "format": _FORMAT,
         "format_version": _FORMAT_VERSION,
-        "genes": list(Genotype(genes)),
+        "genes": space.encode(genes).tolist(),
         "space": space.to_dict(),
         "template": template.to_dict(),
         "cost": asdict(cost(space, genes, template)),
@@ -56,14 +55,14 @@ def save_genotype(
     save_json(user_path(path), fields)
 
 
-def load_genotype(path: str | os.PathLike[str]) -> tuple[SearchSpace, Genotype, NetworkTemplate]:
+def load_genotype(path: str | os.PathLike[str]) -> tuple[SearchSpace, Any, NetworkTemplate]:
     """Read what :func:`save_genotype` wrote; its cost, its key and its source are not read.
 
     Args:
         path: of the file.
 
     Returns:
-        The search space, the genes and the template.
+        The search space, the genotype and the template.
 
     Raises:
         ExportError: it is no such file, or of another version.
@@ -77,7 +76,7 @@ def load_genotype(path: str | os.PathLike[str]) -> tuple[SearchSpace, Genotype, 
         if found != (_FORMAT, _FORMAT_VERSION):
             raise ExportError(f"{path} is a {found[0]!r} of version {found[1]}, expected {_FORMAT!r} of version 1")
         space = space_from_dict(fields["space"])
-        genes = Genotype(fields["genes"])
+        genes = space.decode(fields["genes"])
         template = NetworkTemplate.from_dict(fields["template"])
     except (KeyError, TypeError, AttributeError, RecursionError, ValueError) as error:
         raise ExportError(f"{path} is no genotype file: {error!r}") from error

@@ -24,7 +24,6 @@ from deap_nas.assembly.weights import read_weights
 from deap_nas.errors import ExportError
 from deap_nas.extras import check_installed, require
 from deap_nas.files import make_folder, naming, user_path
-from deap_nas.genotype import Genotype
 from deap_nas.search_space import SearchSpace
 from deap_nas.template import NetworkTemplate
 
@@ -52,7 +51,7 @@ class ExportedFile:
 
 def export_network(
     space: SearchSpace,
-    genes: Sequence[int],
+    genes: Any,
     template: NetworkTemplate,
     *,
     weights: str | os.PathLike[str] | None,
@@ -67,7 +66,7 @@ def export_network(
 
     Args:
         space: the search space.
-        genes: the genes of one individual.
+        genes: the genotype of one individual.
         template: the network around the cell; its ``image_size`` is that of the files.
         weights: safetensors file with the network's ``state_dict()``, labelled with the same space, genes and
             template; None for random weights, with batch normalisation fitted to random images.
@@ -104,7 +103,7 @@ def export_network(
 
 def _network(
     space: SearchSpace,
-    genes: Sequence[int],
+    genes: Any,
     template: NetworkTemplate,
     weights: str | os.PathLike[str] | None,
     seed: int,
@@ -116,7 +115,7 @@ def _network(
     if weights is None:
         _fit_normalisation(network, _random_images(template, 4, seed))
     else:
-        labels = {"space": space.to_dict(), "genes": list(Genotype(genes)), "template": template.to_dict()}
+        labels = {"space": space.to_dict(), "genes": space.encode(genes).tolist(), "template": template.to_dict()}
         _load(network, user_path(weights), labels)
     return network.eval().to(memory_format=torch.contiguous_format)
 

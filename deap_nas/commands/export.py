@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,8 +10,9 @@ from deap_nas.commands.options import chosen_member, chosen_template, network_fo
 from deap_nas.errors import ExportError, SettingsError
 from deap_nas.files import user_path
 from deap_nas.genotype_file import load_genotype, save_genotype
+from deap_nas.search_space import SearchSpace
 from deap_nas.store import HDF5Store
-from deap_nas.template import NetworkTemplate
+from deap_nas.template import Template
 
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
@@ -58,18 +58,17 @@ def _export(options: argparse.Namespace) -> None:
 
     with HDF5Store.read(options.file) as store:
         space, fields = store.space, chosen_member(store, options)
+    genotype = space.decode(fields["genes"])
     folder = network_folder(options, fields["id"])
     weights = None if options.untrained else options.weights or _first_run(folder)
-    template, training = (chosen_template(options), {}) if weights is None else _labels(weights, options)
+    template, training = (chosen_template(options, space), {}) if weights is None else _labels(weights, options, space)
     if options.output is None and weights is None:
-        _check_genes(folder, fields["genes"])
+        _check_genotype(folder, genotype)
     folder = options.output or (folder if weights is None else weights.parent)
-    exported = export_network(
-        space, fields["genes"], template, weights=weights, folder=folder, onnx=not options.no_onnx
-    )
+    exported = export_network(space, genotype, template, weights=weights, folder=folder, onnx=not options.no_onnx)
     source = {"file": str(options.file), "id": fields["id"], "fitness": fields["fitness"]}
     source |= {"weights": None if weights is None else str(weights), "training": training}
-    save_genotype(folder / "genotype.json", space, fields["genes"], template, source=source)
+    save_genotype(folder / "genotype.json", space, genotype, template, source=source)
     print(folder / "genotype.json")
     for file in exported:
         print(f"{file.path}  largest difference {file.difference:.2g}{_of_rounding(file)}")
@@ -82,14 +81,14 @@ def _of_rounding(file: ExportedFile) -> str:
     return f": the network is badly conditioned, float32 itself differs from float64 by {file.rounding:.2g}"
 
 
-def _check_genes(folder: Path, genes: Sequence[int]) -> None:
-    """Check that a folder holds no export of other genes, as of a run that was there before under the same name.
+def _check_genotype(folder: Path, genotype: Any) -> None:
+    """Check that a folder holds no export of another genotype, as of a run that was there before under the same name.
 
     Raises:
         ExportError: it does.
     """
     path = folder / "genotype.json"
-    if path.exists() and list(load_genotype(path)[1]) != list(genes):
+    if path.exists() and load_genotype(path)[1] != genotype:
         raise ExportError(f"{folder} holds the network of another run: remove it, or choose another with --output")
 
 
@@ -104,7 +103,7 @@ def _first_run(folder: Path) -> Path:
     return min(runs, key=lambda path: int(path.stem[3:]))
 
 
-def _labels(weights: Path, options: argparse.Namespace) -> tuple[NetworkTemplate, dict[str, Any]]:
+def _labels(weights: Path, options: argparse.Namespace, space: SearchSpace) -> tuple[Template, dict[str, Any]]:
     """Template of the weights, and what else they are labelled with.
 
     Raises:
@@ -114,11 +113,12 @@ def _labels(weights: Path, options: argparse.Namespace) -> tuple[NetworkTemplate
 
     labels, template, _ = read_weights(weights)
     if (options.template, options.channels, options.cells) != (None, None, None):
-        wanted = chosen_template(options)
-        if (wanted.stem, wanted.groups) != (template.stem, template.groups):
+        images = ("n_classes", "image_channels", "image_size")
+        wanted = chosen_template(options, space).for_images(**{name: getattr(template, name) for name in images})
+        if wanted != template:
             raise SettingsError(
-                f"{weights} has the stem {template.stem} and the groups {template.groups}, and not {wanted.stem} and "
-                f"{wanted.groups}; leave out --template, --channels and --cells to take its own"
+                f"{weights} has the template {template}, and not {wanted}; "
+                f"leave out --template, --channels and --cells to take its own"
             )
     others = {name: value for name, value in labels.items() if name not in ("space", "genes", "template")}
     return template, others

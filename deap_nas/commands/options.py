@@ -6,11 +6,12 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from deap_nas.errors import StoreError
+from deap_nas.errors import SettingsError, StoreError
 from deap_nas.files import beside
 from deap_nas.report import best_id, member
+from deap_nas.search_space import SearchSpace
 from deap_nas.store import HDF5Store
-from deap_nas.template import NetworkTemplate
+from deap_nas.template import NetworkTemplate, Template
 
 __all__ = ["chosen_member", "chosen_template", "network_folder", "network_options"]
 
@@ -46,12 +47,21 @@ def chosen_member(store: HDF5Store, options: argparse.Namespace) -> dict[str, An
     return member(store, number)
 
 
-def chosen_template(options: argparse.Namespace) -> NetworkTemplate:
+def chosen_template(options: argparse.Namespace, space: SearchSpace) -> Template:
     """Template that the options describe, with the paper's images and classes.
 
+    Args:
+        options: those of :func:`network_options`.
+        space: whose genotypes it is for; one whose genotypes are no cells of Liu 2018 has its own template.
+
     Raises:
-        SettingsError: a count is less than 1.
+        SettingsError: a count is less than 1, or the space has its own template.
     """
+    own = space.default_template()
+    if not isinstance(own, NetworkTemplate):
+        if options.template is not None or options.cells is not None:
+            raise SettingsError(f"--template and --cells are for cells; genotypes of {space!r} are other networks")
+        return own if options.channels is None else own.with_channels(options.channels)
     counts = {"channels": options.channels, "n_cells": options.cells}
     make = _TEMPLATES[options.template or _DEFAULT_TEMPLATE]
     return make(**{name: count for name, count in counts.items() if count is not None})

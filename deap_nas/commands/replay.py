@@ -14,7 +14,6 @@ from deap_nas.commands.options import chosen_member
 from deap_nas.errors import SettingsError, StoreError
 from deap_nas.evaluators import Job, Runner, Status
 from deap_nas.files import beside, user_path
-from deap_nas.genotype import Genotype
 from deap_nas.report import member
 from deap_nas.store import HDF5Store
 
@@ -67,13 +66,18 @@ def _replay(options: argparse.Namespace) -> None:
         origin = fields["id"] if fields["reused"] < 0 else fields["reused"]
         settings, seed, trained = store.settings_of(origin), store.seed_of(origin), member(store, origin)
         fitness = _fitness(settings, options, weights_dir)
+        if not fitness.deterministic:
+            raise StoreError(
+                f"{options.file} cannot be replayed: its evaluations depend on more than genotype and seed"
+            )
+        genotype = store.space.decode(trained["genes"])
         if fitness.weights_dir is not None:
             _copy_weights(store, trained["parent"], options.weights_dir, Path(weights_dir))
         n_threads = options.threads or trained["threads"]
         if n_threads:
             use_threads(n_threads)
         cutoffs = _cutoffs(trained)
-        again = Runner(fitness)(Job(origin, Genotype(trained["genes"]), seed, trained["parent"], cutoffs=cutoffs))
+        again = Runner(fitness)(Job(origin, genotype, seed, trained["parent"], cutoffs=cutoffs))
     print(f"individual {fields['id']}, evaluation {origin}, seed {seed}, on {fitness.device}, threads: {again.threads}")
     print(f"recorded  {_in_words(fields['status'], fields['scores'], fields['error'])}")
     print(f"now       {_in_words(again.status.name, list(again.scores), again.error)}")

@@ -122,15 +122,16 @@ def _train(options: argparse.Namespace) -> None:
     with HDF5Store.read(options.file) as store:
         fields = chosen_member(store, options)
         space, settings = store.space, store.settings
+    genotype = space.decode(fields["genes"])
     searched = settings["fitness"] if isinstance(settings.get("fitness"), dict) else {}
     dataset = options.dataset or searched.get("dataset")
     if not isinstance(dataset, str):
         raise SettingsError(f"{options.file} does not say on which images it searched; name some with --dataset")
     retraining = Retraining(
         space,
-        fields["genes"],
+        genotype,
         dataset=dataset,
-        template=chosen_template(options),
+        template=chosen_template(options, space),
         recipe=_recipe(options),
         runs=options.runs,
         seed=options.seed,
