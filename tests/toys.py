@@ -120,11 +120,17 @@ def share_sum(genotype):
     return (sum(share for _, share, _ in genotype.layers),)
 
 
+def select_of_two(individuals, k, *, rng=random):
+    """Tournaments of two, drawn by ``rng``."""
+    pairs = [[rng.choice(individuals) for _ in range(2)] for _ in range(k)]
+    return [max(pair, key=lambda individual: individual.fitness) for pair in pairs]
+
+
 def make_toolbox(evaluate=share_sum, *, rng=random):
     toolbox = base.Toolbox()
     toolbox.register("individual", lambda: WiringIndividual(SPACE.sample(rng=rng)))
     toolbox.register("population", tools.initRepeat, list, toolbox.individual)
-    toolbox.register("select", tools.selTournament, tournsize=2)
+    toolbox.register("select", select_of_two, rng=rng)
     toolbox.register("mate", cross_wirings)
     toolbox.register("mutate", mutate_wiring, rng=rng)
     toolbox.register("evaluate", evaluate)
