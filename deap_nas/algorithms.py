@@ -12,8 +12,8 @@ from typing import Any
 from deap_nas.engine import Agenda, Crew, split_population
 from deap_nas.errors import SettingsError
 from deap_nas.evaluators import Evaluation
-from deap_nas.evaluators.attributes import attribute_of
-from deap_nas.evaluators.curves import Curves, stopping_of
+from deap_nas.evaluators.adapter import AdaptedFitness
+from deap_nas.evaluators.curves import Curves
 from deap_nas.history import History, Reuse, Survival
 from deap_nas.operators.ranking import RankedPopulation
 from deap_nas.store import MemoryStore, Store, without_collection
@@ -104,7 +104,7 @@ def eaAsync(
         )
     if store is None:
         store = MemoryStore(seed=rng.getrandbits(32) if seed is None else seed)
-    _check_store(store, toolbox.evaluate, seed, weights=population[0].fitness.weights)
+    _check_store(store, toolbox.evaluate, seed, weights=population[0].fitness.weights, reuse=reuse)
     members, waiting, fresh = split_population(population, store)
     evaluated = RankedPopulation(members)
     tournaments = Tournaments(evaluated, toolbox, cxpb=cxpb, rng=rng)
@@ -190,7 +190,7 @@ def eaAsyncGenerateUpdate(
     if store is None:
         store = MemoryStore(seed=rng.getrandbits(32) if seed is None else seed)
     weights = population[0].fitness.weights if population else None
-    _check_store(store, toolbox.evaluate, seed, weights=weights)
+    _check_store(store, toolbox.evaluate, seed, weights=weights, reuse=reuse)
     members, waiting, fresh = split_population(population, store)
     if store.n_evaluated and not population:
         raise SettingsError("the store has a run: go on with population=resume_population(store, ...)")
@@ -314,17 +314,24 @@ def _check_settings(n_evaluations: int, n_workers: int | None, cxpb: float = 0.0
         raise SettingsError(f"cxpb must lie in [0, 1], found {cxpb}")
 
 
-def _check_store(store: Store, evaluate: Any, seed: int | None, *, weights: Sequence[float] | None) -> None:
+def _check_store(
+    store: Store, evaluate: Any, seed: int | None, *, weights: Sequence[float] | None, reuse: Reuse | None
+) -> None:
     if seed is not None and seed != store.seed:
         raise SettingsError(f"the store belongs to a run with seed {store.seed}, found seed {seed}: leave it out")
     if None not in (store.weights, weights) and store.weights != tuple(weights or ()):
         raise SettingsError(f"the store is for fitness weights {store.weights}, the individuals have {weights}")
-    stopping = stopping_of(evaluate)
+    fitness = AdaptedFitness(evaluate)
+    stopping = fitness.stopping
     n_rungs = 0 if stopping is None else len(stopping.cutoffs(Curves()))
     if store.n_rungs is not None and store.n_rungs < n_rungs:
         raise SettingsError(f"the store has n_rungs={store.n_rungs}: the fitness needs one with n_rungs={n_rungs}")
-    if (check_store := attribute_of(evaluate, "check_store")) is not None:
-        check_store(store)
+    if reuse is not None and not fitness.deterministic:
+        raise SettingsError(
+            "reuse is for fitness that follows from genotype, seed and parent; this one says it does not"
+        )
+    if fitness.check_store is not None:
+        fitness.check_store(store)
 
 
 def _n_first(population: Sequence[Any]) -> int:

@@ -9,8 +9,8 @@ from dataclasses import replace
 from typing import Any
 
 from deap_nas.evaluators import Evaluation, Job, Status
-from deap_nas.evaluators.curves import Curves, stopping_of
-from deap_nas.evaluators.outcome import worst_values
+from deap_nas.evaluators.adapter import AdaptedFitness
+from deap_nas.evaluators.curves import Curves
 from deap_nas.operators.ranking import RankedPopulation
 from deap_nas.store import Store
 
@@ -57,7 +57,7 @@ class History:
 
         self._evaluated = evaluated
         self._store = store
-        self._evaluate = evaluate
+        self._fitness = AdaptedFitness(evaluate)
         self._stats = stats
         self._halloffame = halloffame
         self._survival = survival
@@ -70,7 +70,7 @@ class History:
                 self._remember(record.genes, record.evaluation)
         #: Whether any evaluation has succeeded since the search was started or resumed.
         self.has_success = False
-        self._stopping = stopping_of(evaluate)
+        self._stopping = self._fitness.stopping
         self._curves = Curves()
         if self._stopping is not None:
             for record in store:
@@ -108,7 +108,7 @@ class History:
             error = f"expected {len(weights)} fitness values, one for each weight, found {evaluation.values}"
             evaluation = replace(evaluation, status=Status.FAILED, error=error)
         if evaluation.status is not Status.OK:
-            evaluation = replace(evaluation, values=worst_values(self._evaluate, weights))
+            evaluation = replace(evaluation, values=self._fitness.worst_values(weights))
             self._counts["failed"] += 1
             _log.info("evaluation %d: %s", evaluation.id, evaluation.status.name)
         else:

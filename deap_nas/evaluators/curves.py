@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from bisect import bisect_left, insort
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from itertools import combinations
-from typing import Any, Protocol
+from typing import Protocol
 
-from deap_nas.evaluators.attributes import attribute_of
 from deap_nas.evaluators.evaluation import Evaluation, Status
 
-__all__ = ["Curves", "Stopping", "stopping_of"]
+__all__ = ["Curves", "Stopping"]
 
 
 class Curves:
@@ -87,9 +86,3 @@ class Stopping(Protocol):
             curves: of the evaluations that have ended by then; there may be none.
         """
         ...
-
-
-def stopping_of(evaluate: Callable[..., Any]) -> Stopping | None:
-    """How a fitness wants evaluations to be ended early, also behind the partial of a toolbox; None for not at all."""
-    stopping: Stopping | None = attribute_of(evaluate, "stopping")
-    return stopping

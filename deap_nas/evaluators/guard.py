@@ -14,10 +14,10 @@ from numbers import Real
 from typing import Any
 
 from deap_nas.errors import SettingsError
-from deap_nas.evaluators.attributes import attribute_of
-from deap_nas.evaluators.curves import Stopping, stopping_of
+from deap_nas.evaluators.adapter import AdaptedFitness
+from deap_nas.evaluators.curves import Stopping
 from deap_nas.evaluators.evaluation import Evaluation, Job, Status
-from deap_nas.evaluators.run import Runner, is_isolated
+from deap_nas.evaluators.run import Runner
 
 __all__ = ["Guard"]
 
@@ -66,18 +66,22 @@ class Guard:
     @property
     def isolated(self) -> bool:
         """Whether the fitness asks for a child process."""
-        return is_isolated(self._fitness)
+        return AdaptedFitness(self._fitness).isolated
 
     @property
     def stopping(self) -> Stopping | None:
         """How the fitness wants its evaluations to be ended early."""
-        return stopping_of(self._fitness)
+        return AdaptedFitness(self._fitness).stopping
 
     @property
     def check_store(self) -> Callable[[Any], None] | None:
         """How the fitness refuses a store, see :func:`~deap_nas.eaAsync`; None if it takes any."""
-        check: Callable[[Any], None] | None = attribute_of(self._fitness, "check_store")
-        return check
+        return AdaptedFitness(self._fitness).check_store
+
+    @property
+    def deterministic(self) -> bool:
+        """Whether the fitness says that genotype, seed and parent decide what it gives."""
+        return AdaptedFitness(self._fitness).deterministic
 
     def __call__(self, *arguments: Any, **keywords: Any) -> tuple[float, ...]:
         """Give the values of an individual, the last argument; those before it are the toolbox's.

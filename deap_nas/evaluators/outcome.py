@@ -3,24 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
 from concurrent.futures import BrokenExecutor, CancelledError
 from dataclasses import replace
-from math import copysign
-from typing import Any
 
 from deap_nas.errors import ExecutorError, LostWorkerError, NASError, NoWorkerError, StorageError
-from deap_nas.evaluators.attributes import attribute_of
 from deap_nas.evaluators.channel import Ended
 from deap_nas.evaluators.evaluation import Evaluation, Job, Status
 from deap_nas.evaluators.pickling import GUARD_LINE
 from deap_nas.evaluators.process import death_in_words, is_out_of_memory_exit, limit_in_words
 
-__all__ = ["outcome", "worst_values"]
-
-#: Fitness of a failed evaluation, away from the optimum, where the fitness names no worst value of its own. Finite,
-#: and small enough that the mean and the deviation of a population stay finite.
-_WORST = 1e100
+__all__ = ["outcome"]
 
 
 def outcome(end: Ended, job: Job, *, is_first: bool, is_last_try: bool) -> Evaluation:
@@ -73,9 +65,3 @@ def _raise_general(error: Exception, *, is_last_try: bool) -> None:
             f"no worker could be started ({error}); its output tells why, mostly that the script lacks the line "
             f"'{GUARD_LINE}', below which the search belongs"
         ) from error
-
-
-def worst_values(evaluate: Any, weights: Sequence[float]) -> tuple[float, ...]:
-    """Worst finite fitness: what the fitness calls so (``worst_values``), else far from the optimum."""
-    values = attribute_of(evaluate, "worst_values")
-    return tuple(copysign(_WORST, -weight) for weight in weights) if values is None else tuple(values)

@@ -11,7 +11,6 @@ import time
 import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Any
 
 from deap_nas.errors import (
@@ -23,9 +22,10 @@ from deap_nas.errors import (
     StorageError,
     UnknownNameError,
 )
-from deap_nas.evaluators.evaluation import DetailedFitness, Evaluation, Job, JobFitness, Status
+from deap_nas.evaluators.adapter import AdaptedFitness
+from deap_nas.evaluators.evaluation import Evaluation, Job, Status
 
-__all__ = ["SPOILT_EXIT", "ZERO_EXIT", "Runner", "WorkerFilter", "is_isolated", "set_replaceable", "set_worker"]
+__all__ = ["SPOILT_EXIT", "ZERO_EXIT", "Runner", "WorkerFilter", "set_replaceable", "set_worker"]
 
 #: Errors that every evaluation of the run would meet; the search loop decides what becomes of them.
 _WRONG_SETTINGS = (DatasetError, MissingExtraError, SettingsError, UnknownNameError)
@@ -90,7 +90,7 @@ class Runner:
     @property
     def isolated(self) -> bool:
         """Whether the fitness asks for a child process."""
-        return is_isolated(self.evaluate)
+        return AdaptedFitness(self.evaluate).isolated
 
     def __call__(self, job: Job) -> Evaluation:
         """Run one job."""
@@ -120,7 +120,7 @@ def _n_threads() -> int:
 
 def _evaluate(evaluate: Callable[..., Any], job: Job) -> Evaluation:
     try:
-        return _call(evaluate, job).checked()
+        return AdaptedFitness(evaluate).evaluate(job).checked()
     except NotViableError as error:
         return Evaluation(status=Status.NOT_VIABLE, error=str(error))
     except DivergedError as error:
@@ -148,33 +148,6 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
         yield cause
         seen.add(id(cause))
         cause = cause.__cause__ or (None if cause.__suppress_context__ else cause.__context__)
-
-
-def _call(evaluate: Callable[..., Any], job: Job) -> Evaluation:
-    """Call a fitness in the richest way that it offers, also behind the partial of a toolbox."""
-    function = evaluate
-    arguments: tuple[Any, ...] = ()
-    keywords: dict[str, Any] = {}
-    while isinstance(function, partial):
-        arguments, keywords = function.args + arguments, {**function.keywords, **keywords}
-        function = function.func
-    if isinstance(function, JobFitness):
-        return function.evaluate_job(*arguments, job, **keywords)
-    if isinstance(function, DetailedFitness):
-        return function.evaluate(*arguments, job.genes, seed=job.seed, **keywords)
-    return Evaluation(tuple(map(float, function(*arguments, job.genes, **keywords))))
-
-
-def is_isolated(function: Callable[..., Any]) -> bool:
-    """Whether calls of a function shall run in a child process: what its attribute ``isolated`` says.
-
-    The attribute may be that of the function, of the object whose method it is, or of what a ``partial`` or a
-    decorator holds.
-    """
-    while isinstance(function, partial) or hasattr(function, "__wrapped__"):
-        function = function.func if isinstance(function, partial) else function.__wrapped__
-    owner = getattr(function, "__self__", None)
-    return bool(getattr(function, "isolated", getattr(owner, "isolated", False)))
 
 
 def _is_out_of_memory(error: BaseException) -> bool:

@@ -17,11 +17,12 @@ from functools import lru_cache
 from typing import Any, Protocol
 
 from deap_nas.errors import ExecutorError, LostWorkerError, NASError
+from deap_nas.evaluators.adapter import AdaptedFitness
 from deap_nas.evaluators.controller import CALL, FUNCTION, NUMBER, RESULT, STOP
 from deap_nas.evaluators.pickling import pickled, survives_pickling, unpickled
 from deap_nas.evaluators.process import ProcessExecutor, death_in_words, is_out_of_memory_exit, limit_in_words
 from deap_nas.evaluators.pulse import Pulse
-from deap_nas.evaluators.run import is_isolated, set_worker
+from deap_nas.evaluators.run import set_worker
 
 __all__ = ["Backoff", "Link", "WorkerSettings", "pickled_function", "serve"]
 
@@ -96,7 +97,7 @@ def pickled_function(function: Callable[..., Any], *, isolate: bool | None = Non
         ExecutorError: the function does not pickle.
     """
     if isolate is None:
-        isolate = is_isolated(function)
+        isolate = AdaptedFitness(function).isolated
     return (b"1" if isolate else b"0") + pickled(function)
 
 

@@ -105,7 +105,7 @@ def _keep(argument: Any) -> Callable[[], None] | None:
         def restore() -> None:
             argument[:] = genes
 
-    elif hasattr(argument, "to_genotype"):
+    elif hasattr(argument, "to_genotype") and not isinstance(argument, type):
         content = deepcopy(vars(argument))
 
         def restore() -> None:

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deap_nas.evaluators import Curves, Evaluation, Guard, Status
-from deap_nas.evaluators.curves import stopping_of
+from deap_nas.evaluators.adapter import AdaptedFitness
 
 SCORES = st.sampled_from([0.0, 0.25, 0.5, 0.75, 1.0])
 
@@ -65,6 +65,6 @@ class Stopped:
 
 def test_how_a_fitness_stops_is_found_behind_a_partial_and_a_guard():
     fitness = Stopped()
-    assert stopping_of(partial(partial(fitness))) is fitness.stopping
-    assert stopping_of(Guard(partial(fitness), worst_values=(0.0,))) is fitness.stopping
-    assert stopping_of(random.random) is None
+    assert AdaptedFitness(partial(partial(fitness))).stopping is fitness.stopping
+    assert AdaptedFitness(Guard(partial(fitness), worst_values=(0.0,))).stopping is fitness.stopping
+    assert AdaptedFitness(random.random).stopping is None

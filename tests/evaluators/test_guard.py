@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from deap_nas import Evaluation, Genotype, Status, eaAsync
 from deap_nas.errors import DatasetError, MissingExtraError, SettingsError, UnknownNameError
 from deap_nas.evaluators import Guard, Job, JobFitness, SerialExecutor, derive_seed
-from deap_nas.evaluators.run import Runner, is_isolated
+from deap_nas.evaluators.adapter import AdaptedFitness
+from deap_nas.evaluators.run import Runner
 from deap_nas.store import MemoryStore
 from tests import toolboxes
 from tests.toolboxes import MaxIndividual, PairIndividual, SeedFitness, gene_sum, gene_sum_and_zeros, make_toolbox
@@ -237,6 +238,6 @@ class Training:
 
 
 def test_a_guarded_training_still_asks_for_a_child_process():
-    assert is_isolated(Runner(Guard(Training(), worst_values=(0.0,))))
-    assert is_isolated(partial(Training().__call__))
-    assert not is_isolated(Runner(Guard(len, worst_values=(0.0,))))
+    assert AdaptedFitness(Runner(Guard(Training(), worst_values=(0.0,)))).isolated
+    assert AdaptedFitness(partial(Training().__call__)).isolated
+    assert not AdaptedFitness(Runner(Guard(len, worst_values=(0.0,)))).isolated
