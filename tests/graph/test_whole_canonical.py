@@ -191,21 +191,17 @@ def test_which_input_of_two_is_taken_is_in_the_key(merge):
     assert graph_key(Graph((INPUT, INPUT), 0, 2)) != graph_key(Graph((INPUT, INPUT), 1, 2))
 
 
-def twins(first, second, rng):
-    """Two alike convolutions of each of two inputs that cross, so that colours alone do not tell them apart."""
-    a, b = (Node(Convolution(8, 3), (number,)) for number in (first, second))
-    nodes = [INPUT, INPUT, a, a, b, b]
-    pairs = [(2, 4), (3, 5)]
-    rng.shuffle(pairs)
-    nodes += [Node("add", pair) for pair in pairs]
-    nodes += [Node(Convolution(8, 5), (6,)), Node(Convolution(8, 5), (7,)), Node(Convolution(4, 1), (first,))]
-    return Graph((*(node._replace(path=(n,)) for n, node in enumerate(nodes)), Node("add", (8, 9, 10))), 11, 2)
+def twins(first, second, channels):
+    """Two alike convolutions of each of two inputs that meet in pairs: colours alone do not tell them apart."""
+    a, b = (Node(Convolution(channels, 3), (number,)) for number in (first, second))
+    nodes = (INPUT, INPUT, a, a, b, b, Node(RESIZE, (2, 4)), Node(RESIZE, (3, 5)), Node("add", (6, 7)))
+    return Graph(tuple(node._replace(path=(n,)) for n, node in enumerate(nodes)), 8, 2)
 
 
 def test_inputs_are_told_apart_where_others_are_singled_out():
-    keys = [[graph_key(twins(*inputs, random.Random(seed))) for seed in range(5)] for inputs in ((0, 1), (1, 0))]
-    assert [len(set(each)) for each in keys] == [1, 1]
-    assert keys[0][0] != keys[1][0]
+    """Values in the order of their colours may by chance be the same in both graphs, as with 869 channels."""
+    for channels in range(850, 900):
+        assert graph_key(twins(0, 1, channels)) != graph_key(twins(1, 0, channels))
 
 
 def test_an_addition_beside_a_concatenation_minds_no_order():
