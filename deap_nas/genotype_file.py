@@ -13,7 +13,7 @@ from deap_nas.errors import ExportError
 from deap_nas.genotype import Genotype
 from deap_nas.graph import canonical_key
 from deap_nas.search_space import SearchSpace, space_from_dict
-from deap_nas.template import NetworkTemplate, cost
+from deap_nas.template import Template, cost, template_from_dict
 
 __all__ = ["load_genotype", "save_genotype"]
 
@@ -25,7 +25,7 @@ def save_genotype(
     path: str | os.PathLike[str],
     space: SearchSpace,
     genes: Sequence[int],
-    template: NetworkTemplate,
+    template: Template,
     *,
     source: Mapping[str, Any] | None = None,
 ) -> None:
@@ -35,12 +35,12 @@ def save_genotype(
         path: of the file, whose folder is there; a file that is there is replaced.
         space: the search space.
         genes: the genes of one individual.
-        template: the network around the cell.
+        template: the fixed part of the network.
         source: where the genotype came from, as JSON can hold it.
 
     Raises:
         GenotypeError: the genes do not belong to the space.
-        NotViableError: no path leads from the cell's input to its output.
+        NotViableError: no path leads from an input to the output.
     """
     fields = {
         "format": _FORMAT,
@@ -58,7 +58,7 @@ def save_genotype(
     beside.replace(path)
 
 
-def load_genotype(path: str | os.PathLike[str]) -> tuple[SearchSpace, Genotype, NetworkTemplate]:
+def load_genotype(path: str | os.PathLike[str]) -> tuple[SearchSpace, Genotype, Template]:
     """Read what :func:`save_genotype` wrote; its cost, its key and its source are not read.
 
     Args:
@@ -69,7 +69,7 @@ def load_genotype(path: str | os.PathLike[str]) -> tuple[SearchSpace, Genotype, 
 
     Raises:
         ExportError: it is no such file, or of another version.
-        UnknownNameError: an operation, or the kind of the search space, is not registered.
+        UnknownNameError: an operation, or the kind of the search space or of the template, is not registered.
         GenotypeError: the genes do not belong to the space.
         OSError: it cannot be opened.
     """
@@ -80,7 +80,7 @@ def load_genotype(path: str | os.PathLike[str]) -> tuple[SearchSpace, Genotype, 
             raise ExportError(f"{path} is a {found[0]!r} of version {found[1]}, expected {_FORMAT!r} of version 1")
         space = space_from_dict(fields["space"])
         genes = Genotype(fields["genes"])
-        template = NetworkTemplate.from_dict(fields["template"])
+        template = template_from_dict(fields["template"])
     except (KeyError, TypeError, AttributeError, RecursionError, ValueError) as error:
         raise ExportError(f"{path} is no genotype file: {error!r}") from error
     space.validate(genes)

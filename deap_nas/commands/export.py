@@ -10,7 +10,7 @@ from deap_nas.commands.options import chosen_member, chosen_template, network_fo
 from deap_nas.errors import ExportError, SettingsError
 from deap_nas.genotype_file import save_genotype
 from deap_nas.store import HDF5Store
-from deap_nas.template import NetworkTemplate
+from deap_nas.template import NetworkTemplate, Template
 
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
@@ -77,7 +77,7 @@ def _first_run(folder: Path) -> Path:
     return min(runs, key=lambda path: int(path.stem[3:]))
 
 
-def _labels(weights: Path, options: argparse.Namespace) -> tuple[NetworkTemplate, dict[str, Any]]:
+def _labels(weights: Path, options: argparse.Namespace) -> tuple[Template, dict[str, Any]]:
     """Template of the weights, and what else they are labelled with.
 
     Raises:
@@ -88,10 +88,11 @@ def _labels(weights: Path, options: argparse.Namespace) -> tuple[NetworkTemplate
     labels, template, _ = read_weights(weights)
     if (options.template, options.channels, options.cells) != (None, None, None):
         wanted = chosen_template(options)
-        if (wanted.stem, wanted.groups) != (template.stem, template.groups):
+        described = (template.stem, template.groups) if isinstance(template, NetworkTemplate) else None
+        if described != (wanted.stem, wanted.groups):
             raise SettingsError(
-                f"{weights} has the stem {template.stem} and the groups {template.groups}, and not {wanted.stem} and "
-                f"{wanted.groups}; leave out --template, --channels and --cells to take its own"
+                f"{weights} has {template}, and not one of the stem {wanted.stem} and the groups {wanted.groups}; "
+                f"leave out --template, --channels and --cells to take its own"
             )
     others = {name: value for name, value in labels.items() if name not in ("space", "genes", "template")}
     return template, others
