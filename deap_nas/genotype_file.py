@@ -12,7 +12,7 @@ from deap_nas.errors import ExportError
 from deap_nas.files import save_json, user_path
 from deap_nas.graph import canonical_key
 from deap_nas.search_space import SearchSpace, space_from_dict
-from deap_nas.template import NetworkTemplate, cost
+from deap_nas.template import Template, cost, template_from_dict
 
 __all__ = ["load_genotype", "save_genotype"]
 
@@ -24,7 +24,7 @@ def save_genotype(
     path: str | os.PathLike[str],
     space: SearchSpace,
     genes: Any,
-    template: NetworkTemplate,
+    template: Template,
     *,
     source: Mapping[str, Any] | None = None,
 ) -> None:
@@ -34,12 +34,12 @@ def save_genotype(
         path: of the file, whose folder is there; a file that is there is replaced.
         space: the search space.
         genes: the genotype of one individual; the file has its row.
-        template: the network around the cell.
+        template: the fixed part of the network.
         source: where the genotype came from, as JSON can hold it.
 
     Raises:
         GenotypeError: the genes do not belong to the space.
-        NotViableError: no path leads from the cell's input to its output.
+        NotViableError: no path leads from an input to the output.
         StorageError: the file cannot be written.
     """
     fields = {
@@ -55,7 +55,7 @@ def save_genotype(
     save_json(user_path(path), fields)
 
 
-def load_genotype(path: str | os.PathLike[str]) -> tuple[SearchSpace, Any, NetworkTemplate]:
+def load_genotype(path: str | os.PathLike[str]) -> tuple[SearchSpace, Any, Template]:
     """Read what :func:`save_genotype` wrote; its cost, its key and its source are not read.
 
     Args:
@@ -66,7 +66,7 @@ def load_genotype(path: str | os.PathLike[str]) -> tuple[SearchSpace, Any, Netwo
 
     Raises:
         ExportError: it is no such file, or of another version.
-        UnknownNameError: an operation, or the kind of the search space, is not registered.
+        UnknownNameError: an operation, or the kind of the search space or of the template, is not registered.
         GenotypeError: the genes do not belong to the space.
         OSError: it cannot be opened.
     """
@@ -77,7 +77,7 @@ def load_genotype(path: str | os.PathLike[str]) -> tuple[SearchSpace, Any, Netwo
             raise ExportError(f"{path} is a {found[0]!r} of version {found[1]}, expected {_FORMAT!r} of version 1")
         space = space_from_dict(fields["space"])
         genes = space.decode(fields["genes"])
-        template = NetworkTemplate.from_dict(fields["template"])
+        template = template_from_dict(fields["template"])
     except (KeyError, TypeError, AttributeError, RecursionError, ValueError) as error:
         raise ExportError(f"{path} is no genotype file: {error!r}") from error
     space.validate(genes)

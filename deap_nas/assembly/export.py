@@ -25,7 +25,7 @@ from deap_nas.errors import ExportError
 from deap_nas.extras import check_installed, require
 from deap_nas.files import make_folder, naming, user_path
 from deap_nas.search_space import SearchSpace
-from deap_nas.template import NetworkTemplate
+from deap_nas.template import Template
 
 __all__ = ["ExportedFile", "export_network"]
 
@@ -52,7 +52,7 @@ class ExportedFile:
 def export_network(
     space: SearchSpace,
     genes: Any,
-    template: NetworkTemplate,
+    template: Template,
     *,
     weights: str | os.PathLike[str] | None,
     folder: str | os.PathLike[str],
@@ -67,7 +67,7 @@ def export_network(
     Args:
         space: the search space.
         genes: the genotype of one individual.
-        template: the network around the cell; its ``image_size`` is that of the files.
+        template: the fixed part of the network; its ``image_size`` is that of the files.
         weights: safetensors file with the network's ``state_dict()``, labelled with the same space, genes and
             template; None for random weights, with batch normalisation fitted to random images.
         folder: where the files go; made if need be. Files of an earlier export are replaced.
@@ -76,7 +76,7 @@ def export_network(
 
     Raises:
         GenotypeError: the genes do not belong to the space.
-        NotViableError: no path leads from the cell's input to its output.
+        NotViableError: no path leads from an input to the output.
         ExportError: the weights belong to another network, or a file computes something else than the network.
         MissingExtraError: safetensors, onnx, onnxscript or onnxruntime is not installed.
         StorageError: a file cannot be written; those of an earlier export stay as they were.
@@ -104,7 +104,7 @@ def export_network(
 def _network(
     space: SearchSpace,
     genes: Any,
-    template: NetworkTemplate,
+    template: Template,
     weights: str | os.PathLike[str] | None,
     seed: int,
 ) -> nn.Module:
@@ -120,7 +120,7 @@ def _network(
     return network.eval().to(memory_format=torch.contiguous_format)
 
 
-def _random_images(template: NetworkTemplate, n_images: int, seed: int) -> torch.Tensor:
+def _random_images(template: Template, n_images: int, seed: int) -> torch.Tensor:
     shape = (n_images, template.image_channels, template.image_size, template.image_size)
     return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
 

@@ -11,7 +11,7 @@ import torch
 from deap_nas.errors import ExportError
 from deap_nas.extras import require
 from deap_nas.files import user_path
-from deap_nas.template import NetworkTemplate
+from deap_nas.template import Template, template_from_dict
 
 __all__ = ["Weights", "read_tensors", "read_weights"]
 
@@ -42,7 +42,7 @@ class Weights(NamedTuple):
 
     #: ``to_dict()`` of the search space, ``genes``, ``to_dict()`` of the template, and whatever else is known.
     labels: dict[str, Any]
-    template: NetworkTemplate
+    template: Template
     #: The network's ``state_dict()``.
     tensors: dict[str, torch.Tensor]
 
@@ -56,6 +56,7 @@ def read_weights(path: str | os.PathLike[str]) -> Weights:
 
     Raises:
         ExportError: it is no such file.
+        UnknownNameError: the kind of its template is not registered.
         MissingExtraError: safetensors is not installed.
         OSError: it cannot be opened.
     """
@@ -65,6 +66,6 @@ def read_weights(path: str | os.PathLike[str]) -> Weights:
         missing = [name for name in _LABELS if name not in labels]
         if missing:
             raise ExportError(f"{path} does not say which network it belongs to: it has no {', '.join(missing)}")
-        return Weights(labels, NetworkTemplate.from_dict(labels["template"]), tensors)
+        return Weights(labels, template_from_dict(labels["template"]), tensors)
     except (KeyError, TypeError, ValueError) as error:
         raise ExportError(f"{path} cannot be read as weights: {error!r}") from error

@@ -1,17 +1,30 @@
 import random
 from math import prod
+from weakref import WeakSet
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
 from deap_nas import FlatSpace, Genotype, HierarchicalSpace, NetworkTemplate, initDiversified
 from deap_nas.assembly import build_network, pooling
 from deap_nas.errors import GenotypeError, NotViableError, SettingsError
-from deap_nas.graph import Layer, operations, register_operation
-from deap_nas.template import training_memory
+from deap_nas.graph import (
+    RESIZE,
+    Convolution,
+    Graph,
+    Layer,
+    Node,
+    OperationValue,
+    Pooling,
+    conv_bn_relu,
+    operations,
+    register_operation,
+)
+from deap_nas.template import CellStack, WholeNetwork, training_memory
+from tests.graphs import GRAPHS, cell_pairs, whole_graphs
 from tests.strategies import spaces_and_genes
 
 TEMPLATES = (
@@ -26,17 +39,26 @@ def seen(network, template, batch_size):
     shape = (batch_size, template.image_channels, template.image_size, template.image_size)
     images = torch.randn(shape).contiguous(memory_format=torch.channels_last)
     labels = torch.zeros(batch_size, dtype=torch.int64)
-    storages = {}
+    kept = WeakSet()
 
     def pack(tensor):
-        storage = tensor.untyped_storage()
-        storages[storage.data_ptr()] = storage  # which keeps its address from being used again
+        kept.add(saved := Saved(tensor.untyped_storage()))
+        return saved
 
     with torch.autograd.graph.saved_tensors_hooks(pack, lambda _: None):
-        nn.functional.cross_entropy(network(images), labels)
+        loss = nn.functional.cross_entropy(network(images), labels)
+    assert loss.requires_grad  # which keeps what has been saved for its gradient, and nothing else does
+    storages = {saved.storage.data_ptr(): saved.storage for saved in kept}
     for value in network.state_dict().values():
         storages.pop(value.untyped_storage().data_ptr(), None)
     return sum(storage.nbytes() for storage in storages.values())
+
+
+class Saved:
+    """What autograd has saved, for as long as it needs it."""
+
+    def __init__(self, storage):
+        self.storage = storage
 
 
 @given(spaces_and_genes(), st.sampled_from(TEMPLATES), st.integers(2, 4))
@@ -48,6 +70,65 @@ def test_activations_are_what_pytorch_keeps_for_the_backward_pass_to_the_byte(ca
         return
     found = training_memory(space, genes, template, batch_size=batch_size)
     assert found.activations == seen(build_network(space, genes, template), template, batch_size)
+
+
+WHOLE = (WholeNetwork(n_classes=3, image_size=9), WholeNetwork(n_classes=2, image_size=8, stem=((4, 1), (5, 2))))
+STACKS = (
+    CellStack(n_classes=3, image_size=9, channels=2, n_normal=1, n_reductions=2),
+    CellStack(n_classes=3, image_channels=1, image_size=8, channels=3, n_normal=2, n_reductions=1, stem_multiplier=1),
+)
+
+
+@settings(max_examples=150)
+@given(
+    st.tuples(whole_graphs(), st.sampled_from(WHOLE)) | st.tuples(cell_pairs, st.sampled_from(STACKS)),
+    st.integers(2, 4),
+)
+def test_activations_of_whole_networks_are_what_pytorch_keeps_to_the_byte(case, batch_size):
+    genotype, template = case
+    found = training_memory(GRAPHS, genotype, template, batch_size=batch_size)
+    assert found.activations == seen(build_network(GRAPHS, genotype, template), template, batch_size)
+
+
+def branches(*nodes, output=None):
+    """A graph that starts with convolutions of stride 1 and 2."""
+    start = (Node("input"), Node(Convolution(6, 3), (0,), path=(1,)), Node(Convolution(4, 3, 2), (0,), path=(2,)))
+    nodes = [node._replace(path=(3 + number,)) for number, node in enumerate(nodes)]
+    return Graph((*start, *nodes), output or len(nodes) + 2)
+
+
+@pytest.mark.parametrize(
+    "graph",
+    [
+        branches(Node(RESIZE, (1, 2)), Node("add", (2, 3))),
+        branches(Node(RESIZE, (2, 1)), Node("conv_3x3", (3,)), Node("conv_1x1", (3,))),
+        branches(Node(Convolution(3, 1), (0,)), Node(RESIZE, (1, 3)), Node("conv_3x3", (4,))),  # a view
+        branches(Node(Convolution(3, 1), (0,)), Node(RESIZE, (1, 3)), Node("conv_3x3", (4,)), Node("conv_1x1", (1,))),
+        branches(Node(RESIZE, (0, 2)), Node("max_pool_3x3", (3,)), Node("add", (2, 4))),  # of the image
+        branches(Node(Pooling("max", 3, 2), (0,)), Node(Pooling("avg", 3, 2), (0,)), Node("concat", (2, 3, 4))),
+        branches(Node(Pooling("max", (1, 7), (2, 1)), (1,)), Node(Pooling("avg", (5, 1), (1, 3)), (3,))),
+        branches(Node(RESIZE, (1, 2)), Node(Pooling("avg", 1, 3), (3,))),
+        branches(Node("conv_3x3", (1,)), Node("conv_3x3", (0,), 3)),  # of a value that nobody takes but for its width
+    ],
+)
+def test_views_images_and_patterns_are_kept_where_pytorch_keeps_them(graph):
+    for template in WHOLE:
+        found = training_memory(GRAPHS, graph, template, batch_size=3)
+        assert found.activations == seen(build_network(GRAPHS, graph, template), template, 3)
+
+
+def test_an_operation_without_layers_in_some_cells_keeps_nothing_there():
+    class Shortcut(OperationValue):
+        def layers(self, in_channels, channels):
+            return () if in_channels <= 4 else conv_bn_relu(in_channels, 4, 1)
+
+    nodes = (Node("input"), Node("conv_1x1", (0,), path=(1,)), Node(Shortcut(), (1,), path=(2,)))
+    graph = Graph(
+        (*nodes, Node("conv_3x3", (2,), path=(3,)), Node("conv_3x3", (1,), path=(4,)), Node("add", (3, 4))), 5
+    )
+    template = NetworkTemplate.small_cifar(3, 4, image_size=8)
+    found = training_memory(GRAPHS, graph, template, batch_size=3)
+    assert found.activations == seen(build_network(GRAPHS, graph, template), template, 3)
 
 
 @pytest.mark.parametrize("space", [HierarchicalSpace(), FlatSpace()], ids=["hierarchical", "flat"])
