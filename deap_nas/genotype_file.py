@@ -28,6 +28,7 @@ def save_genotype(
     template: NetworkTemplate,
     *,
     source: Mapping[str, Any] | None = None,
+    classes: Sequence[str] | None = None,
 ) -> None:
     """Write a genotype with its search space, its template, its cost and its canonical key.
 
@@ -37,6 +38,7 @@ def save_genotype(
         genes: the genes of one individual.
         template: the network around the cell.
         source: where the genotype came from, as JSON can hold it.
+        classes: names of the classes that its network tells apart, in the order of the logits, where known.
 
     Raises:
         GenotypeError: the genes do not belong to the space.
@@ -52,6 +54,8 @@ def save_genotype(
         "canonical_key": canonical_key(space, genes),
         "source": dict(source or {}),
     }
+    if classes is not None:
+        fields["classes"] = list(classes)
     path = Path(path)
     beside = path.with_name(f".{path.name}.new")
     beside.write_text(json.dumps(fields, indent=2) + "\n", encoding="utf-8")
@@ -59,7 +63,7 @@ def save_genotype(
 
 
 def load_genotype(path: str | os.PathLike[str]) -> tuple[SearchSpace, Genotype, NetworkTemplate]:
-    """Read what :func:`save_genotype` wrote; its cost, its key and its source are not read.
+    """Read what :func:`save_genotype` wrote; its cost, key, source and classes are not read.
 
     Args:
         path: of the file.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -55,15 +56,25 @@ def _export(options: argparse.Namespace) -> None:
     weights = None if options.untrained else options.weights or _first_run(folder)
     template, training = (chosen_template(options), {}) if weights is None else _labels(weights, options)
     folder = options.output or (folder if weights is None else weights.parent)
+    classes = _classes(training, template)
     exported = export_network(
-        space, fields["genes"], template, weights=weights, folder=folder, onnx=not options.no_onnx
+        space, fields["genes"], template, weights=weights, folder=folder, onnx=not options.no_onnx, classes=classes
     )
     source = {"file": str(options.file), "id": fields["id"], "fitness": fields["fitness"]}
     source |= {"weights": None if weights is None else str(weights), "training": training}
-    save_genotype(folder / "genotype.json", space, fields["genes"], template, source=source)
+    save_genotype(folder / "genotype.json", space, fields["genes"], template, source=source, classes=classes)
     print(folder / "genotype.json")
     for file in exported:
         print(f"{file.path}  largest difference {file.difference:.2g}")
+
+
+def _classes(training: Mapping[str, Any], template: NetworkTemplate) -> list[str] | None:
+    """Names of the classes, where the weights are labelled with one for each logit."""
+    images = training.get("images")
+    names = images.get("classes") if isinstance(images, dict) else None
+    if not isinstance(names, list) or len(names) != template.n_classes:
+        return None
+    return names if all(isinstance(name, str) for name in names) else None
 
 
 def _first_run(folder: Path) -> Path:
