@@ -1,3 +1,4 @@
+import struct
 import warnings
 
 import numpy as np
@@ -40,6 +41,16 @@ def test_grey_of_a_pgm_is_scaled_by_the_largest_value_that_it_names(tmp_path, la
     path = tmp_path / "a.pgm"
     path.write_bytes(f"P5 8 8 {largest}\n".encode() + values.astype(">u2").tobytes())
     np.testing.assert_allclose(read(path)[..., 0], values / largest * 255, atol=0.51)
+
+
+def test_a_tiff_of_12_bits_is_scaled_by_its_own_range(tmp_path):
+    values = ramp(np.uint16, 65)
+    first, second = values.ravel()[::2].astype(int), values.ravel()[1::2].astype(int)
+    packed = np.stack([first >> 4, (first & 15) << 4 | second >> 8, second & 255], axis=1).astype(np.uint8).tobytes()
+    tags = ((256, 8), (257, 8), (258, 12), (259, 1), (262, 1), (273, 110), (277, 1), (279, len(packed)))
+    entries = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in tags)
+    (tmp_path / "a.tif").write_bytes(b"II*\0\x08\0\0\0" + struct.pack("<H", 8) + entries + bytes(4) + packed)
+    np.testing.assert_allclose(read(tmp_path / "a.tif")[..., 0], values / 4095 * 255, atol=0.51)
 
 
 def test_a_transparent_value_of_16_bits_is_background(tmp_path):
