@@ -27,6 +27,7 @@ def save_genotype(
     template: Template,
     *,
     source: Mapping[str, Any] | None = None,
+    classes: Sequence[str] | None = None,
 ) -> None:
     """Write a genotype with its search space, its template, its cost and its canonical key.
 
@@ -36,6 +37,7 @@ def save_genotype(
         genes: the genotype of one individual; the file has its row.
         template: the fixed part of the network.
         source: where the genotype came from, as JSON can hold it.
+        classes: names of the classes that its network tells apart, in the order of the logits, where known.
 
     Raises:
         GenotypeError: the genes do not belong to the space.
@@ -52,11 +54,13 @@ def save_genotype(
         "canonical_key": canonical_key(space, genes),
         "source": dict(source or {}),
     }
+    if classes is not None:
+        fields["classes"] = list(classes)
     save_json(user_path(path), fields)
 
 
 def load_genotype(path: str | os.PathLike[str]) -> tuple[SearchSpace, Any, Template]:
-    """Read what :func:`save_genotype` wrote; its cost, its key and its source are not read.
+    """Read what :func:`save_genotype` wrote; its cost, key, source and classes are not read.
 
     Args:
         path: of the file.

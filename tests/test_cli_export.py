@@ -1,6 +1,7 @@
 import json
 import random
 
+import onnxruntime
 import pytest
 import torch
 from safetensors.torch import save_file
@@ -27,13 +28,13 @@ def run_file(tmp_path):
     return path
 
 
-def save_weights(path, *, genes=MEMBERS[0][0], template=TEMPLATE, factor=1):
+def save_weights(path, *, genes=MEMBERS[0][0], template=TEMPLATE, factor=1, **more):
     path.parent.mkdir(exist_ok=True)
     with torch.random.fork_rng():
         torch.manual_seed(3)
         network = build_network(SPACE, genes, template)
     tensors = {name: factor * tensor.contiguous() for name, tensor in network.state_dict().items()}
-    labels = {"space": SPACE.to_dict(), "genes": genes, "template": template.to_dict(), "dataset": "digits"}
+    labels = {"space": SPACE.to_dict(), "genes": genes, "template": template.to_dict(), "dataset": "digits"} | more
     save_file(tensors, path, {name: json.dumps(value) for name, value in labels.items()})
     return path
 
@@ -81,6 +82,26 @@ def test_genotype_tells_where_it_came_from_and_what_it_costs(run_file, capsys):
     size = cost(SPACE, MEMBERS[0][0], TEMPLATE)
     assert fields["cost"] == {"n_parameters": size.n_parameters, "flops": size.flops}
     assert fields["canonical_key"] == canonical_key(SPACE, MEMBERS[0][0])
+
+
+def test_class_names_go_into_every_file(run_file, capsys):
+    names = ["cats", "dogs", "mäuse"]
+    weights = save_weights(run_file.with_name("run-id0-large-cifar") / "run0.safetensors", images={"classes": names})
+    assert export(run_file) == 0
+    assert json.loads(weights.with_name("genotype.json").read_text())["classes"] == names
+    found = {"classes.json": ""}
+    torch.export.load(weights.with_name("network.pt2"), extra_files=found)
+    assert json.loads(found["classes.json"]) == names
+    session = onnxruntime.InferenceSession(weights.with_name("network.onnx"))
+    assert json.loads(session.get_modelmeta().custom_metadata_map["classes"]) == names
+
+
+@pytest.mark.parametrize("images", [None, [], {}, {"classes": ["cats"]}, {"classes": [1, 2, 3]}, {"classes": "abc"}])
+def test_labels_that_name_no_classes_give_files_without(run_file, images, capsys):
+    path = run_file.with_name("run-id0-large-cifar") / "run0.safetensors"
+    weights = save_weights(path, **({} if images is None else {"images": images}))
+    assert export(run_file, "--no-onnx") == 0
+    assert "classes" not in json.loads(weights.with_name("genotype.json").read_text())
 
 
 def test_named_weights_are_exported_beside_themselves_or_where_told(run_file, tmp_path, capsys):

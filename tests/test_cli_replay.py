@@ -16,6 +16,8 @@ from deap_nas.store import HDF5Store, merge_runs
 from deap_nas.training import SEARCH, AccuracyFitness, EarlyStopping, SuccessiveHalving
 from tests.launch import run
 from tests.toolboxes import MaxIndividual, make_toolbox
+from tests.training.test_identity import forget_folders
+from tests.training.test_inspection import make_noise
 
 SPACE = FlatSpace(nodes=3, operations=("conv_1x1", "identity"))
 
@@ -167,6 +169,27 @@ def test_other_scores_than_recorded_are_an_error(run_file, tmp_path, capsys):
         file["individuals/scores"][0, 1] = np.nextafter(file["individuals/scores"][0, 1], 1)
     assert command.main(["replay", str(path), "--id", "0"]) == 1
     assert capsys.readouterr().err == f"deap-nas: individual 0 of {path} does not come out as it is recorded\n"
+
+
+def test_moved_images_are_named_and_changed_ones_refused(tmp_path, capsys):
+    images, path = make_noise(tmp_path / "images", n_images=20), tmp_path / "run.h5"
+    fitness = make_fitness(dataset=images.name, n_images=50, flip=False, crop=1)
+    with HDF5Store.create(path, space=SPACE, settings={"fitness": fitness.to_dict()}, seed=5) as store:
+        job = Job(0, Genotype([1, 1, 0]), store.seed_of(0), -1)
+        store.submit([job], random.Random(0).getstate())
+        store.append(job.genes, Runner(fitness)(job))
+    assert command.main(["replay", str(path)]) == 0
+    (tmp_path / "images").rename(tmp_path / "moved")
+    assert command.main(["replay", str(path)]) == 1
+    assert f"{tmp_path}/images is not a folder" in capsys.readouterr().err
+    replay = ["replay", str(path), "--dataset", f"imagefolder:{tmp_path}/moved"]
+    assert command.main(replay) == 0
+    assert capsys.readouterr().out.endswith("the same\n")
+    for file in (tmp_path / "moved" / "train" / "class1").iterdir():
+        file.write_bytes((tmp_path / "moved" / "train" / "class0" / file.name).read_bytes())
+    forget_folders()
+    assert command.main(replay) == 1
+    assert "has other images than those of the search: the images are as many" in capsys.readouterr().err
 
 
 def test_a_file_without_a_fitness_says_so(tmp_path, capsys):

@@ -18,11 +18,22 @@ from deap_nas import FlatSpace, Genotype, NetworkTemplate, cli
 from deap_nas.commands import RetrainingReport
 from deap_nas.evaluators import Evaluation, Job
 from deap_nas.store import HDF5Store
-from deap_nas.training import CIFAR_EVALUATION, IMAGENET, Retraining, RetrainingProgress, Source
+from deap_nas.training import (
+    CIFAR_EVALUATION,
+    IMAGENET,
+    AccuracyFitness,
+    Augmentation,
+    Recipe,
+    Retraining,
+    RetrainingProgress,
+    Source,
+)
 from deap_nas.training.checkpoints import load_tensors
 from deap_nas.training.data import load_test_images
 from tests.launch import HEED_INTERRUPTS, environment
 from tests.terminals import open_terminal, read_all
+from tests.training.test_identity import forget_folders
+from tests.training.test_inspection import make_noise
 
 SPACE = FlatSpace(nodes=3)
 #: Genes of the individuals 0 and 1, and their fitness.
@@ -95,6 +106,69 @@ def test_every_setting_has_its_option(run_file, tmp_path, capfd):
         labels = file.metadata()
     assert json.loads(labels["genes"]) == MEMBERS[0][0]
     assert 0 <= json.loads(labels["accuracy"]) <= 1
+
+
+@pytest.fixture
+def folder_run(tmp_path):
+    """A file of a search on a folder of images, neither mirrored nor cropped."""
+    source = make_noise(tmp_path / "images", n_images=12)
+    fitness = AccuracyFitness(SPACE, dataset=source.name, recipe=Recipe(steps=1, batch_size=8), flip=False, crop=0)
+    with HDF5Store.create(tmp_path / "run.h5", space=SPACE, settings={"fitness": fitness.to_dict()}, seed=0) as store:
+        store.submit([Job(0, Genotype(MEMBERS[0][0]), 0)], random.Random(0).getstate())
+        store.append(Genotype(MEMBERS[0][0]), Evaluation((0.5,), id=0))
+    forget_folders()
+    return tmp_path / "run.h5"
+
+
+def augmentation_in(folder):
+    return Augmentation(**settings_in(folder)["augmentation"] | {"aspect": (3 / 4, 4 / 3)})
+
+
+FEW = (*TINY, "--batch-size=8", "--steps=1", "--runs=1")
+
+
+def test_augmentation_of_the_search_is_taken_up_and_can_be_another(folder_run, tmp_path, capfd):
+    assert retrain(folder_run, *FEW, "--output", tmp_path / "a") == 0
+    assert augmentation_in(tmp_path / "a") == Augmentation()
+    assert retrain(folder_run, *FEW, "--flip", "--crop=2", "--output", tmp_path / "b") == 0
+    assert augmentation_in(tmp_path / "b") == Augmentation(flip=True, padding=2)
+    assert retrain(folder_run, *FEW, "--flip", "--output", tmp_path / "a") == 1
+    assert "augmentation.flip is False there, but True was asked for" in capfd.readouterr().err
+    assert retrain(folder_run, *FEW, "--dataset=digits", "--crop=1", "--output", tmp_path / "c") == 0
+    assert augmentation_in(tmp_path / "c") == Augmentation(padding=1)
+
+
+def test_moved_images_are_named_and_the_retraining_goes_on_with_them(folder_run, tmp_path, capfd):
+    assert retrain(folder_run, *FEW, "--output", tmp_path / "a") == 0
+    (tmp_path / "images").rename(tmp_path / "moved")
+    assert retrain(folder_run, *FEW, "--output", tmp_path / "a") == 1
+    assert f"{tmp_path}/images is not a folder" in capfd.readouterr().err
+    moved = f"--dataset=imagefolder:{tmp_path}/moved"
+    assert retrain(folder_run, *FEW, moved, "--runs=2", "--output", tmp_path / "a") == 0
+    assert augmentation_in(tmp_path / "a") == Augmentation()
+    images = settings_in(tmp_path / "a")["images"]
+    assert (images["classes"], images["counts"]) == (["class0", "class1", "class2"], [12] * 3)
+    assert images["test"]["n_images"] == 36
+    assert "other images" not in capfd.readouterr().err
+
+
+def test_changed_images_are_refused_unless_they_are_meant(folder_run, tmp_path, capfd):
+    assert retrain(folder_run, *FEW, "--output", tmp_path / "a") == 0
+    (tmp_path / "images" / "train" / "class0" / "3.png").unlink()
+    forget_folders()
+    assert retrain(folder_run, *FEW) == 1
+    message = (
+        "has other images than the search had: there are other numbers of images in class0 (12 there, 11 asked for)"
+    )
+    err = capfd.readouterr().err
+    assert message in err
+    assert "name them with --dataset" in err
+    named = f"--dataset=imagefolder:{tmp_path}/images"
+    assert retrain(folder_run, *FEW, named, "--output", tmp_path / "b") == 0
+    assert message in capfd.readouterr().err
+    assert augmentation_in(tmp_path / "b") == Augmentation(crop=6, flip=True)
+    assert retrain(folder_run, *FEW, named, "--output", tmp_path / "a") == 1
+    assert "belongs to another run: there are other numbers of images" in capfd.readouterr().err
 
 
 def test_model_of_imagenet_has_its_recipe(run_file, capfd):

@@ -1,5 +1,6 @@
 """The example that users copy, as they call it."""
 
+import json
 import os
 import re
 import shutil
@@ -110,6 +111,48 @@ def test_a_limit_a_survival_rule_and_fewer_images_are_kept_and_recorded(tmp_path
     with HDF5Store.read(path) as store:
         assert store.column("alive").sum() == 3
         assert store.column("n_parameters").max() <= limit
+
+
+def test_images_and_their_augmentation_are_told_recorded_and_kept_when_they_move(tmp_path):
+    path = tmp_path / "run.h5"
+    make_folder(tmp_path / "images", n_images=30, size=(8, 8))
+    (tmp_path / "images" / "class0" / "x.gif").touch()
+    done = hier_evo("--dataset=imagefolder:images", "--no-flip", "--crop=1", "--output", path, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "images: 90 of 3 classes: class0 30, class1 30, class2 30; ignored files .gif: 1\n" in done.stderr
+    assert "images has no test images: expected" in done.stderr
+    with HDF5Store.read(path) as store:
+        settings = store.settings
+    assert settings["dataset"] == settings["fitness"]["dataset"] == f"imagefolder:{tmp_path}/images"
+    assert settings["data_dir"] == str(tmp_path / "data")
+    assert settings["fitness"]["augmentation"] == {"crop": None, "flip": False, "padding": 1}
+    done = run(HIER_EVO, "--resume", path, "--flip")
+    assert "flip is False there, but True was asked for" in done.stderr
+    (tmp_path / "images").rename(tmp_path / "moved")
+    done = run(HIER_EVO, "--resume", path, "--evaluations=6")
+    assert done.stderr.startswith(f"hier_evo.py: {tmp_path}/images is not a folder")
+    done = run(HIER_EVO, "--resume", path, "--evaluations=6", "--dataset", f"imagefolder:{tmp_path}/moved")
+    assert done.returncode == 0, done.stderr
+    (tmp_path / "moved" / "class1" / "3.png").unlink()
+    done = run(HIER_EVO, "--resume", path, "--evaluations=7")
+    assert done.returncode == 1
+    assert "there are other numbers of images in class1 (30 there, 29 asked for)" in done.stderr
+
+
+def test_a_file_of_before_images_were_recorded_is_resumed(tmp_path):
+    path = tmp_path / "run.h5"
+    make_folder(tmp_path / "images" / "train", n_images=30, size=(8, 8))
+    make_folder(tmp_path / "images" / "test", size=(8, 8))
+    assert hier_evo("--dataset=imagefolder:images", "--output", path, cwd=tmp_path).returncode == 0
+    with h5py.File(path, "r+") as file:
+        settings = json.loads(file.attrs["settings"])
+        del settings["fitness"]["images"], settings["flip"], settings["crop"]
+        settings["dataset"] = settings["fitness"]["dataset"] = "imagefolder:images"
+        settings["data_dir"] = "data"
+        file.attrs["settings"] = json.dumps(settings)
+    done = run(HIER_EVO, "--resume", path, "--evaluations=6", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert len(rows(path)) == 6
 
 
 def test_the_same_network_is_trained_once_on_demand(tmp_path):

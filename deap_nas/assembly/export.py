@@ -58,6 +58,7 @@ def export_network(
     folder: str | os.PathLike[str],
     onnx: bool = True,
     seed: int = 0,
+    classes: Sequence[str] | None = None,
 ) -> tuple[ExportedFile, ...]:
     """Write a network, in evaluation mode and for batches of any size, as files that need nothing of this package.
 
@@ -73,6 +74,8 @@ def export_network(
         folder: where the files go; made if need be. Files of an earlier export are replaced.
         onnx: whether to write ONNX as well.
         seed: of the random weights and images.
+        classes: names of the classes, in the order of the logits. The files carry them as a JSON list: the program as
+            its extra file ``classes.json``, ONNX as the entry ``classes`` of its metadata.
 
     Raises:
         GenotypeError: the genes do not belong to the space.
@@ -92,10 +95,11 @@ def export_network(
     with naming(folder), torch.no_grad(), TemporaryDirectory(dir=folder, prefix=".export-") as beside:
         reference = _Reference(network, images)
         program = torch.export.export(network, (images[-1],), dynamic_shapes=({0: Dim("batch")},))
-        _save_program(program, Path(beside, "network.pt2"))
+        names = None if classes is None else json.dumps(list(classes))
+        _save_program(program, Path(beside, "network.pt2"), names)
         files = [reference.check(Path(beside, "network.pt2"))]
         if onnx:
-            _save_onnx(program, Path(beside, "network.onnx"))
+            _save_onnx(program, Path(beside, "network.onnx"), names)
             files.append(reference.check(Path(beside, "network.onnx")))
         _replace(Path(beside), folder)
     return tuple(replace(file, path=folder / file.path.name) for file in files)
@@ -150,23 +154,26 @@ def _load(network: nn.Module, path: Path, labels: dict[str, Any]) -> None:
     network.load_state_dict(weights.tensors)
 
 
-def _save_program(program: ExportedProgram, path: Path) -> None:
+def _save_program(program: ExportedProgram, path: Path, classes: str | None) -> None:
     data = BytesIO()  # of a file on a full disk torch would tell nothing, and might end the process
-    torch.export.save(program, data)
+    torch.export.save(program, data, extra_files={"classes.json": classes} if classes else None)
     path.write_bytes(data.getbuffer())
 
 
-def _save_onnx(program: ExportedProgram, path: Path) -> None:
-    torch.onnx.export(
+def _save_onnx(program: ExportedProgram, path: Path, classes: str | None) -> None:
+    exported = torch.onnx.export(
         program,
-        f=path,
         input_names=["images"],
         output_names=["logits"],
         dynamic_shapes=({0: Dim("batch")},),  # for the name alone: the program knows that it is dynamic
         dynamo=True,
-        external_data=False,  # but where a single file cannot hold the weights
         verbose=False,
     )
+    if exported is None:
+        raise ExportError("torch.onnx gave no program")  # it does so only where it is told to write a file
+    if classes is not None:
+        exported.model.metadata_props["classes"] = classes
+    exported.save(path, external_data=False)  # but where a single file cannot hold the weights
 
 
 class _Reference:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -65,10 +66,13 @@ def _export(options: argparse.Namespace) -> None:
     if options.output is None and weights is None:
         _check_genotype(folder, genotype)
     folder = options.output or (folder if weights is None else weights.parent)
-    exported = export_network(space, genotype, template, weights=weights, folder=folder, onnx=not options.no_onnx)
+    classes = _classes(training, template)
+    exported = export_network(
+        space, genotype, template, weights=weights, folder=folder, onnx=not options.no_onnx, classes=classes
+    )
     source = {"file": str(options.file), "id": fields["id"], "fitness": fields["fitness"]}
     source |= {"weights": None if weights is None else str(weights), "training": training}
-    save_genotype(folder / "genotype.json", space, genotype, template, source=source)
+    save_genotype(folder / "genotype.json", space, genotype, template, source=source, classes=classes)
     print(folder / "genotype.json")
     for file in exported:
         print(f"{file.path}  largest difference {file.difference:.2g}{_of_rounding(file)}")
@@ -90,6 +94,15 @@ def _check_genotype(folder: Path, genotype: Any) -> None:
     path = folder / "genotype.json"
     if path.exists() and load_genotype(path)[1] != genotype:
         raise ExportError(f"{folder} holds the network of another run: remove it, or choose another with --output")
+
+
+def _classes(training: Mapping[str, Any], template: Template) -> list[str] | None:
+    """Names of the classes, where the weights are labelled with one for each logit."""
+    images = training.get("images")
+    names = images.get("classes") if isinstance(images, dict) else None
+    if not isinstance(names, list) or len(names) != template.n_classes:
+        return None
+    return names if all(isinstance(name, str) for name in names) else None
 
 
 def _first_run(folder: Path) -> Path:

@@ -96,15 +96,15 @@ def _different_images(there: Mapping[str, Any], asked: Mapping[str, Any]) -> lis
     old, new = there["images.classes"], asked["images.classes"]
     if old != new:
         only = sorted(set(old) ^ set(new))
-        return [f"the images there were of {len(old)} classes, these are of {len(new)}; only one has {_some(only)}"]
+        return [f"the images there were of {len(old)} classes, these are of {len(new)}, only one has {_some(only)}"]
     counts = zip(old, there.get("images.counts") or (), asked.get("images.counts") or (), strict=False)
     other = [f"{name} ({before} there, {now} asked for)" for name, before, now in counts if before != now]
     if other:
-        return [f"there are other numbers of images of {_some(other)}"]
+        return [f"there are other numbers of images in {_some(other)}"]
     if there.get("images.covers") != asked.get("images.covers"):  # digests that cannot be compared
         return []
     if there.get("images.digest") != asked.get("images.digest"):
-        return ["there are as many images, but with other names or contents"]
+        return ["the images are as many as there, but with other names or contents"]
     return ["the test images are others"] if there != asked else []
 
 

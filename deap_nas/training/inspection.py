@@ -19,7 +19,7 @@ __all__ = ["inspect_images", "warn_of_missing_test_images"]
 _log = logging.getLogger(__name__)
 
 #: Difference of the brightest and the darkest pixel below which images hardly show anything, of 255.
-_LEAST_CONTRAST = 16
+_LEAST_CONTRAST = 20
 
 
 def inspect_images(source: Source) -> None:
