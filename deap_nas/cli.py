@@ -7,7 +7,7 @@ import json
 import os
 import sys
 from collections.abc import Sequence
-from importlib import import_module
+from contextlib import suppress
 from pathlib import Path
 
 import deap_nas
@@ -20,9 +20,11 @@ from deap_nas.commands import (
     add_table,
     add_watch,
     chosen_member,
+    import_modules,
 )
-from deap_nas.errors import NASError, SettingsError
+from deap_nas.errors import NASError, SettingsError, UnknownNameError
 from deap_nas.report import in_words, save_drawing, summarise
+from deap_nas.search_space.origins import explain
 from deap_nas.store import HDF5Store
 
 __all__ = ["main"]
@@ -39,8 +41,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     options = _parser().parse_args(arguments)
     try:
-        _import_modules(options.modules)
-        options.run(options)
+        import_modules(options.modules)
+        _run(options)
     except BrokenPipeError:  # the reader of our output, such as head, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except (NASError, OSError) as error:
@@ -62,7 +64,8 @@ def _parser() -> argparse.ArgumentParser:
         action="append",
         default=[],
         metavar="MODULE",
-        help="import a module first, one that registers operations or search spaces of your own",
+        help="import a module first, one that registers operations or search spaces of your own: by its name, or by "
+        "the path of its .py file",
     )
     file = argparse.ArgumentParser(add_help=False, parents=[modules])
     file.add_argument("file", type=Path, metavar="FILE", help="population file")
@@ -88,13 +91,16 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _import_modules(names: Sequence[str]) -> None:
-    sys.path.insert(0, "")  # modules of the current folder, as with python -m
-    for name in names:
-        try:
-            import_module(name)
-        except ImportError as error:
-            raise SettingsError(f"--import {name}: {error}") from error
+def _run(options: argparse.Namespace) -> None:
+    """Run the subcommand; of a name that is not registered, say where the population file has it from."""
+    try:
+        options.run(options)
+    except UnknownNameError as error:
+        for path in [options.file] if "file" in options else options.files:
+            with suppress(NASError), HDF5Store.read(path) as store:
+                explain(error, store.sessions)
+                break
+        raise
 
 
 def _info(options: argparse.Namespace) -> None:

@@ -9,10 +9,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from deap_nas.errors import ExportError
+from deap_nas.errors import ExportError, UnknownNameError
 from deap_nas.genotype import Genotype
 from deap_nas.graph import canonical_key
 from deap_nas.search_space import SearchSpace, space_from_dict
+from deap_nas.search_space.origins import explain, origins
 from deap_nas.template import NetworkTemplate, cost
 
 __all__ = ["load_genotype", "save_genotype"]
@@ -51,6 +52,7 @@ def save_genotype(
         "cost": asdict(cost(space, genes, template)),
         "canonical_key": canonical_key(space, genes),
         "source": dict(source or {}),
+        "origins": origins(among={space.to_dict()["kind"], *(node.operation for node in space.lower(genes).nodes)}),
     }
     path = Path(path)
     beside = path.with_name(f".{path.name}.new")
@@ -69,7 +71,8 @@ def load_genotype(path: str | os.PathLike[str]) -> tuple[SearchSpace, Genotype, 
 
     Raises:
         ExportError: it is no such file, or of another version.
-        UnknownNameError: an operation, or the kind of the search space, is not registered.
+        UnknownNameError: an operation, or the kind of the search space, is not registered; the message says where it
+            came from, as far as the file does.
         GenotypeError: the genes do not belong to the space.
         OSError: it cannot be opened.
     """
@@ -81,6 +84,8 @@ def load_genotype(path: str | os.PathLike[str]) -> tuple[SearchSpace, Genotype, 
         space = space_from_dict(fields["space"])
         genes = Genotype(fields["genes"])
         template = NetworkTemplate.from_dict(fields["template"])
+    except UnknownNameError as error:
+        raise explain(error, [fields]) from None
     except (KeyError, TypeError, AttributeError, RecursionError, ValueError) as error:
         raise ExportError(f"{path} is no genotype file: {error!r}") from error
     space.validate(genes)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from deap_nas.errors import StoreError
+from deap_nas.errors import StoreError, UnknownNameError
 from deap_nas.store import HDF5Store, find_problems
 from deap_nas.store.lock import WriterLock
+from deap_nas.store.spaces import check_known
 
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
@@ -35,12 +36,24 @@ def add_check(commands: _SubParsersAction[argparse.ArgumentParser], file: argpar
     parser.set_defaults(run=_check)
 
 
+def _unknown_name(store: HDF5Store) -> str:
+    """What keeps the networks of a file from being looked at; empty if nothing does."""
+    try:
+        check_known(store.space, store.sessions)
+    except UnknownNameError as error:
+        return str(error)
+    return ""
+
+
 def _check(options: argparse.Namespace) -> None:
     is_running = WriterLock.is_held(options.file)
     with HDF5Store.read(options.file) as store:
         problems = find_problems(store, everything=options.all)
         for problem in problems:
             print(problem)
+        unknown = _unknown_name(store)
+        if unknown:
+            print(f"the networks were not looked at: {unknown}")
         for table in ("individuals", "submissions", "errors"):
             if store.n_torn(table) and not is_running:
                 print(f"{store.n_torn(table)} torn rows at the end of {table} do not count: a kill has left them")
@@ -48,4 +61,5 @@ def _check(options: argparse.Namespace) -> None:
     if problems:
         kinds = "one kind" if len(problems) == 1 else f"{len(problems)} kinds"
         raise StoreError(f"{options.file} has {kinds} of problems")
-    print(f"{options.file} is sound: {n_evaluated:,} evaluated, {n_pending:,} pending")
+    extent = ", as far as it was looked at" if unknown else ""
+    print(f"{options.file} is sound{extent}: {n_evaluated:,} evaluated, {n_pending:,} pending")

@@ -10,6 +10,7 @@ from deap_nas.commands.options import chosen_member, chosen_template, network_fo
 from deap_nas.errors import ExportError, SettingsError
 from deap_nas.genotype_file import save_genotype
 from deap_nas.store import HDF5Store
+from deap_nas.store.spaces import check_known
 from deap_nas.template import NetworkTemplate
 
 if TYPE_CHECKING:
@@ -50,6 +51,7 @@ def _export(options: argparse.Namespace) -> None:
     from deap_nas.assembly import export_network
 
     with HDF5Store.read(options.file) as store:
+        check_known(store.space, store.sessions)
         space, fields = store.space, chosen_member(store, options)
     folder = network_folder(options, fields["id"])
     weights = None if options.untrained else options.weights or _first_run(folder)

@@ -15,6 +15,7 @@ from deap_nas.commands.options import chosen_member, chosen_template, network_fo
 from deap_nas.errors import DivergedError, SettingsError
 from deap_nas.evaluators import Status
 from deap_nas.store import HDF5Store
+from deap_nas.store.spaces import check_known
 from deap_nas.training import CIFAR_EVALUATION, IMAGENET, Recipe, Retraining, RetrainingProgress, RetrainingResult
 
 if TYPE_CHECKING:
@@ -88,6 +89,7 @@ def _add_means(group: Any) -> None:
 
 def _retrain(options: argparse.Namespace) -> None:
     with HDF5Store.read(options.file) as store:
+        check_known(store.space, store.sessions)
         fields = chosen_member(store, options)
         space, searched = store.space, store.settings.get("fitness")
     dataset = options.dataset or (searched.get("dataset") if isinstance(searched, dict) else None)

@@ -8,6 +8,8 @@ import sys
 import time
 from typing import Any
 
+from deap_nas.search_space.origins import origins
+
 __all__ = ["provenance"]
 
 _PACKAGES = (
@@ -34,6 +36,7 @@ def provenance() -> dict[str, Any]:
         "host": platform.node(),
         "platform": platform.platform(),
         "cores": os.cpu_count(),
+        "origins": origins(),
     }
 
 
