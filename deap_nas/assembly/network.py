@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import nn
 
+from deap_nas.assembly.claims import check_layers, is_outside
 from deap_nas.assembly.modules import build_layer, copy_layer
 from deap_nas.assembly.naive import NaiveNetwork
 from deap_nas.assembly.pooling import ConvolvedAvgPool2d
@@ -36,8 +37,9 @@ def build_network(space: Lowers, genes: Sequence[int], template: NetworkTemplate
     Raises:
         GenotypeError: the genes do not belong to the space.
         NotViableError: no path leads from the cell's input to its output.
-        SettingsError: the cell adds values of different shapes, or concatenates values of different sizes; or its
-            operations share a path.
+        SettingsError: the cell adds values of different shapes, or concatenates values of different sizes; its
+            operations share a path; or a layer from outside the package, built for the first time in this process, is
+            wrong about its parameters, its output's shape or its FLOPs.
     """
     channels = template.cell_channels
     graph = viable_graph(space, genes, channels=channels)
@@ -53,6 +55,9 @@ class Network(nn.Module):
 
     Args:
         steps: what to compute, in order; the last step's value is the output.
+
+    Raises:
+        SettingsError: a layer from outside the package is wrong about itself.
     """
 
     def __init__(self, steps: Sequence[Step]) -> None:
@@ -62,6 +67,8 @@ class Network(nn.Module):
         build = _Builder()
         chains = {step.name: step.chain for step in self.steps if not step.merge}
         self.layers = nn.ModuleDict({name: build.chain(chain.layers) for name, chain in chains.items()})
+        if build.has_outside:
+            check_layers(self.steps)
         self._unneeded_after = _last_uses(self.steps)
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
@@ -99,6 +106,8 @@ class _Builder:
     def __init__(self) -> None:
         self._shared: dict[Layer, nn.Module] = {}
         self._relu_in_place = nn.ReLU(inplace=True)
+        #: Whether a layer from outside the package was among those it made.
+        self.has_outside = False
 
     def chain(self, layers: Sequence[Layer]) -> nn.Sequential:
         """Make layers that follow one another."""
@@ -115,6 +124,7 @@ class _Builder:
                 self._shared[layer] = ConvolvedAvgPool2d(layer.kernel_size) if is_average else build_layer(layer)
             return self._shared[layer]
         if not isinstance(layer, BatchNorm2d | Conv2d):
+            self.has_outside = self.has_outside or is_outside(layer)
             return build_layer(layer).to(memory_format=torch.channels_last)
         module = copy_layer(layer)
         if isinstance(layer, Conv2d):

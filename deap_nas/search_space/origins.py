@@ -95,12 +95,14 @@ def _entries(records: Iterable[Any]) -> Iterator[tuple[str, str, str, str]]:
 
 
 def _texts(value: Any) -> Iterator[str]:
-    """Every text in a value of JSON."""
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, list | dict):
-        for item in value.values() if isinstance(value, dict) else value:
-            yield from _texts(item)
+    """Every text in a value of JSON, however deep."""
+    waiting = [value]
+    while waiting:
+        found = waiting.pop()
+        if isinstance(found, str):
+            yield found
+        elif isinstance(found, list | dict):
+            waiting += found.values() if isinstance(found, dict) else found
 
 
 def _items(value: Any) -> Mapping[str, Any]:
