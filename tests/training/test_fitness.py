@@ -272,5 +272,5 @@ def test_a_layer_that_is_wrong_about_itself_ends_the_search():
     register_operation("biased of the fitness")(lambda in_channels, channels: (lying.WithBias(in_channels),))
     space = FlatSpace(nodes=2, operations=("biased of the fitness",))
     toolbox = make_toolbox(AccuracyFitness(space, template=TEMPLATE, recipe=QUICK, device="cpu"), space=space)
-    with SerialExecutor() as executor, pytest.raises(SettingsError, match="the layer WithBias.* says it has 36 param"):
+    with SerialExecutor() as executor, pytest.raises(SettingsError, match=r"the layer WithBias.* says it has 36 param"):
         eaAsync([MaxIndividual([1])], toolbox, executor, n_evaluations=1)
