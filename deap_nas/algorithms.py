@@ -69,8 +69,9 @@ def eaAsync(
         survival: gives the members to be removed after an evaluation, such as :func:`deap_nas.killOldest`; by
             default nobody.
         reuse: gives the key of a genotype, such as ``partial(canonical_key, space)``; one whose key has been evaluated
-            with success takes that fitness, and counts as an evaluation of the run. By default every genotype is
-            evaluated, as in the paper.
+            with success takes that fitness, and counts as an evaluation of the run. The key must tell apart all that
+            the fitness does: that of a graph is too little where genes say more than the graph does, such as channels.
+            By default every genotype is evaluated, as in the paper.
         cxpb: probability that a child is crossed by ``toolbox.mate`` with another selected parent before it is
             mutated, in [0, 1]; the paper has no crossover.
         retries: how often an evaluation is tried again whose worker died or that ran out of memory, on another worker

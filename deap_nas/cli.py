@@ -7,7 +7,6 @@ import json
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
-from importlib import import_module
 
 import deap_nas
 from deap_nas.commands import (
@@ -19,11 +18,13 @@ from deap_nas.commands import (
     add_table,
     add_watch,
     chosen_member,
+    import_modules,
 )
-from deap_nas.errors import NASError, SettingsError
+from deap_nas.errors import NASError, SettingsError, UnknownNameError
 from deap_nas.files import user_path
 from deap_nas.output import guarded_output
 from deap_nas.report import draw_member, in_words, summarise
+from deap_nas.search_space.origins import explain
 from deap_nas.store import HDF5Store
 
 __all__ = ["main"]
@@ -44,8 +45,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         with guarded_output():
             options = _parser().parse_args(arguments)
-            _import_modules(options.modules)
-            options.run(options)
+            import_modules(options.modules)
+            _run(options)
     except (NASError, OSError) as error:
         with suppress(OSError):
             print(f"deap-nas: {error}", file=sys.stderr)
@@ -69,7 +70,8 @@ def _parser() -> argparse.ArgumentParser:
         action="append",
         default=[],
         metavar="MODULE",
-        help="import a module first, one that registers operations or search spaces of your own",
+        help="import a module first, one that registers operations or search spaces of your own: by its name, or by "
+        "the path of its .py file",
     )
     file = argparse.ArgumentParser(add_help=False, parents=[modules])
     file.add_argument("file", type=user_path, metavar="FILE", help="population file")
@@ -95,13 +97,16 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _import_modules(names: Sequence[str]) -> None:
-    sys.path.insert(0, "")  # modules of the current folder, as with python -m
-    for name in names:
-        try:
-            import_module(name)
-        except ImportError as error:
-            raise SettingsError(f"--import {name}: {error}") from error
+def _run(options: argparse.Namespace) -> None:
+    """Run the subcommand; of a name that is not registered, say where the population file has it from."""
+    try:
+        options.run(options)
+    except UnknownNameError as error:
+        for path in [options.file] if "file" in options else options.files:
+            with suppress(NASError), HDF5Store.read(path) as store:
+                explain(error, store.sessions)
+                break
+        raise
 
 
 def _info(options: argparse.Namespace) -> None:

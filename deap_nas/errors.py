@@ -73,10 +73,15 @@ class SettingsError(NASError, ValueError):
 class UnknownNameError(NASError, LookupError):
     """A name is not registered."""
 
-    def __init__(self, what: str, name: object, known: object) -> None:
-        """Say which ``name`` of which kind (``what``) was asked for, and the ``known`` ones."""
+    #: What kind of name it is, such as ``"operation"``, and the name; empty in a copy from another process.
+    what: str = ""
+    name: object = None
+
+    def __init__(self, what: str, name: object, known: object, *, remedy: str = "") -> None:
+        """Say which ``name`` of which kind (``what``) was asked for, the ``known`` ones, and what to do."""
         names = ", ".join(sorted(map(str, known)))  # type: ignore[call-overload]
-        super().__init__(f"unknown {what} {name!r}; known: {names}")
+        super().__init__(f"unknown {what} {name!r}; known: {names}" + (f"; {remedy}" if remedy else ""))
+        self.what, self.name = what, name
 
 
 class MissingExtraError(NASError, ImportError):

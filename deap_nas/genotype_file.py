@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from deap_nas.errors import ExportError
+from deap_nas.errors import ExportError, UnknownNameError
 from deap_nas.files import save_json, user_path
-from deap_nas.graph import canonical_key
+from deap_nas.graph import canonical_key, graphs_of, label_of
 from deap_nas.search_space import SearchSpace, space_from_dict
+from deap_nas.search_space.origins import explain, origins
 from deap_nas.template import Template, cost, template_from_dict
 
 __all__ = ["load_genotype", "save_genotype"]
@@ -53,10 +54,17 @@ def save_genotype(
         "cost": asdict(cost(space, genes, template)),
         "canonical_key": canonical_key(space, genes),
         "source": dict(source or {}),
+        "origins": origins(among=_names(space, genes)),
     }
     if classes is not None:
         fields["classes"] = list(classes)
     save_json(user_path(path), fields)
+
+
+def _names(space: SearchSpace, genotype: Any) -> set[str]:
+    """Names that somebody else's module may have registered."""
+    nodes = (node for graph in graphs_of(space.lower(genotype)) for node in graph.nodes)
+    return {space.to_dict()["kind"], *(label_of(node.operation) for node in nodes)}
 
 
 def load_genotype(path: str | os.PathLike[str]) -> tuple[SearchSpace, Any, Template]:
@@ -70,7 +78,8 @@ def load_genotype(path: str | os.PathLike[str]) -> tuple[SearchSpace, Any, Templ
 
     Raises:
         ExportError: it is no such file, or of another version.
-        UnknownNameError: an operation, or the kind of the search space or of the template, is not registered.
+        UnknownNameError: an operation, or the kind of the search space or of the template, is not registered; the
+            message says where it came from, as far as the file does.
         GenotypeError: the genes do not belong to the space.
         OSError: it cannot be opened.
     """
@@ -82,6 +91,8 @@ def load_genotype(path: str | os.PathLike[str]) -> tuple[SearchSpace, Any, Templ
         space = space_from_dict(fields["space"])
         genes = space.decode(fields["genes"])
         template = template_from_dict(fields["template"])
+    except UnknownNameError as error:
+        raise explain(error, [fields]) from None
     except (KeyError, TypeError, AttributeError, RecursionError, ValueError) as error:
         raise ExportError(f"{path} is no genotype file: {error!r}") from error
     space.validate(genes)

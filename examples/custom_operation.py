@@ -4,7 +4,7 @@ mpirun -n 5 python examples/custom_operation.py          # without mpirun one pr
 
 The operation is a function from channel counts to layers. Three of its layers are there already; the dilated one is
 written here, with its cost and its PyTorch module. Nothing else changes: space, operators, cost, training and drawing
-know the operation by its name. "deap-nas info FILE --import custom_operation" would read population files with it.
+know the operation by its name. "deap-nas retrain FILE --import examples/custom_operation.py" would train what it found.
 """
 
 import argparse

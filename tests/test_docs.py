@@ -4,6 +4,7 @@ import os
 import re
 import signal
 import subprocess
+import sys
 import time
 
 import pytest
@@ -84,3 +85,17 @@ def test_a_search_that_ends_without_a_warning_is_not_queued_again(job, tmp_path,
         (tmp_path / "stop").touch()
     assert process.returncode == int(status)
     assert len(log_of(tmp_path)) == 1
+
+
+def test_the_search_space_of_the_tutorial_does_what_the_page_prints(tmp_path):
+    page = (ROOT / "docs" / "tutorial.md").read_text(encoding="utf-8")
+    (section,) = re.findall(r"\n## A search space of your own\n(.*?)\n## ", page, re.DOTALL)
+    space, program, contract = re.findall(r"```python\n(.*?)```", section, re.DOTALL)
+    (printed,) = re.findall(r"```text\n(.*?)```", section, re.DOTALL)
+    for name, text in {"my_space": space, "program": program, "test_my_space": contract}.items():
+        (tmp_path / f"{name}.py").write_text(text)
+    for arguments in (["program.py"], ["-m", "pytest", "-q", "test_my_space.py"]):
+        command, environment = [sys.executable, *arguments], os.environ | {"PYTHONPATH": f"{ROOT}:{tmp_path}"}
+        done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert arguments[0] == "-m" or done.stdout == printed

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import nn
 
+from deap_nas.assembly.claims import check_layers
 from deap_nas.assembly.modules import build_layer
 from deap_nas.template import Step
 
@@ -18,6 +19,9 @@ class NaiveNetwork(nn.Module):
 
     Args:
         steps: what to compute, in order; the last step's value is the output.
+
+    Raises:
+        SettingsError: a layer from outside the package is wrong about itself.
     """
 
     def __init__(self, steps: Sequence[Step]) -> None:
@@ -25,6 +29,7 @@ class NaiveNetwork(nn.Module):
         super().__init__()
         self.steps = tuple(steps)
         chains = {step.name: map(build_layer, step.chain.layers) for step in self.steps if not step.merge}
+        check_layers(self.steps)
         self.layers = nn.ModuleDict({name: nn.Sequential(*layers) for name, layers in chains.items()})
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:

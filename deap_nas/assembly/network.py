@@ -8,6 +8,7 @@ from typing import Any, cast
 import torch
 from torch import nn
 
+from deap_nas.assembly.claims import check_layers, is_outside
 from deap_nas.assembly.modules import build_layer, copy_layer
 from deap_nas.assembly.naive import NaiveNetwork
 from deap_nas.assembly.pooling import ConvolvedAvgPool2d
@@ -39,7 +40,8 @@ def build_network(space: Lowers, genotype: Any, template: Template, *, naive: bo
         GenotypeError: the genotype does not belong to the space.
         NotViableError: no path leads from an input to the output.
         SettingsError: values of different shapes are added, or values of different sizes are concatenated; operations
-            share a path; or the template wants other graphs.
+            share a path; the template wants other graphs; or a layer from outside the package, built for the first time
+            in this process, is wrong about its parameters, its output's shape or its FLOPs.
     """
     return assemble(plan_network(space, genotype, template), naive=naive)
 
@@ -77,6 +79,9 @@ class Network(nn.Module):
 
     Args:
         steps: what to compute, in order; the last step's value is the output.
+
+    Raises:
+        SettingsError: a layer from outside the package is wrong about itself.
     """
 
     def __init__(self, steps: Sequence[Step]) -> None:
@@ -86,6 +91,8 @@ class Network(nn.Module):
         build = _Builder()
         chains = {step.name: step.chain for step in self.steps if not step.merge}
         self.layers = nn.ModuleDict({name: build.chain(chain.layers) for name, chain in chains.items()})
+        if build.has_outside:
+            check_layers(self.steps)
         self._unneeded_after = _last_uses(self.steps)
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
@@ -125,6 +132,8 @@ class _Builder:
     def __init__(self) -> None:
         self._shared: dict[Layer, nn.Module] = {}
         self._relu_in_place = nn.ReLU(inplace=True)
+        #: Whether a layer from outside the package was among those it made.
+        self.has_outside = False
 
     def chain(self, layers: Sequence[Layer]) -> nn.Sequential:
         """Make layers that follow one another."""
@@ -141,6 +150,7 @@ class _Builder:
                 self._shared[layer] = ConvolvedAvgPool2d(layer.kernel_size) if is_convolved else build_layer(layer)
             return self._shared[layer]
         if not isinstance(layer, BatchNorm2d | Conv2d):
+            self.has_outside = self.has_outside or is_outside(layer)
             return build_layer(layer).to(memory_format=torch.channels_last)
         module = copy_layer(layer)
         if isinstance(layer, Conv2d):

@@ -2,6 +2,7 @@
 
 from deap_nas.commands.check import add_check
 from deap_nas.commands.export import add_export
+from deap_nas.commands.importing import import_modules
 from deap_nas.commands.merge import add_merge
 from deap_nas.commands.options import chosen_member, chosen_template, network_folder, network_options
 from deap_nas.commands.replay import add_replay
@@ -20,6 +21,7 @@ __all__ = [
     "add_watch",
     "chosen_member",
     "chosen_template",
+    "import_modules",
     "network_folder",
     "network_options",
 ]

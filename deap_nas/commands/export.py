@@ -13,6 +13,7 @@ from deap_nas.files import user_path
 from deap_nas.genotype_file import load_genotype, save_genotype
 from deap_nas.search_space import SearchSpace
 from deap_nas.store import HDF5Store
+from deap_nas.store.spaces import check_known
 from deap_nas.template import Template
 
 if TYPE_CHECKING:
@@ -58,6 +59,7 @@ def _export(options: argparse.Namespace) -> None:
     from deap_nas.assembly import export_network
 
     with HDF5Store.read(options.file) as store:
+        check_known(store.space, store.sessions)
         space, fields = store.space, chosen_member(store, options)
     genotype = space.decode(fields["genes"])
     folder = network_folder(options, fields["id"])

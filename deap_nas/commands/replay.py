@@ -16,6 +16,7 @@ from deap_nas.evaluators import Job, Runner, Status
 from deap_nas.files import beside, user_path
 from deap_nas.report import member
 from deap_nas.store import HDF5Store
+from deap_nas.store.spaces import check_known
 
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
@@ -61,6 +62,7 @@ def _replay(options: argparse.Namespace) -> None:
     from deap_nas.training.devices import use_threads
 
     with HDF5Store.read(options.file) as store, TemporaryDirectory() as weights_dir:
+        check_known(store.space, store.sessions)
         fields = chosen_member(store, options)
         # one that took the fitness of another was not trained itself
         origin = fields["id"] if fields["reused"] < 0 else fields["reused"]

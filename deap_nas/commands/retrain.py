@@ -21,6 +21,7 @@ from deap_nas.evaluators.interrupts import interrupted_by_signals
 from deap_nas.files import user_path
 from deap_nas.report.terminal import columns_of, fitting, is_terminal
 from deap_nas.store import HDF5Store
+from deap_nas.store.spaces import check_known
 from deap_nas.training import (
     CIFAR_EVALUATION,
     IMAGENET,
@@ -120,6 +121,7 @@ def _retrain(options: argparse.Namespace) -> None:
 
 def _train(options: argparse.Namespace) -> None:
     with HDF5Store.read(options.file) as store:
+        check_known(store.space, store.sessions)
         fields = chosen_member(store, options)
         space, settings = store.space, store.settings
     genotype = space.decode(fields["genes"])

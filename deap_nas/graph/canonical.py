@@ -31,6 +31,9 @@ def canonical_key(space: Lowers, genotype: Any) -> str:
     different for others. All genotypes without a path from input to output share one key. Operations are taken as what
     they are in a cell of 64 channels.
 
+    It is a key of the graph that ``space.lower`` gives. Where the genes of a space of your own say more than that graph
+    does, such as channels or the number of cells, equal keys are no equal networks: do not reuse fitness by it alone.
+
     Args:
         space: the search space.
         genotype: of one individual.

@@ -10,26 +10,38 @@ from __future__ import annotations
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Callable
-from functools import lru_cache
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from functools import lru_cache, partial
 from typing import NamedTuple
 
 from deap_nas.errors import SettingsError, UnknownNameError
 from deap_nas.graph.layers import AvgPool2d, BatchNorm2d, Conv2d, Layer, MaxPool2d, ReLU, Size
 
 __all__ = [
+    "IMPORT_FIRST",
     "PAPER_OPERATIONS",
     "Effect",
     "Operation",
     "OperationValue",
+    "check_operation",
     "conv_bn_relu",
     "effect_of",
     "label_of",
     "layers_of",
     "operation_names",
+    "outside_operations",
     "register_operation",
     "separable_conv",
+    "taking_unknown_operations",
 ]
+
+#: What to do about a name that somebody else's module registers.
+IMPORT_FIRST = (
+    "import the module that registers it first, for the command deap-nas by --import, which takes the name of a module "
+    "or the path of a .py file"
+)
 
 #: ``(in_channels, channels) -> layers``: the channels of the input, and the channel count C of the cell, to which
 #: operations that choose their width set their output (Liu 2018, section 2.3).
@@ -47,6 +59,7 @@ PAPER_OPERATIONS = (
 
 _RESERVED = ("none", "input", "concat", "add", "resize")
 _OPERATIONS: dict[str, Operation] = {}
+_takes_unknown = ContextVar("takes unknown operations", default=False)
 
 
 def register_operation(name: str) -> Callable[[Operation], Operation]:
@@ -98,6 +111,42 @@ def label_of(operation: str | OperationValue) -> str:
     return operation if isinstance(operation, str) else operation.label
 
 
+def outside_operations() -> dict[str, str]:
+    """Modules that define the registered operations that are not of this package, by name of the operation."""
+    modules = {name: _module_of(operation) for name, operation in _OPERATIONS.items()}
+    return {name: module for name, module in modules.items() if module.partition(".")[0] != __name__.partition(".")[0]}
+
+
+def _module_of(operation: Operation) -> str:
+    while isinstance(operation, partial):
+        operation = operation.func
+    return str(getattr(operation, "__module__", ""))
+
+
+def check_operation(name: object) -> None:
+    """Check that an operation is registered, where that is asked for.
+
+    Raises:
+        UnknownNameError: it is not, or has a meaning of its own in a graph.
+    """
+    if name not in _OPERATIONS and (not _takes_unknown.get() or not isinstance(name, str) or name in _RESERVED):
+        raise _unknown(name)
+
+
+@contextmanager
+def taking_unknown_operations() -> Iterator[None]:
+    """Let :func:`check_operation` take names that are not registered, for a space that is read and not built."""
+    token = _takes_unknown.set(True)
+    try:
+        yield
+    finally:
+        _takes_unknown.reset(token)
+
+
+def _unknown(name: object) -> UnknownNameError:
+    return UnknownNameError("operation", name, _OPERATIONS, remedy=IMPORT_FIRST)
+
+
 @lru_cache(maxsize=65_536)
 def layers_of(operation: str | OperationValue, in_channels: int, channels: int) -> tuple[Layer, ...]:
     """Layers of an operation for an input of ``in_channels`` channels in a cell of ``channels``.
@@ -110,7 +159,7 @@ def layers_of(operation: str | OperationValue, in_channels: int, channels: int) 
     try:
         function = _OPERATIONS[operation]
     except KeyError:
-        raise UnknownNameError("operation", operation, _OPERATIONS) from None
+        raise _unknown(operation) from None
     return tuple(function(in_channels, channels))
 
 

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from deap_nas.errors import StoreError
+from deap_nas.errors import StoreError, UnknownNameError
 from deap_nas.evaluators import Status
 from deap_nas.search_space import space_from_dict
+from deap_nas.search_space.origins import explain, origins_in_words
 from deap_nas.store import HDF5Store
 
 __all__ = ["best_id", "in_words", "member", "summarise"]
@@ -119,6 +120,7 @@ def in_words(summary: Mapping[str, Any]) -> str:
         f"work        {timedelta(seconds=round(summary['seconds']))} of evaluations "
         f"by {_counted(summary['n_workers'], 'worker')} in {_counted(len(summary['sessions']), 'session')}",
         f"seed        {summary['seed']}",
+        *(f"own         {line}" for line in origins_in_words(summary["space"], summary["sessions"])),
         *(_failures_in_words(name, counts) for name, counts in summary["errors"].items()),
     ]
     if summary["stopped"]:
@@ -135,8 +137,16 @@ def in_words(summary: Mapping[str, Any]) -> str:
         f"fitness     best {best['fitness'][0]:.4f}{scores}, median {summary['median_fitness']:.4f}",
         f"best        individual {best['id']}{size}",
     ]
-    space = space_from_dict(summary["space"])
-    return "\n".join([*lines, "", space.describe(space.decode(best["genes"]))]).rstrip()
+    return "\n".join([*lines, "", _description(summary, best["genes"])]).rstrip()
+
+
+def _description(summary: Mapping[str, Any], genes: Sequence[Any]) -> str:
+    """What the genes mean; the genes themselves where their search space is not registered."""
+    try:
+        space = space_from_dict(summary["space"], unknown_operations=True)
+        return space.describe(space.decode(genes))
+    except UnknownNameError as error:
+        return f"genes {' '.join(map(str, genes))}\n{explain(error, summary['sessions'])}"
 
 
 def _failures_in_words(status: str, counts: Mapping[str, int]) -> str:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import random
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from deap_nas.errors import UnknownNameError
 from deap_nas.genotype import Genotype
 from deap_nas.graph import Lowered, graphs_of
+from deap_nas.graph.operations import IMPORT_FIRST, taking_unknown_operations
 from deap_nas.search_space.reading import Motif, in_words, motif_of_graph
 from deap_nas.template import NetworkTemplate, Template
 
@@ -135,14 +137,26 @@ def register_space(kind: str) -> Callable[[_Space], _Space]:
     return decorate
 
 
-def space_from_dict(fields: dict[str, Any]) -> SearchSpace:
+def outside_spaces() -> dict[str, str]:
+    """Modules that define the registered classes that are not of this package, by kind."""
+    modules = {kind: space.__module__ for kind, space in _SPACES.items()}
+    return {kind: module for kind, module in modules.items() if module.partition(".")[0] != __name__.partition(".")[0]}
+
+
+def space_from_dict(fields: dict[str, Any], *, unknown_operations: bool = False) -> SearchSpace:
     """Make the search space that a ``to_dict`` described.
 
+    Args:
+        fields: what ``to_dict`` gave.
+        unknown_operations: take operations of hierarchical and flat spaces that are not registered. Genes can then be
+            checked, described and drawn; what needs the layers of such an operation raises an ``UnknownNameError``.
+
     Raises:
-        UnknownNameError: its kind is not registered.
+        UnknownNameError: its kind is not registered, or an operation is not.
     """
     kind = fields.get("kind")
-    if kind not in _SPACES:
-        raise UnknownNameError("search space", kind, _SPACES)
-    space: SearchSpace = _SPACES[kind].from_dict(fields)
+    if not isinstance(kind, str) or kind not in _SPACES:
+        raise UnknownNameError("search space", kind, _SPACES, remedy=IMPORT_FIRST)
+    with taking_unknown_operations() if unknown_operations else nullcontext():
+        space: SearchSpace = _SPACES[kind].from_dict(fields)
     return space

@@ -13,7 +13,8 @@ from functools import partial
 from typing import Any
 
 from deap_nas.errors import GenotypeError, SettingsError, UnknownNameError
-from deap_nas.graph import MERGES, PAPER_OPERATIONS, Graph, Node, operation_names, prune
+from deap_nas.graph import MERGES, PAPER_OPERATIONS, Graph, Node, prune
+from deap_nas.graph.operations import check_operation
 from deap_nas.search_space.base import SearchSpace, register_space
 from deap_nas.search_space.reading import Edge, Motif
 
@@ -106,8 +107,7 @@ class HierarchicalSpace(SearchSpace):
         if not self.operations or len(set(self.operations)) != len(self.operations):
             raise SettingsError(f"operations must be different names, at least one; found {self.operations}")
         for name in self.operations:
-            if name not in operation_names():
-                raise UnknownNameError("operation", name, operation_names())
+            check_operation(name)
         if self.merge not in MERGES:
             raise UnknownNameError("merge", self.merge, MERGES)
         if any(type(n) is not int or not 2 <= n <= self.n_levels for n in self.projected_levels):

@@ -65,7 +65,6 @@ def open_for_reading(path: Path) -> Any:
 
     Raises:
         StoreError: it is not there, is no population file, is damaged, or its format is newer than this package.
-        UnknownNameError: its search space has a kind or an operation that is not registered.
         MissingExtraError: h5py is not installed.
     """
     h5py = require("h5py", extra="hdf5")

@@ -21,16 +21,17 @@ from deap_nas.errors import SettingsError, StoreError, StoreExistsError
 from deap_nas.evaluators import Evaluation, Job, Status, derive_seed
 from deap_nas.files import user_path
 from deap_nas.genotype import plain_genotype
-from deap_nas.search_space import SearchSpace, space_from_dict
+from deap_nas.search_space import SearchSpace
 from deap_nas.store.base import Record, Store
 from deap_nas.store.file import new_file, open_for_reading
-from deap_nas.store.layout import column_names, complete, json_attribute, lay_out
+from deap_nas.store.layout import column_names, complete, json_attribute, lay_out, space_of
 from deap_nas.store.lock import WriterLock
 from deap_nas.store.mending import bury, cut_torn_rows
 from deap_nas.store.provenance import provenance
 from deap_nas.store.room import Room
 from deap_nas.store.rows import find_genes, reader_of, to_error, to_records, to_row
 from deap_nas.store.settings import check_same
+from deap_nas.store.spaces import check_known, check_registered
 from deap_nas.store.state_slots import StateSlots
 from deap_nas.store.table import Table
 
@@ -42,7 +43,8 @@ class HDF5Store(Store):
 
     Attributes:
         path: of the file.
-        space: search space of the genotypes.
+        space: search space of the genotypes. Of a file that is read, its class and its operations need not be
+            registered; what needs them raises an ``UnknownNameError``.
         settings: of the run.
         seed: of the run.
         weights: of the fitness, one for each objective.
@@ -56,7 +58,7 @@ class HDF5Store(Store):
         self._file = file
         self._lock = lock
         self.path = path
-        self.space: SearchSpace = space_from_dict(json_attribute(file, "space"))
+        self.space: SearchSpace = space_of(file, json_attribute(file, "space"))
         self.settings: dict[str, Any] = json_attribute(file, "settings")
         self.seed = int(file.attrs["seed"])
         self.weights: tuple[float, ...] = tuple(file.attrs["weights"].tolist())
@@ -98,7 +100,7 @@ class HDF5Store(Store):
         Raises:
             StoreExistsError: the file is there, and is not to be replaced.
             StoreError: the file cannot be written, or another process is writing it.
-            SettingsError: the seed does not fit into 64 bits.
+            SettingsError: the seed does not fit into 64 bits, or the class of the space is not registered.
             MissingExtraError: h5py is not installed.
         """
         path = user_path(path)
@@ -106,6 +108,7 @@ class HDF5Store(Store):
             raise StoreExistsError(f"{path} exists: give another output, resume it, or allow to overwrite it")
         if not -(2**63) <= seed < 2**63:
             raise SettingsError(f"seed must fit into 64 bits, found {seed}")
+        check_registered(space)
         layout = partial(
             lay_out, space=space, settings=settings, seed=seed, weights=weights, n_repeats=n_repeats, n_rungs=n_rungs
         )
@@ -131,12 +134,14 @@ class HDF5Store(Store):
         Raises:
             DifferentRunError: the file has another search space or other settings.
             StoreError: it is no population file, is damaged, was merged from several, or another process is writing it.
+            UnknownNameError: the class of its search space, or an operation, is not registered.
             MissingExtraError: h5py is not installed.
         """
         path = user_path(path)
         with cls.read(path) as stored:
             if stored.sources:
                 raise StoreError(f"{path} was merged, no run can go on with it: start a new one with its population")
+            check_known(stored.space, stored.sessions)
             if space is not None:
                 check_same(str(path), {"space": stored.space.to_dict()}, {"space": space.to_dict()})
             if settings is not None:

@@ -13,15 +13,16 @@ from typing import Any
 
 import numpy as np
 
-from deap_nas.errors import NASError, UnknownNameError
+from deap_nas.errors import NASError
 from deap_nas.evaluators import Status
-from deap_nas.search_space import SearchSpace, space_from_dict
+from deap_nas.search_space import SearchSpace
 from deap_nas.store.provenance import provenance
 from deap_nas.store.rows import ROW_FIELDS, error_columns, individual_columns, submission_columns
+from deap_nas.store.spaces import readable_space
 from deap_nas.store.state_slots import RANDOM_COLUMNS, STRATEGY_COLUMNS, StateSlots
 from deap_nas.store.table import Column, create_table
 
-__all__ = ["check_layout", "column_names", "complete", "json_attribute", "lay_out"]
+__all__ = ["check_layout", "column_names", "complete", "json_attribute", "lay_out", "space_of"]
 
 _FORMAT = "deap_nas population"
 _FORMAT_VERSION = 1
@@ -123,7 +124,6 @@ def check_layout(file: Any) -> None:
 
     Raises:
         ValueError: it is not; the message goes on after the name of the file.
-        UnknownNameError: its search space has a kind or an operation that is not registered.
     """
     if str(file.attrs.get("format")) != _FORMAT:
         raise ValueError("is an HDF5 file, but no population file")
@@ -186,7 +186,6 @@ def _misfits(file: Any) -> Iterator[str]:
     if not {"genes", "scores"} <= set(group) or any(len(w) != 1 or w[0] > _WIDEST for w in widths.values()):
         yield "its genes, scores or curves are no tables"
     (n_repeats,), curves = widths["scores"], [width for name, width in widths.items() if name == "curve"]
-    n_genes = None if is_ragged else widths["genes"][0]
     n_rungs = curves[0][0] - 1 if curves else 0
     if curves and n_rungs < 1:
         yield "its curves are of no rung"
@@ -194,7 +193,7 @@ def _misfits(file: Any) -> Iterator[str]:
         types = {name: type(value) for name, value in source.items()} if isinstance(source, dict) else {}
         if not types.items() >= {"first_id": int, "seed": int, "settings": dict}.items():
             yield "its sources are not those of a merged file"
-    space, n_objectives = _space(fields, n_genes), len(file.attrs["weights"])
+    space, n_objectives = space_of(file, fields), len(file.attrs["weights"])
     slots = (*RANDOM_COLUMNS, *STRATEGY_COLUMNS)
     for table, columns in {**_tables(space, n_objectives, n_repeats, n_rungs), "rng": slots}.items():
         if table in file or table not in _LATER:
@@ -254,12 +253,18 @@ def _misfit_of_rows(group: Any, column: Column) -> str:
     return "has rows that end before they begin" if (np.diff(ends, prepend=0) < 0).any() else ""
 
 
-def _space(fields: dict[str, Any], n_genes: int | None) -> SearchSpace:
-    """Make the search space, if it has as many genes as the file, which are None where rows differ in length."""
+def space_of(file: Any, fields: dict[str, Any]) -> SearchSpace:
+    """Make the search space that a file describes, as far as its names are known; see :mod:`deap_nas.store.spaces`.
+
+    Raises:
+        ValueError: it cannot be made, or has other genes than the individuals.
+    """
+    genes = file["individuals/genes"]
+    is_ragged = _is_group(genes)
+    n_genes = None if is_ragged else genes.shape[1]
+    dtype = genes["values"].dtype if is_ragged and "values" in genes else getattr(genes, "dtype", np.dtype("u1"))
     try:
-        space = space_from_dict(fields)
-    except UnknownNameError:
-        raise
+        space = readable_space(fields, n_genes, dtype)
     except (NASError, ArithmeticError, LookupError, RecursionError, TypeError, ValueError) as error:
         raise ValueError(f"is damaged: its search space cannot be made: {error}") from error
     if space.n_genes != n_genes:

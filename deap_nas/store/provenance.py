@@ -8,6 +8,8 @@ import sys
 import time
 from typing import Any
 
+from deap_nas.search_space.origins import origins
+
 __all__ = ["provenance"]
 
 _PACKAGES = (
@@ -35,6 +37,7 @@ def provenance() -> dict[str, Any]:
         "platform": platform.platform(),
         "cores": os.cpu_count(),
         "clock": "monotonic",
+        "origins": origins(),
     }
 
 

@@ -14,12 +14,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from deap_nas.errors import NASError
+from deap_nas.errors import NASError, UnknownNameError
 from deap_nas.evaluators import Status
 from deap_nas.graph import canonical_key, viable_graphs
 from deap_nas.store.hdf5 import HDF5Store
 from deap_nas.store.lock import WriterLock
 from deap_nas.store.ragged import Rows
+from deap_nas.store.spaces import check_known
 from deap_nas.template import Template, cost, template_from_dict
 
 __all__ = ["Problem", "find_problems"]
@@ -50,6 +51,8 @@ class Problem:
 def find_problems(store: HDF5Store, *, everything: bool = False) -> list[Problem]:
     """Check that a file holds what its format promises.
 
+    Where the class of its search space, or an operation, is not registered, the networks are not looked at.
+
     Args:
         store: open file; of one that is being written, what its writer may have changed since it was opened is not
             checked: who is alive, whose errors there are, and the state of the random generator.
@@ -61,6 +64,7 @@ def find_problems(store: HDF5Store, *, everything: bool = False) -> list[Problem
 
     Raises:
         StoreError: bytes of the file are damaged.
+        UnknownNameError: the graph of a genotype has an operation that is not registered, and the space does not tell.
     """
     checks = _CHECKS if WriterLock.is_held(store.path) else (*_CHECKS, *_CHECKS_AT_REST)  # it may end meanwhile
     rows = _Rows(store, everything)
@@ -82,6 +86,15 @@ class _Rows:
         if name not in self._columns:
             self._columns[name] = self.store.column(name)
         return self._columns[name]
+
+    @cached_property
+    def are_networks_known(self) -> bool:
+        """Whether the layers of all operations are."""
+        try:
+            check_known(self.store.space, ())
+        except UnknownNameError:
+            return False
+        return True
 
     @cached_property
     def row_of(self) -> NDArray[Any]:
@@ -130,6 +143,8 @@ def _genes(rows: _Rows) -> Iterator[Problem]:
     for row in rows.sample(~illegal):
         try:
             space.validate(rows.genotype(row))
+        except UnknownNameError:  # nothing is known of such genes
+            break
         except NASError:
             illegal[row] = True
     yield from rows.wrong("have genes that do not belong to the search space", illegal)
@@ -210,6 +225,8 @@ def _networks(rows: _Rows) -> Iterator[Problem]:
         template = template_from_dict(rows.store.settings["fitness"]["template"])
     except (LookupError, TypeError, ValueError):  # of a fitness without one
         return
+    if not rows.are_networks_known:
+        return
     sized = rows.sample(rows["n_parameters"] >= 0)
     wrong = [row for row in sized if _size(rows, row, template) != (rows["n_parameters"][row], rows["flops"][row])]
     yield from rows.wrong("have other parameters or FLOPs than their network in the template", wrong)
@@ -225,6 +242,8 @@ def _reused(rows: _Rows) -> Iterator[Problem]:
     yield from rows.wrong("take the fitness of one that has none of its own", takes & ~sound)
     differs = (rows["fitness"] != rows["fitness"][origin]).any(axis=1)
     yield from rows.wrong("have another fitness than the one that they take it from", sound & differs)
+    if not rows.are_networks_known:
+        return
     others = [row for row in rows.sample(sound) if _key(rows, row) != _key(rows, int(origin[row]))]
     yield from rows.wrong("are other networks than the one that they take the fitness from", others)
 
@@ -269,6 +288,8 @@ def _size(rows: _Rows, row: int, template: Template) -> tuple[int, int] | None:
     """Parameters and FLOPs of an individual's network; None if its genes have no network."""
     try:
         size = cost(rows.store.space, rows.genotype(row), template)
+    except UnknownNameError:
+        raise
     except NASError:
         return None
     return size.n_parameters, size.flops
@@ -278,5 +299,7 @@ def _key(rows: _Rows, row: int) -> str:
     """Canonical key of an individual; empty if its genes have no network."""
     try:
         return canonical_key(rows.store.space, rows.genotype(row))
+    except UnknownNameError:
+        raise
     except NASError:
         return ""

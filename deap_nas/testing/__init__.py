@@ -8,7 +8,15 @@ Inherit one in a test module of your own and say how the part is made; pytest th
 """
 
 from deap_nas.testing.executor import ExecutorContract
+from deap_nas.testing.layer import LayerContract, OperationContract
 from deap_nas.testing.space import IntegerSpaceContract, SpaceContract
 from deap_nas.testing.store import StoreContract
 
-__all__ = ["ExecutorContract", "IntegerSpaceContract", "SpaceContract", "StoreContract"]
+__all__ = [
+    "ExecutorContract",
+    "IntegerSpaceContract",
+    "LayerContract",
+    "OperationContract",
+    "SpaceContract",
+    "StoreContract",
+]

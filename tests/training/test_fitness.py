@@ -18,6 +18,7 @@ from deap_nas import (
     eaAsync,
     initDiversified,
     initTrivial,
+    register_operation,
 )
 from deap_nas.assembly import build_network
 from deap_nas.errors import DatasetError, DivergedError, GenotypeError, SettingsError, UnknownNameError
@@ -27,6 +28,7 @@ from deap_nas.training import SEARCH, AccuracyFitness, Source
 from deap_nas.training.batches import search_sets
 from deap_nas.training.candidate import Candidate
 from deap_nas.training.trainer import accuracy
+from tests import lying
 from tests.toolboxes import MaxIndividual, make_toolbox
 from tests.training.test_data import make_folder
 
@@ -264,3 +266,11 @@ def test_trivial_flat_genotype_trains():
     space = FlatSpace()
     fitness = AccuracyFitness(space, template=TEMPLATE, recipe=QUICK, repeats=1)
     assert fitness.evaluate(initTrivial(Genotype, space), seed=0).status is Status.OK
+
+
+def test_a_layer_that_is_wrong_about_itself_ends_the_search():
+    register_operation("biased of the fitness")(lambda in_channels, channels: (lying.WithBias(in_channels),))
+    space = FlatSpace(nodes=2, operations=("biased of the fitness",))
+    toolbox = make_toolbox(AccuracyFitness(space, template=TEMPLATE, recipe=QUICK, device="cpu"), space=space)
+    with SerialExecutor() as executor, pytest.raises(SettingsError, match=r"the layer WithBias.* says it has 36 param"):
+        eaAsync([MaxIndividual([1])], toolbox, executor, n_evaluations=1)
