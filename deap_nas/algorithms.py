@@ -21,6 +21,7 @@ from deap_nas.genotype import Genotype
 from deap_nas.history import History, Reuse, Survival
 from deap_nas.operators.ranking import RankedPopulation
 from deap_nas.store import MemoryStore, Store
+from deap_nas.store.conduct import conduct_of
 
 __all__ = ["Observer", "Reuse", "Survival", "eaAsync"]
 
@@ -118,6 +119,7 @@ def eaAsync(
     )
     crew = _Crew(executor, toolbox.evaluate, retries=retries, n_workers=n_workers)
     n_left = n_evaluations - store.n_evaluated
+    n_told = 0
 
     def join(individual: Any, evaluation: Evaluation) -> None:
         nonlocal n_left
@@ -128,6 +130,11 @@ def eaAsync(
 
     try:
         while n_left > 0:
+            if crew.n_workers != n_told:  # ranks may die
+                n_told = crew.n_workers
+                store.note_conduct(
+                    conduct_of(n_evaluations=n_evaluations, n_workers=n_told, survival=survival, reuse=reuse)
+                )
             while len(crew.running) < min(crew.n_workers, n_left) and queue.ready():
                 individual, job = queue.next()
                 known = history.recall(job)

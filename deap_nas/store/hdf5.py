@@ -22,6 +22,7 @@ from deap_nas.evaluators import Evaluation, Job, Status, derive_seed
 from deap_nas.genotype import Genotype
 from deap_nas.search_space import SearchSpace, space_from_dict
 from deap_nas.store.base import Record, Store
+from deap_nas.store.conduct import Conduct
 from deap_nas.store.file import new_file, open_for_reading
 from deap_nas.store.layout import column_names, json_attribute, lay_out
 from deap_nas.store.lock import WriterLock
@@ -63,6 +64,7 @@ class HDF5Store(Store):
         self.n_rungs: int = int(file["individuals/curve"].shape[1]) - 1 if "individuals/curve" in file else 0
         self._tables = {name: Table(file[name], names) for name, names in column_names(file).items()}
         self._individuals, self._submissions, self._errors = self._tables.values()
+        self._conduct = Conduct(file)
         self._random = RandomSlots(file["rng"], n_submitted=self._submissions.n_rows)
         self._room = Room(file, path, n_bytes=sum(table.chunk_bytes for table in self._tables.values()))
 
@@ -143,6 +145,7 @@ class HDF5Store(Store):
                 file.attrs.update(old.attrs)
                 for name in old:
                     old.copy(name, file)
+            Conduct.lay_out(file)  # which older files lack
             for name, names in column_names(file).items():
                 Table(file[name], names).drop_torn_rows()
             if settings is not None:
@@ -179,6 +182,16 @@ class HDF5Store(Store):
     ) -> None:
         """Close the file."""
         self.close()
+
+    @property
+    def conduct(self) -> dict[str, Any]:
+        """How the search was conducted last, see :meth:`Store.note_conduct`; empty where the file does not say."""
+        return self._conduct.load()
+
+    def note_conduct(self, fields: Mapping[str, Any]) -> None:
+        """See :meth:`Store.note_conduct`."""
+        self._conduct.save(fields)
+        self._file.flush()
 
     @property
     def sessions(self) -> list[dict[str, Any]]:

@@ -16,6 +16,7 @@ import numpy as np
 from deap_nas.errors import NASError, UnknownNameError
 from deap_nas.evaluators import Status
 from deap_nas.search_space import SearchSpace, space_from_dict
+from deap_nas.store.conduct import Conduct
 from deap_nas.store.provenance import provenance
 from deap_nas.store.random_state import RANDOM_COLUMNS, RandomSlots
 from deap_nas.store.rows import ROW_FIELDS, error_columns, individual_columns, submission_columns
@@ -64,6 +65,7 @@ def lay_out(
         create_table(file.create_group(name), columns, compression=compression)
     file["individuals/status"].attrs["names"] = json.dumps({status.name: int(status) for status in Status})
     RandomSlots.lay_out(file.create_group("rng"))
+    Conduct.lay_out(file)
 
 
 def _tables(space: SearchSpace, n_objectives: int, n_repeats: int, n_rungs: int) -> dict[str, tuple[Column, ...]]:
