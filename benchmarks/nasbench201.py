@@ -118,7 +118,9 @@ def table_of(found, fitness):
 
 
 def in_words(accuracies):
-    deviation = accuracies.std(ddof=1) if len(accuracies) > 1 else 0.0
+    if len(accuracies) < 2:  # one seed has no deviation
+        return f"{accuracies.mean():.2f}"
+    deviation = accuracies.std(ddof=1)
     return f"{accuracies.mean():.2f} +- {deviation:.2f} ({deviation / sqrt(len(accuracies)):.3f})"
 
 

@@ -223,8 +223,8 @@ def table(experiment, chosen, results):
             accuracies += found
             large.append(n_parameters)
         errors = [100 * (1 - accuracy) for accuracy in accuracies]
-        deviation = statistics.stdev(errors) if len(errors) > 1 else 0.0
-        error = f"{statistics.fmean(errors):.2f} +- {deviation:.2f}" if errors else "diverged"
+        deviation = f" +- {statistics.stdev(errors):.2f}" if len(errors) > 1 else ""  # one run has none
+        error = f"{statistics.fmean(errors):.2f}{deviation}" if errors else "diverged"
         yield (
             f"{representation:14}  {method:24}{samples[which]:>8}{error:>16}"
             f"{100 * statistics.fmean(validation):>14.2f}{statistics.median_low(small):>18,}"

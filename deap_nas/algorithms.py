@@ -17,6 +17,7 @@ from deap_nas.evaluators.curves import Curves
 from deap_nas.history import History, Reuse, Survival
 from deap_nas.operators.ranking import RankedPopulation
 from deap_nas.store import MemoryStore, Store, without_collection
+from deap_nas.store.conduct import conduct_of
 from deap_nas.strategies import Tournaments
 
 __all__ = ["Observer", "Reuse", "Survival", "eaAsync", "eaAsyncGenerateUpdate"]
@@ -122,7 +123,8 @@ def eaAsync(
         period=period,
         verbose=verbose,
     )
-    crew = Crew(executor, toolbox.evaluate, retries=retries, n_workers=n_workers)
+    note = _note(store, n_evaluations, survival=survival, reuse=reuse)
+    crew = Crew(executor, toolbox.evaluate, retries=retries, n_workers=n_workers, note=note)
     _search(agenda, history, crew, n_evaluations - store.n_evaluated, population=population, observer=observer)
     return population, history.logbook
 
@@ -216,7 +218,8 @@ def eaAsyncGenerateUpdate(
 
     getstate = _ability(toolbox, "getstate")
     agenda = Agenda(waiting, fresh, toolbox.generate, store, rng, getstate=getstate, remove=remove)
-    crew = Crew(executor, toolbox.evaluate, retries=retries, n_workers=n_workers)
+    note = _note(store, n_evaluations, survival=None, reuse=reuse)
+    crew = Crew(executor, toolbox.evaluate, retries=retries, n_workers=n_workers, note=note)
 
     def observe(individual: Any, n_running: int) -> None:
         toolbox.update(individual)
@@ -262,6 +265,15 @@ def _replay(toolbox: Any, store: Store, population: Sequence[Any]) -> None:
         tell(dead)
 
 
+def _note(store: Store, n_evaluations: int, *, survival: Survival | None, reuse: Reuse | None) -> Callable[[int], None]:
+    """What tells the store how the search is conducted, by so many workers."""
+
+    def note(n_workers: int) -> None:
+        store.note_conduct(conduct_of(n_evaluations=n_evaluations, n_workers=n_workers, survival=survival, reuse=reuse))
+
+    return note
+
+
 def _search(
     agenda: Agenda,
     history: History,
@@ -282,6 +294,7 @@ def _search(
 
     try:
         while n_left > 0:
+            crew.tell_changes()
             while len(crew.running) < min(crew.n_workers, n_left) and (following := agenda.next()) is not None:
                 individual, job = following
                 known = history.recall(job)

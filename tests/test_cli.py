@@ -137,6 +137,15 @@ def test_picture_of_an_unknown_format_is_one_line(run_file, tmp_path, capsys):
     assert capsys.readouterr().err.count("\n") == 1
 
 
+def test_ctrl_c_is_one_line_and_the_exit_status_of_a_signal(run_file, capsys, monkeypatch):
+    def pressed(store):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli, "summarise", pressed)
+    assert cli.main(["info", str(run_file)]) == 130
+    assert capsys.readouterr() == ("", "deap-nas: stopped\n")
+
+
 def test_command_is_installed_and_helps():
     done = subprocess.run([sys.executable, "-m", "deap_nas.cli", "--help"], capture_output=True, text=True, check=True)
     assert "info" in done.stdout

@@ -308,13 +308,20 @@ def process_of(launcher, rank):
     raise AssertionError(f"no process has the rank {rank}")
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGUSR1])
-def test_torchrun_or_one_of_its_processes_that_is_stopped_leaves_a_checkpoint_of_all(run_file, number):
+@pytest.mark.parametrize(
+    ("number", "rank"),
+    [
+        (signal.SIGTERM, None),  # which torchrun passes on
+        (signal.SIGUSR1, None),  # of which it dies
+        (signal.SIGUSR1, 1),
+    ],
+)
+def test_torchrun_or_one_of_its_processes_that_is_stopped_leaves_a_checkpoint_of_all(run_file, number, rank):
     folder = run_file.with_name("run-id1-large-cifar")
     with start(run_file, *TORCHRUN) as process:
         while not (folder / "run0.csv").exists():
             assert process.poll() is None
-        os.kill(process_of(process.pid, 1) if number == signal.SIGUSR1 else process.pid, number)
+        os.kill(process.pid if rank is None else process_of(process.pid, rank), number)
         err = process.stderr.read()
     assert err.count("stopped; the same command goes on with the last checkpoint") == 1, err
     assert "KeyboardInterrupt" not in err

@@ -95,11 +95,35 @@ def test_once_prints_one_summary(store, capsys):
         "fitness     best 0.7500, median 0.6250",
         "▁███",
         "best        individual 1",
-        "workers     2, busy 75 % of the last 1 minutes",
+        "workers     2, busy 75 % of the last minute",
         "1 ██████████ 100 %",
         "2 █████░░░░░  50 %",
     ):
         assert part in out
+
+
+@pytest.mark.parametrize(
+    ("minutes", "words"),
+    [
+        ("1", "busy 75 % of the last minute\n"),
+        ("2.5", "of the last 2.5 minutes\n"),
+        ("5", "of the last 5 minutes\n"),
+        ("10", "of the 0:05:00 since the first evaluation began\n"),
+        ("1e300", "of the 0:05:00 since the first evaluation began\n"),
+    ],
+)
+def test_it_speaks_of_no_more_time_than_the_run_has_taken(store, capsys, minutes, words):
+    assert cli.main(["watch", "--once", "--minutes", minutes, str(store.path)]) == 0
+    assert words in capsys.readouterr().out
+
+
+def test_what_is_pending_is_running_or_queued_and_only_who_has_work_is_busy(store, capsys):
+    submit(store, 3)
+    store.note_conduct({"n_evaluations": 20, "n_workers": 1, "survival": "all stay", "reuse": "never"})
+    assert cli.main(["watch", "--once", "--minutes", "1", str(store.path)]) == 0
+    out = capsys.readouterr().out
+    assert " 25.0 %, 5 of 20, 4 pending (1 running, 3 queued)\n" in out
+    assert take_pulse(store, minutes=1, is_running=True).busy == {("node", 1): 1.0, ("node", 2): 0.5}
 
 
 def test_a_file_without_evaluations_can_be_watched(tmp_path, capsys):

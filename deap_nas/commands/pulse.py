@@ -12,12 +12,11 @@ from numpy.typing import NDArray
 
 from deap_nas.evaluators import Status
 from deap_nas.report import best_id, member
+from deap_nas.report.account import n_in_whole_run, n_running
 from deap_nas.store import HDF5Store
 
 __all__ = ["Pulse", "take_pulse"]
 
-#: Names under which a program may have recorded the evaluations of the whole run.
-_TOTALS = ("evaluations", "n_evaluations")
 #: Rows at the end of the file that tell what the workers have done lately.
 _N_RECENT = 20_000
 
@@ -31,6 +30,10 @@ class Pulse:
     n_total: int | None
     #: Submitted evaluations that have not ended.
     n_pending: int
+    #: Those of them that have been handed out; None if the file does not say.
+    n_running: int | None
+    #: Seconds over which the rate and the workers are averaged: those asked for, or less in a shorter run.
+    seconds: float
     #: Evaluations that ended in a second, over the last minutes.
     rate: float
     #: The fittest member's fields, as :func:`deap_nas.report.member` gives them; None before the first success.
@@ -70,18 +73,19 @@ def take_pulse(store: HDF5Store, *, minutes: float, is_running: bool) -> Pulse:
     best = best_id(store)
     better = np.maximum if store.weights[0] > 0 else np.minimum
     counts = Counter(Status(number).name for number in statuses[statuses > Status.NOT_VIABLE].tolist())
-    totals = [store.settings[name] for name in _TOTALS if isinstance(store.settings.get(name), int)]
-    n_pending = store.n_submitted - store.n_evaluated
+    n_pending, running = store.n_submitted - store.n_evaluated, n_running(store, is_running=is_running)
     return Pulse(
         n_evaluated=store.n_evaluated,
-        n_total=next(iter(totals), None),
+        n_total=n_in_whole_run(store),
         n_pending=n_pending,
+        n_running=running,
+        seconds=now - since,
         rate=n_recent / (now - since) if now > since else 0.0,
         best=None if best is None else member(store, best),
         median=float(np.median(values)) if len(values) else float("nan"),
         course=better.accumulate(values) if len(values) else values,
         failures=dict(counts.most_common()),
-        busy=_busy(store, since, now, n_running=n_pending if is_running else 0),
+        busy=_busy(store, since, now, n_running=n_pending if running is None else running),
     )
 
 

@@ -44,10 +44,13 @@ images: the evaluation of a found cell in Liu 2018, sections 4.1 and 4.3. The te
 80,000 steps of 256 images, imagenet for 200,000 of 1024; --scale 0.001 rehearses that in a thousandth of the steps.
 
 A retraining that was interrupted goes on when the same command is given again; one that has ended is told again.
+Ctrl-C, SIGTERM and SIGUSR1 end it after a checkpoint.
 """
 _EPILOG = """\
 several GPUs train each network together when torchrun starts one process for each:
   torchrun --nproc-per-node 4 -m deap_nas.cli retrain FILE
+torchrun passes on Ctrl-C and SIGTERM; it dies of SIGUSR1, whereupon its processes leave a checkpoint and end, but waits
+for them with --signals-to-handle SIGTERM,SIGINT,SIGHUP,SIGQUIT,SIGUSR1 if it has that option.
 """
 
 

@@ -17,6 +17,7 @@ import numpy as np
 
 from deap_nas.commands.pulse import Pulse, take_pulse
 from deap_nas.errors import SettingsError
+from deap_nas.report.account import pending_in_words
 from deap_nas.report.terminal import is_terminal
 from deap_nas.store import HDF5Store
 from deap_nas.store.lock import WriterLock
@@ -28,9 +29,11 @@ __all__ = ["add_watch"]
 
 _DESCRIPTION = """\
 Show how a search is getting on, again and again until it has ended or Ctrl-C is pressed. It only reads the file, so it
-may run on any machine that sees it. A worker is busy while it evaluates; what is pending is taken to be with those who
+may run on any machine that sees it. A worker is busy while it evaluates; what is running is taken to be with those who
 ended an evaluation last.
 """
+#: Time that can be told, about a million years.
+_LONGEST_SECONDS = 3e13
 #: Eighths of a character's height, and what stands for a bar; where the output knows no Unicode, the second of each.
 _LEVELS = ("▁▂▃▄▅▆▇█", "_.-=+*%#")
 _BAR = (("█", "░"), ("#", "."))
@@ -141,7 +144,7 @@ def _in_lines(pulse: Pulse, path: Path, *, minutes: float, is_running: bool, col
     lines = [
         f"{path.name} {state}, {time.strftime('%H:%M:%S')}",
         "",
-        f"evaluated   {done}, {pulse.n_pending:,} pending",
+        f"evaluated   {done}, {pending_in_words(pulse.n_pending, pulse.n_running)}",
         f"rate        {3600 * pulse.rate:,.{0 if pulse.rate > 0.03 else 1}f} an hour{ending}",
         f"failures    {failures or 'none'}",
     ]
@@ -157,8 +160,15 @@ def _in_lines(pulse: Pulse, path: Path, *, minutes: float, is_running: bool, col
         ]
     if pulse.busy:
         mean = sum(pulse.busy.values()) / len(pulse.busy)
-        lines.append(f"workers     {len(pulse.busy)}, busy {100 * mean:.0f} % of the last {minutes:g} minutes")
+        lines.append(f"workers     {len(pulse.busy)}, busy {100 * mean:.0f} % of {_span(pulse.seconds, minutes)}")
     return lines
+
+
+def _span(seconds: float, minutes: float) -> str:
+    """The time over which a pulse is averaged, in words; of a run that is shorter than it might be, its own."""
+    if 60 * minutes - seconds > 1:
+        return f"the {timedelta(seconds=round(min(seconds, _LONGEST_SECONDS)))} since the first evaluation began"
+    return "the last minute" if minutes == 1 else f"the last {minutes:g} minutes"
 
 
 def _worker_lines(pulse: Pulse, *, columns: int, n_lines: int) -> list[str]:

@@ -25,10 +25,21 @@ class Crew:
         evaluate: the fitness.
         retries: how often an evaluation is tried again whose worker died or that ran out of memory.
         n_workers: evaluations that are kept running at a time; None for as many as the executor has workers.
+        note: told how many there are.
     """
 
-    def __init__(self, executor: Executor, evaluate: Any, *, retries: int, n_workers: int | None) -> None:
+    def __init__(
+        self,
+        executor: Executor,
+        evaluate: Any,
+        *,
+        retries: int,
+        n_workers: int | None,
+        note: Callable[[int], None],
+    ) -> None:
         """See the class."""
+        self._note = note
+        self._n_noted = 0
         self._executor = executor
         self._channel = open_channel(executor, Runner(evaluate))
         self._retries = retries
@@ -41,6 +52,12 @@ class Crew:
     def n_workers(self) -> int:
         """The number that was asked for, or that of the executor at this moment."""
         return count_workers(self._executor) if self._n_workers is None else self._n_workers
+
+    def tell_changes(self) -> None:
+        """Tell how many workers there are, if that has changed, as where ranks die."""
+        if self.n_workers != self._n_noted:
+            self._n_noted = self.n_workers
+            self._note(self._n_noted)
 
     def submit(self, individual: Any, job: Job) -> None:
         """Let a worker evaluate an individual."""

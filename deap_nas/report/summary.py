@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from deap_nas.errors import StoreError, UnknownNameError
 from deap_nas.evaluators import Status
+from deap_nas.report.account import n_running, pending_in_words, task_in_words
 from deap_nas.search_space import space_from_dict
 from deap_nas.search_space.origins import explain, origins_in_words
 from deap_nas.store import HDF5Store
@@ -63,13 +64,17 @@ def summarise(store: HDF5Store) -> dict[str, Any]:
     counts = Counter(Status(int(status)).name for status in statuses)
     best = best_id(store)
     workers = store.column("worker")
+    n_pending, running = store.n_submitted - store.n_evaluated, n_running(store)
     return {
         "file": str(store.path),
         "space": store.space.to_dict(),
         "seed": store.seed,
         "settings": store.settings,
         "n_evaluated": store.n_evaluated,
-        "n_pending": store.n_submitted - store.n_evaluated,
+        "n_pending": n_pending,
+        "n_running": running,
+        "n_queued": None if running is None else n_pending - running,
+        "conduct": store.conduct,
         "statuses": dict(counts),
         "errors": _errors(store, statuses),
         "stopped": _stopped(store, statuses),
@@ -114,13 +119,15 @@ def _counted(number: int, noun: str) -> str:
 def in_words(summary: Mapping[str, Any]) -> str:
     """Put a summary of :func:`summarise` in words, the best genotype motif by motif."""
     statuses = ", ".join(f"{count} {name}" for name, count in sorted(summary["statuses"].items()))
+    pending = pending_in_words(summary["n_pending"], summary["n_running"])
     lines = [
         f"file        {summary['file']}",
-        f"evaluated   {summary['n_evaluated']} ({statuses or 'none yet'}), {summary['n_pending']} pending",
+        f"evaluated   {summary['n_evaluated']} ({statuses or 'none yet'}), {pending}",
         f"work        {timedelta(seconds=round(summary['seconds']))} of evaluations "
         f"by {_counted(summary['n_workers'], 'worker')} in {_counted(len(summary['sessions']), 'session')}",
         f"seed        {summary['seed']}",
         *(f"own         {line}" for line in origins_in_words(summary["space"], summary["sessions"])),
+        *task_in_words(summary["settings"], summary["conduct"]),
         *(_failures_in_words(name, counts) for name, counts in summary["errors"].items()),
     ]
     if summary["stopped"]:

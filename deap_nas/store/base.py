@@ -70,6 +70,14 @@ class Store(ABC):
     def kill(self, ids: Iterable[int]) -> None:
         """Record that individuals are no longer members of the population."""
 
+    def note_conduct(self, fields: Mapping[str, Any]) -> None:  # noqa: B027 - a store need not
+        """Take note of how the search is conducted, at its start and when that changes; a store need not keep it.
+
+        Args:
+            fields: ``n_evaluations`` in the whole run and ``n_workers``, the evaluations kept running at a time; the
+                names of the ``survival`` rule and of what gives the keys for ``reuse``.
+        """
+
     @abstractmethod
     def __iter__(self) -> Iterator[Record]:
         """Give every evaluated individual, in the order in which they were appended."""

@@ -23,6 +23,7 @@ from deap_nas.files import user_path
 from deap_nas.genotype import plain_genotype
 from deap_nas.search_space import SearchSpace
 from deap_nas.store.base import Record, Store
+from deap_nas.store.conduct import Conduct
 from deap_nas.store.file import new_file, open_for_reading
 from deap_nas.store.layout import column_names, complete, json_attribute, lay_out, space_of
 from deap_nas.store.lock import WriterLock
@@ -68,6 +69,7 @@ class HDF5Store(Store):
         self._tables = {name: Table(file.get(name), names) for name, names in column_names(file).items()}
         self._individuals, self._submissions, self._errors, self._parents, self._removals = self._tables.values()
         self._read_genes = reader_of(self.space)
+        self._conduct = Conduct(file)
         self._random = StateSlots(file["rng"], n_submitted=self._submissions.n_rows)
         grows = (self._individuals, self._submissions, self._errors)
         self._room = Room(file, path, n_bytes=sum(table.chunk_bytes for table in grows))
@@ -190,6 +192,16 @@ class HDF5Store(Store):
     ) -> None:
         """Close the file."""
         self.close()
+
+    @property
+    def conduct(self) -> dict[str, Any]:
+        """How the search was conducted last, see :meth:`Store.note_conduct`; empty where the file does not say."""
+        return self._conduct.load()
+
+    def note_conduct(self, fields: Mapping[str, Any]) -> None:
+        """See :meth:`Store.note_conduct`."""
+        self._conduct.save(fields)
+        self._file.flush()
 
     @property
     def sessions(self) -> list[dict[str, Any]]:

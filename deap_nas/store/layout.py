@@ -16,6 +16,7 @@ import numpy as np
 from deap_nas.errors import NASError
 from deap_nas.evaluators import Status
 from deap_nas.search_space import SearchSpace
+from deap_nas.store.conduct import Conduct
 from deap_nas.store.provenance import provenance
 from deap_nas.store.rows import ROW_FIELDS, error_columns, individual_columns, submission_columns
 from deap_nas.store.spaces import readable_space
@@ -71,6 +72,7 @@ def lay_out(
         create_table(file.create_group(name), columns, compression=compression)
     file["individuals/status"].attrs["names"] = json.dumps({status.name: int(status) for status in Status})
     StateSlots.lay_out(file.create_group("rng"))
+    Conduct.lay_out(file)
 
 
 def complete(file: Any) -> None:
@@ -79,6 +81,7 @@ def complete(file: Any) -> None:
         if name not in file:
             create_table(file.create_group(name), columns)
     StateSlots.lay_out(file["rng"])
+    Conduct.lay_out(file)
 
 
 #: Tables of ids that belong to a submission.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
 from collections.abc import Iterator
@@ -19,6 +20,8 @@ _STEPS_BETWEEN_TALKS = 10
 class Stop:
     """Whether a training is to stop, which all its processes answer alike after the same step.
 
+    Several processes also stop when the launcher of one of them has died.
+
     Args:
         ranks: processes that train together.
     """
@@ -26,6 +29,7 @@ class Stop:
     def __init__(self, ranks: Ranks) -> None:
         """See the class."""
         self._ranks = ranks
+        self._parent = os.getppid()
         self._n_steps = 0
         self._is_asked = False
         #: Whether all processes know that they stop.
@@ -47,7 +51,8 @@ class Stop:
         if self._ranks.size == 1:
             self.is_agreed = self._is_asked
         elif self._n_steps % _STEPS_BETWEEN_TALKS == 0:
-            self.is_agreed = self._ranks.any(self._is_asked)
+            is_orphan = os.getppid() != self._parent  # the launcher is dead, and with it who passes signals on
+            self.is_agreed = self._ranks.any(self._is_asked or is_orphan)
         return self.is_agreed
 
 

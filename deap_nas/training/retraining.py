@@ -171,6 +171,7 @@ class Retraining:
             DatasetError: images are missing or unreadable.
             SettingsError: there is no such device, the batch cannot be divided among the processes, or these see
                 different folders.
+            KeyboardInterrupt: it was stopped; after Ctrl-C in a training, once, a checkpoint of its last step is there.
         """
         folder = user_path(folder)
         records = Records(folder, self.to_dict(), origin=self.origin)

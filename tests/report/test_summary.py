@@ -1,14 +1,15 @@
 import math
+from functools import partial
 
 import pytest
 
-from deap_nas import cli, initTrivial
-from deap_nas.evaluators import Evaluation, Job, Status
+from deap_nas import canonical_key, cli, eaAsync, initTrivial
+from deap_nas.evaluators import Evaluation, Job, SerialExecutor, Status
 from deap_nas.genotype import Genotype
 from deap_nas.report import draw_best, draw_member, in_words, summarise
 from deap_nas.store import HDF5Store
 from tests.store.test_curves import write
-from tests.toolboxes import SPACE
+from tests.toolboxes import SPACE, gene_sum, make_toolbox
 
 TRIVIAL = initTrivial(Genotype, SPACE)
 
@@ -61,6 +62,72 @@ def test_a_time_that_cannot_be_is_left_out(tmp_path, time):
     evaluations = [Evaluation((0.5,), id=n, started=0.0, finished=end) for n, end in enumerate((60.0, time))]
     with create(tmp_path / "run.h5", *evaluations) as store:
         assert "work        0:01:00 of evaluations" in in_words(summarise(store))
+
+
+def settings(**changes):
+    fitness = {"dataset": "digits", "recipe": {"steps": 40, "batch_size": 64}, "repeats": 4}
+    return {"fitness": fitness | changes}
+
+
+@pytest.mark.parametrize(
+    ("run", "lines"),
+    [
+        ({}, []),
+        ({"fitness": "a name"}, []),
+        ({"fitness": {"recipe": 3}}, []),
+        (settings(), ["dataset     digits, all images", "training    40 steps of 64 images, repeats: 4"]),
+        (settings(n_images=500, recipe={}), ["dataset     digits, 500 images"]),
+        ({"survival": "oldest", "reuse": "canonical"}, ["survival    oldest", "reuse       canonical"]),
+        (settings(dataset="a\x1b[2J", recipe={}), ["dataset     a?[2J, all images"]),
+    ],
+)
+def test_the_task_is_told_as_far_as_the_settings_say_it(tmp_path, run, lines):
+    with HDF5Store.create(tmp_path / "run.h5", space=SPACE, settings=run, seed=1) as store:
+        told = in_words(summarise(store)).splitlines()
+    assert told[4:-1] == lines
+
+
+def summaries(path, n_evaluations=6):
+    """What a file says after each evaluation of a search of one worker."""
+    seen = []
+
+    def look(individual, n_running):
+        with HDF5Store.read(path) as store:
+            seen.append(summarise(store))
+
+    with HDF5Store.create(path, space=SPACE, settings={}, seed=1) as store, SerialExecutor() as executor:
+        toolbox = make_toolbox(gene_sum)
+        reuse = partial(canonical_key, SPACE)
+        eaAsync(
+            toolbox.population(4), toolbox, executor, n_evaluations=n_evaluations, store=store, reuse=reuse,
+            observer=look,
+        )  # fmt: skip
+    return seen
+
+
+def test_survival_and_reuse_are_told_where_only_the_loop_knows_them(tmp_path):
+    words = in_words(summaries(tmp_path / "run.h5")[-1])
+    assert "\nsurvival    all stay\nreuse       canonical_key\n" in words
+
+
+def test_what_is_pending_is_running_or_queued(tmp_path):
+    first, *_, last = summaries(tmp_path / "run.h5")
+    assert (first["n_pending"], first["n_running"], first["n_queued"]) == (3, 1, 2)
+    assert "evaluated   1 (1 OK), 3 pending (1 running, 2 queued)\n" in in_words(first)
+    assert (last["n_pending"], last["n_running"], last["n_queued"]) == (0, 0, 0)
+    assert "evaluated   6 (6 OK), 0 pending\n" in in_words(last)
+
+
+def test_of_a_search_that_does_not_run_all_are_queued(tmp_path):
+    summaries(tmp_path / "run.h5", n_evaluations=2)
+    with HDF5Store.read(tmp_path / "run.h5") as store:
+        assert "2 pending (0 running, 2 queued)" in in_words(summarise(store))
+
+
+def test_where_the_loop_has_told_nothing_what_is_pending_is_no_more_than_that(tmp_path):
+    with HDF5Store.create(tmp_path / "run.h5", space=SPACE, settings={}, seed=1) as store:
+        store.submit([Job(0, TRIVIAL, 0)], (3, (0,) * 625, None))
+        assert "evaluated   0 (none yet), 1 pending\n" in in_words(summarise(store))
 
 
 def test_those_who_were_stopped_are_counted_by_rung(tmp_path):
