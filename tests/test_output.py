@@ -3,6 +3,7 @@
 import errno
 import io
 import os
+import re
 import subprocess
 import sys
 
@@ -44,29 +45,32 @@ def into_a_closed_pipe(*arguments, **options):
         os.close(writer)
 
 
+VARIABLES = pytest.mark.parametrize(
+    "variables", [{"PYTHONUNBUFFERED": ""}, {"PYTHONUNBUFFERED": "1"}], ids=["buffered", "unbuffered"]
+)
 EVERYTHING = [
     ("info", "FILE"),
     ("info", "FILE", "--json"),
     ("table", "FILE"),
     ("watch", "FILE", "--once"),
-    ("check", "FILE"),
-    ("draw", "FILE", "--output", "/dev/null"),
+    ("draw", "FILE"),
     ("--help",),
     ("--version",),
     ("table", "--help"),
 ]
 
 
+@VARIABLES
 @pytest.mark.parametrize("arguments", EVERYTHING, ids=" ".join)
-def test_a_full_disk_behind_standard_output_is_one_line_and_exit_1(run_file, arguments):
+def test_a_full_disk_behind_standard_output_is_one_line_and_exit_1(run_file, arguments, variables):
     arguments = [str(run_file) if word == "FILE" else word for word in arguments]
     with open("/dev/full", "w", encoding="ascii") as full:
-        done = start(*CLI, *arguments, output=full)
+        done = start(*CLI, *arguments, output=full, variables=variables)
     assert done.stderr == "deap-nas: standard output cannot be written: No space left on device\n"
     assert done.returncode == 1
 
 
-@pytest.mark.parametrize("variables", [{}, {"PYTHONUNBUFFERED": "1"}], ids=["buffered", "unbuffered"])
+@VARIABLES
 @pytest.mark.parametrize("arguments", [EVERYTHING[0], EVERYTHING[2], EVERYTHING[3], EVERYTHING[-2]], ids=" ".join)
 def test_a_closed_pipe_ends_the_command_quietly(run_file, arguments, variables):
     arguments = [str(run_file) if word == "FILE" else word for word in arguments]
@@ -84,8 +88,9 @@ def test_letters_that_the_output_lacks_are_replaced(run_file, tmp_path, subcomma
     path = tmp_path / "größe🙂.h5"
     path.write_bytes(run_file.read_bytes())
     done = start(*CLI, *subcommand, str(path), output=subprocess.PIPE, variables=variables)
-    assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.isascii() or variables.get("LC_ALL")
+    assert "Traceback" not in done.stderr
+    assert done.returncode == (subcommand == ("check",))  # the file tells untruths of its networks
+    assert subcommand == ("table",) or re.search(r"gr[\\?]", done.stdout + done.stderr)
 
 
 SCRIPT = """
@@ -125,11 +130,16 @@ def test_a_closed_pipe_of_somebody_else_is_not_ours(capfd):
         raise BrokenPipeError(errno.EPIPE, "theirs")
 
 
+def print_and_raise(error):
+    with guarded_output():
+        print("before")
+        raise error
+
+
 def test_errors_and_exits_of_the_block_are_let_through_where_all_was_written(capfd):
     for error in (ZeroDivisionError, StorageError, SystemExit, KeyboardInterrupt):
-        with pytest.raises(error), guarded_output():
-            print("before")
-            raise error
+        with pytest.raises(error):
+            print_and_raise(error)
     assert capfd.readouterr().out == "before\n" * 4
 
 
@@ -143,8 +153,7 @@ def test_without_a_standard_output_nothing_happens(monkeypatch):
 def test_a_progress_that_cannot_be_shown_ends_no_search():
     (member,) = evaluated(MaxIndividual, 0.5)
     member.evaluation = type("Ended", (), {"status": 0, "values": (0.5,)})
-    with open("/dev/full", "w", encoding="ascii", buffering=1) as full:
-        with Progress(2, file=full, seconds_between_lines=0) as progress:
-            progress(member, 1)
-            progress(member, 0)
-        full.detach()
+    full = io.TextIOWrapper(open("/dev/full", "wb", buffering=0), write_through=True)  # noqa: SIM115 - closed below
+    with full, Progress(2, file=full, seconds_between_lines=0) as progress:
+        progress(member, 1)
+        progress(member, 0)
