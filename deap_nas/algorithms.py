@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, MutableSequence, Sequence
+from collections.abc import Callable, Iterable, Iterator, MutableSequence, Sequence
 from concurrent.futures import Executor
 from dataclasses import replace
 from types import ModuleType
@@ -13,13 +13,12 @@ from typing import Any
 
 from deap_nas.errors import SettingsError
 from deap_nas.evaluators import Evaluation, Job, Runner, Status, derive_seed
-from deap_nas.evaluators.attributes import attribute_of
 from deap_nas.evaluators.channel import count_workers, open_channel
-from deap_nas.evaluators.curves import Curves, stopping_of
 from deap_nas.evaluators.outcome import outcome
 from deap_nas.genotype import Genotype
 from deap_nas.history import History, Reuse, Survival
 from deap_nas.operators.ranking import RankedPopulation
+from deap_nas.starting import check_population, check_settings, check_store, is_pending, n_first
 from deap_nas.store import MemoryStore, Store
 
 __all__ = ["Observer", "Reuse", "Survival", "eaAsync"]
@@ -59,7 +58,8 @@ def eaAsync(
     Args:
         population: individuals, with or without a fitness; at the end the evaluated members, in the order in which
             they joined; those evaluated here have an ``evaluation``, an :class:`~deap_nas.evaluators.Evaluation`.
-            An exception, such as Ctrl-C, leaves it with those still to be evaluated at its end.
+            An exception, such as Ctrl-C, leaves it with those still to be evaluated at its end, as does a run that
+            has nothing left to do.
         toolbox: with ``select(individuals, k)``, ``mutate``, ``clone`` and ``evaluate``. ``evaluate`` receives a plain
             genotype, in a worker; a :class:`~deap_nas.evaluators.DetailedFitness` also receives a seed, a
             :class:`~deap_nas.evaluators.JobFitness` the whole job. If it has an attribute ``stopping``, evaluations
@@ -93,17 +93,19 @@ def eaAsync(
         members at first: ``gen``, ``nevals``, ``failed``, with ``reuse`` also ``reused``, and what ``stats`` gives.
 
     Raises:
-        SettingsError: ``n_evaluations`` or ``n_workers`` is not positive, ``cxpb`` is out of its range, there is nobody
-            to start from, or the store belongs to another seed or fitness, has no room for its curves, or is refused
-            by it.
+        SettingsError: ``n_evaluations`` or ``n_workers`` is not positive, ``cxpb`` is out of its range, the population
+            is no list of individuals, or empty, or has one of them twice; the store belongs to another seed, fitness
+            or population, has no room for the fitness's curves, or is refused by it; or the whole first population
+            has failed for the same reason, which is then the fitness's: all is recorded.
         ExecutorError: an evaluation cannot be sent to a worker, or no worker can be started or is left; a store can be
             resumed.
         NASError: an evaluation says that the settings are wrong, such as a missing dataset, and none has succeeded.
     """
-    _check_settings(population, n_evaluations, n_workers, cxpb)
+    check_settings(n_evaluations, n_workers, cxpb)
+    check_population(population)
     if store is None:
         store = MemoryStore(seed=rng.getrandbits(32) if seed is None else seed)
-    _check_store(store, population[0], toolbox.evaluate, seed)
+    check_store(store, population, toolbox.evaluate, seed)
     queue = _Queue(population, toolbox, store, rng, cxpb=cxpb)
     history = History(
         queue.evaluated,
@@ -113,11 +115,13 @@ def eaAsync(
         halloffame=halloffame,
         survival=survival,
         reuse=reuse,
-        period=_n_first(population),
+        awaited=queue.founders(),
+        period=n_first(population),
         verbose=verbose,
     )
     crew = _Crew(executor, toolbox.evaluate, retries=retries, n_workers=n_workers)
     n_left = n_evaluations - store.n_evaluated
+    had_nothing_to_do = n_left <= 0
 
     def join(individual: Any, evaluation: Evaluation) -> None:
         nonlocal n_left
@@ -139,48 +143,19 @@ def eaAsync(
             if crew.running:
                 for individual, evaluation in crew.ended(history):
                     join(individual, evaluation)
+                history.check_success()
             elif n_left > 0:
                 raise SettingsError("the survival rule left no evaluated member to have offspring")
-    except BaseException:
+        history.close()
+    except BaseException as error:
         unfinished = [*crew.running.values(), *queue.waiting]
         population[:] = [*queue.evaluated, *(member for member in unfinished if not member.fitness.valid)]
+        history.tell_end(error)
         raise
     finally:
         crew.dismiss()
-    history.close()
-    population[:] = queue.evaluated
+    population[:] = [*queue.evaluated, *(queue.waiting if had_nothing_to_do else ())]
     return population, history.logbook
-
-
-def _check_settings(population: Sequence[Any], n_evaluations: int, n_workers: int | None, cxpb: float) -> None:
-    if n_evaluations < 1 or (n_workers is not None and n_workers < 1):
-        raise SettingsError(f"n_evaluations and n_workers must be at least 1, found {n_evaluations} and {n_workers}")
-    if not 0 <= cxpb <= 1:
-        raise SettingsError(f"cxpb must lie in [0, 1], found {cxpb}")
-    if not population:
-        raise SettingsError(
-            "the population is empty: start with toolbox.population(n) or resume_population(store, ...)"
-        )
-
-
-def _check_store(store: Store, individual: Any, evaluate: Any, seed: int | None) -> None:
-    if seed is not None and seed != store.seed:
-        raise SettingsError(f"the store belongs to a run with seed {store.seed}, found seed {seed}: leave it out")
-    weights = tuple(individual.fitness.weights)
-    if store.weights is not None and store.weights != weights:
-        raise SettingsError(f"the store is for fitness weights {store.weights}, the individuals have {weights}")
-    stopping = stopping_of(evaluate)
-    n_rungs = 0 if stopping is None else len(stopping.cutoffs(Curves()))
-    if store.n_rungs is not None and store.n_rungs < n_rungs:
-        raise SettingsError(f"the store has n_rungs={store.n_rungs}: the fitness needs one with n_rungs={n_rungs}")
-    if (check_store := attribute_of(evaluate, "check_store")) is not None:
-        check_store(store)
-
-
-def _n_first(population: Sequence[Any]) -> int:
-    """Members of the first population, which have no parent, so that a resumed run logs as it did before."""
-    origins = [getattr(individual, "evaluation", getattr(individual, "job", None)) for individual in population]
-    return sum(origin is None or origin.parent == -1 for origin in origins) or len(population)
 
 
 class _Crew:
@@ -241,9 +216,13 @@ class _Queue:
         _forget_other_runs(self.evaluated, store)
         pending = {job.id: job.genes for job in store.pending()}
         invalid = [individual for individual in population if not individual.fitness.valid]
-        self.waiting = deque(individual for individual in invalid if _is_pending(individual, pending))
-        fresh = [individual for individual in invalid if not _is_pending(individual, pending)]
+        self.waiting = deque(individual for individual in invalid if is_pending(individual, pending))
+        fresh = [individual for individual in invalid if not is_pending(individual, pending)]
         self._enqueue(fresh, [-1] * len(fresh))
+
+    def founders(self) -> set[int]:
+        """Ids of the evaluations that wait, but for those of offspring."""
+        return {individual.job.id for individual in self.waiting if individual.job.parent == -1}
 
     def ready(self) -> bool:
         """Whether there is somebody to evaluate, or to have offspring."""
@@ -287,8 +266,3 @@ def _forget_other_runs(evaluated: Iterable[Any], store: Store) -> None:
     for individual, genes in zip(with_evaluation, ours, strict=True):
         if genes != tuple(individual):
             del individual.evaluation
-
-
-def _is_pending(individual: Any, pending: Mapping[int, Genotype]) -> bool:
-    """Whether the individual's job is one of the store's; a job may also be left over from another run."""
-    return hasattr(individual, "job") and pending.get(individual.job.id) == individual

@@ -15,7 +15,7 @@ FLOORS = (
     {"search_space", "template"},
     {"operators", "genotype_file"},
     {"store"},
-    {"history"},
+    {"history", "starting"},
     {"algorithms", "assembly"},
     {"training"},
     {"report"},

@@ -8,7 +8,7 @@ import socket
 import sys
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -23,7 +23,16 @@ from deap_nas.errors import (
 )
 from deap_nas.evaluators.evaluation import DetailedFitness, Evaluation, Job, JobFitness, Status
 
-__all__ = ["SPOILT_EXIT", "ZERO_EXIT", "Runner", "WorkerFilter", "is_isolated", "set_replaceable", "set_worker"]
+__all__ = [
+    "SPOILT_EXIT",
+    "ZERO_EXIT",
+    "Runner",
+    "WorkerFilter",
+    "is_isolated",
+    "set_replaceable",
+    "set_worker",
+    "worker_number",
+]
 
 #: Errors that every evaluation of the run would meet; the search loop decides what becomes of them.
 _WRONG_SETTINGS = (DatasetError, MissingExtraError, SettingsError, UnknownNameError)
@@ -44,6 +53,11 @@ def set_worker(number: int) -> None:
     """Tell this process which worker it is; evaluations carry the number."""
     global _worker  # noqa: PLW0603 - one process is one worker
     _worker = number
+
+
+def worker_number() -> int:
+    """Number of the worker that this process is; -1 for none."""
+    return _worker
 
 
 def set_replaceable() -> None:
@@ -137,10 +151,33 @@ def _call(evaluate: Callable[..., Any], job: Job) -> Evaluation:
         arguments, keywords = function.args + arguments, {**function.keywords, **keywords}
         function = function.func
     if isinstance(function, JobFitness):
-        return function.evaluate_job(*arguments, job, **keywords)
+        return _expect_evaluation(function.evaluate_job(*arguments, job, **keywords), "evaluate_job")
     if isinstance(function, DetailedFitness):
-        return function.evaluate(*arguments, job.genes, seed=job.seed, **keywords)
-    return Evaluation(tuple(map(float, function(*arguments, job.genes, **keywords))))
+        found = function.evaluate(*arguments, job.genes, seed=job.seed, **keywords)
+        return _expect_evaluation(found, "evaluate")
+    return Evaluation(_as_values(function(*arguments, job.genes, **keywords)))
+
+
+def _expect_evaluation(found: Any, method: str) -> Evaluation:
+    if not isinstance(found, Evaluation):
+        raise TypeError(
+            f"{method} of the fitness must return a deap_nas.Evaluation, such as Evaluation(values=(0.9,)), "
+            f"it returned {found!r}"
+        )
+    return found
+
+
+def _as_values(found: Any) -> tuple[float, ...]:
+    """What a fitness of DEAP has returned, as floats."""
+    try:
+        if isinstance(found, (str, bytes, Mapping)):
+            raise TypeError("no sequence of numbers")
+        return tuple(map(float, found))
+    except (TypeError, ValueError) as error:
+        raise TypeError(
+            "evaluate must return a sequence of numbers, one for each weight of the fitness, such as (0.9,) for one; "
+            f"it returned {found!r}"
+        ) from error
 
 
 def is_isolated(function: Callable[..., Any]) -> bool:
