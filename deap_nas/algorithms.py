@@ -9,11 +9,17 @@ from functools import partial
 from types import ModuleType
 from typing import Any
 
-from deap_nas.engine import Agenda, Crew, split_population
+from deap_nas.engine import (
+    Agenda,
+    Crew,
+    check_population,
+    check_settings,
+    check_store,
+    n_first,
+    split_population,
+)
 from deap_nas.errors import SettingsError
 from deap_nas.evaluators import Evaluation
-from deap_nas.evaluators.adapter import AdaptedFitness
-from deap_nas.evaluators.curves import Curves
 from deap_nas.history import History, Reuse, Survival
 from deap_nas.operators.ranking import RankedPopulation
 from deap_nas.store import MemoryStore, Store, without_collection
@@ -54,7 +60,8 @@ def eaAsync(
     Args:
         population: individuals, with or without a fitness; at the end the evaluated members, in the order in which
             they joined; those evaluated here have an ``evaluation``, an :class:`~deap_nas.evaluators.Evaluation`.
-            An exception, such as Ctrl-C, leaves it with those still to be evaluated at its end.
+            An exception, such as Ctrl-C, leaves it with those still to be evaluated at its end, as does a run that
+            has nothing left to do.
         toolbox: with ``select(individuals, k)``, ``mutate``, ``clone`` and ``evaluate``. ``evaluate`` receives a plain
             genotype, in a worker; a :class:`~deap_nas.evaluators.DetailedFitness` also receives a seed, a
             :class:`~deap_nas.evaluators.JobFitness` the whole job. If it has an attribute ``stopping``, evaluations
@@ -89,9 +96,10 @@ def eaAsync(
         members at first: ``gen``, ``nevals``, ``failed``, with ``reuse`` also ``reused``, and what ``stats`` gives.
 
     Raises:
-        SettingsError: ``n_evaluations`` or ``n_workers`` is not positive, ``cxpb`` is out of its range, there is nobody
-            to start from, or the store belongs to another seed or fitness, has no room for its curves, or is refused
-            by it.
+        SettingsError: ``n_evaluations`` or ``n_workers`` is not positive, ``cxpb`` is out of its range, the population
+            is no list of individuals, or empty, or has one of them twice; the store belongs to another seed, fitness
+            or population, has no room for the fitness's curves, or is refused by it; or the whole first population
+            has failed for the same reason, which is then the fitness's: all is recorded.
         ExecutorError: an evaluation cannot be sent to a worker, or no worker can be started or is left; a store can be
             resumed.
         StorageError: weights, or what else an evaluation writes, cannot be written, such as on a full disk. Nothing
@@ -99,19 +107,15 @@ def eaAsync(
         NASError: an evaluation says that the settings are wrong, such as a missing dataset, and none has succeeded
             since the search was started or resumed.
     """
-    _check_settings(n_evaluations, n_workers, cxpb)
-    if not population:
-        raise SettingsError(
-            "the population is empty: start with toolbox.population(n) or resume_population(store, ...)"
-        )
+    check_settings(n_evaluations, n_workers, cxpb)
+    check_population(population)
     if store is None:
         store = MemoryStore(seed=rng.getrandbits(32) if seed is None else seed)
-    _check_store(store, toolbox.evaluate, seed, weights=population[0].fitness.weights, reuse=reuse)
+    check_store(store, population, toolbox.evaluate, seed, reuses=reuse is not None)
     members, waiting, fresh = split_population(population, store)
     evaluated = RankedPopulation(members)
     tournaments = Tournaments(evaluated, toolbox, cxpb=cxpb, rng=rng)
     agenda = Agenda(waiting, fresh, tournaments.generate, store, rng)
-    period = _n_first(population)
     history = History(
         evaluated,
         store,
@@ -120,7 +124,8 @@ def eaAsync(
         halloffame=halloffame,
         survival=survival,
         reuse=reuse,
-        period=period,
+        awaited=agenda.founders(),
+        period=n_first(population),
         verbose=verbose,
     )
     note = _note(store, n_evaluations, survival=survival, reuse=reuse)
@@ -187,16 +192,13 @@ def eaAsyncGenerateUpdate(
         StorageError: see :func:`eaAsync`.
         NASError: see :func:`eaAsync`.
     """
-    _check_settings(n_evaluations, n_workers)
+    check_settings(n_evaluations, n_workers)
     if period < 1:
         raise SettingsError(f"period must be at least 1, found {period}")
     if store is None:
         store = MemoryStore(seed=rng.getrandbits(32) if seed is None else seed)
-    weights = population[0].fitness.weights if population else None
-    _check_store(store, toolbox.evaluate, seed, weights=weights, reuse=reuse)
+    check_store(store, population, toolbox.evaluate, seed, reuses=reuse is not None)
     members, waiting, fresh = split_population(population, store)
-    if store.n_evaluated and not population:
-        raise SettingsError("the store has a run: go on with population=resume_population(store, ...)")
     evaluated = RankedPopulation(members)
     _replay(toolbox, store, population)
     history = History(
@@ -207,6 +209,7 @@ def eaAsyncGenerateUpdate(
         halloffame=halloffame,
         survival=None,
         reuse=reuse,
+        awaited=range(store.n_submitted, min(period, n_evaluations)),
         period=period,
         verbose=verbose,
     )
@@ -284,6 +287,7 @@ def _search(
     observer: Observer | None,
 ) -> None:
     """Evaluate until so many evaluations have ended; at the end, the population is those who are members then."""
+    had_nothing_to_do = n_left <= 0
 
     def join(individual: Any, evaluation: Evaluation) -> None:
         nonlocal n_left
@@ -306,49 +310,18 @@ def _search(
             if crew.running:
                 for individual, evaluation in crew.ended(has_success=lambda: history.has_success):
                     join(individual, evaluation)
+                history.check_success()
             elif n_left > 0:
                 raise SettingsError(
                     "there is nobody to evaluate next: the survival rule left no evaluated member to have offspring, "
                     "or the strategy waits though nothing is being evaluated"
                 )
-    except BaseException:
+        history.close()
+    except BaseException as error:
         unfinished = [*crew.running.values(), *agenda.waiting]
         population[:] = [*history.members, *(member for member in unfinished if not member.fitness.valid)]
+        history.tell_end(error)
         raise
     finally:
         crew.dismiss()
-    history.close()
-    population[:] = history.members
-
-
-def _check_settings(n_evaluations: int, n_workers: int | None, cxpb: float = 0.0) -> None:
-    if n_evaluations < 1 or (n_workers is not None and n_workers < 1):
-        raise SettingsError(f"n_evaluations and n_workers must be at least 1, found {n_evaluations} and {n_workers}")
-    if not 0 <= cxpb <= 1:
-        raise SettingsError(f"cxpb must lie in [0, 1], found {cxpb}")
-
-
-def _check_store(
-    store: Store, evaluate: Any, seed: int | None, *, weights: Sequence[float] | None, reuse: Reuse | None
-) -> None:
-    if seed is not None and seed != store.seed:
-        raise SettingsError(f"the store belongs to a run with seed {store.seed}, found seed {seed}: leave it out")
-    if None not in (store.weights, weights) and store.weights != tuple(weights or ()):
-        raise SettingsError(f"the store is for fitness weights {store.weights}, the individuals have {weights}")
-    fitness = AdaptedFitness(evaluate)
-    stopping = fitness.stopping
-    n_rungs = 0 if stopping is None else len(stopping.cutoffs(Curves()))
-    if store.n_rungs is not None and store.n_rungs < n_rungs:
-        raise SettingsError(f"the store has n_rungs={store.n_rungs}: the fitness needs one with n_rungs={n_rungs}")
-    if reuse is not None and not fitness.deterministic:
-        raise SettingsError(
-            "reuse is for fitness that follows from genotype, seed and parent; this one says it does not"
-        )
-    if fitness.check_store is not None:
-        fitness.check_store(store)
-
-
-def _n_first(population: Sequence[Any]) -> int:
-    """Members of the first population, which have no parent, so that a resumed run logs as it did before."""
-    origins = [getattr(individual, "evaluation", getattr(individual, "job", None)) for individual in population]
-    return sum(origin is None or origin.parent == -1 for origin in origins) or len(population)
+    population[:] = [*history.members, *(agenda.waiting if had_nothing_to_do else ())]

@@ -47,14 +47,16 @@ __all__ = [
 class NASError(Exception):
     """Base of every exception that the package raises on purpose; survives pickling, whatever made its message."""
 
-    def __reduce__(self) -> tuple[Callable[..., NASError], tuple[type[NASError], str]]:
-        """Pickle the message, not the arguments that made it."""
-        return _with_message, (type(self), str(self))
+    def __reduce__(self) -> tuple[Callable[..., NASError], tuple[type[NASError], str, tuple[str, ...]]]:
+        """Pickle the message and its notes, not the arguments that made it."""
+        return _with_message, (type(self), str(self), tuple(getattr(self, "__notes__", ())))
 
 
-def _with_message(kind: type[NASError], message: str) -> NASError:
+def _with_message(kind: type[NASError], message: str, notes: tuple[str, ...] = ()) -> NASError:
     error = kind.__new__(kind)
     error.args = (message,)
+    for note in notes:
+        error.add_note(note)
     return error
 
 
@@ -63,7 +65,15 @@ class GenotypeError(NASError, ValueError):
 
 
 class NotViableError(NASError, ValueError):
-    """The genotype's network has no path from its input to its output."""
+    """The genotype's network has no path from its input to its output; a note says what a loop of DEAP does of it."""
+
+    def __init__(self, *arguments: object) -> None:
+        """Take the message."""
+        super().__init__(*arguments)
+        self.add_note(
+            "eaAsync records such a genotype as a failed evaluation; in a loop of DEAP, or with toolbox.map, register "
+            "the fitness behind a guard: Guard(evaluate, worst_values=(0.0,)), from deap_nas.evaluators"
+        )
 
 
 class SettingsError(NASError, ValueError):

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import logging
+import math
 import time
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
+from deap_nas.errors import SettingsError
 from deap_nas.evaluators import Evaluation, Job, Status
 from deap_nas.evaluators.adapter import AdaptedFitness
 from deap_nas.evaluators.curves import Curves
+from deap_nas.evaluators.failures import Failures, reason_of
 from deap_nas.operators.ranking import RankedPopulation
 from deap_nas.store import Store
 
@@ -35,6 +38,7 @@ class History:
         halloffame: a :class:`deap.tools.HallOfFame`, or None.
         survival: gives the members to be removed, or None.
         reuse: gives the keys of genotypes, or None.
+        awaited: ids of the first population's evaluations that are still to come.
         period: evaluations in a row of the logbook.
         verbose: whether to log each row.
     """
@@ -49,6 +53,7 @@ class History:
         halloffame: Any,
         survival: Survival | None,
         reuse: Reuse | None,
+        awaited: Iterable[int],
         period: int,
         verbose: bool,
     ) -> None:
@@ -70,6 +75,11 @@ class History:
                 self._remember(record.genes, record.evaluation)
         #: Whether any evaluation has succeeded since the search was started or resumed.
         self.has_success = False
+        self._was_successful = any(not _has_failed(member) for member in evaluated)
+        self._awaited = set(awaited)
+        self._failures = Failures()
+        for member in () if self._was_successful else evaluated:
+            self._failures.remember(member.evaluation)
         self._stopping = self._fitness.stopping
         self._curves = Curves()
         if self._stopping is not None:
@@ -114,6 +124,9 @@ class History:
         else:
             self.has_success = True
         self._store.append(individual, evaluation)
+        self._awaited.discard(evaluation.id)
+        if evaluation.status is not Status.OK:
+            self._failures.add(evaluation)
         individual.fitness.values = evaluation.values
         individual.evaluation = evaluation
         self._evaluated.append(individual)
@@ -136,10 +149,49 @@ class History:
             self._curves.discard(evaluation)
         self._evaluated.discard(leaving)
 
+    def check_success(self, *, at_end: bool = False) -> None:
+        """End a search whose fitness cannot be evaluated.
+
+        Raises:
+            SettingsError: all of the first population has failed for one reason, or at the end all that there is.
+        """
+        one = None if self._has_ever_succeeded or (self._awaited and not at_end) else self._failures.common()
+        if one is None or one.status is not Status.FAILED:
+            return
+        path = getattr(self._store, "path", None)
+        anew = "start anew" if path is None else f"start anew, with another file or without {path}"
+        raise SettingsError(
+            f"all {self._store.n_evaluated} evaluations have failed for the same reason, {reason_of(one)}: mend it and "
+            f"{anew}; a run that is resumed keeps these failures and goes on with offspring of theirs"
+        )
+
+    def tell_end(self, error: BaseException) -> None:
+        """Say what an exception leaves behind, and how the search goes on."""
+        self._failures.tell_counts()
+        path = getattr(self._store, "path", None)
+        if path is None:
+            return
+        text = f"{path} holds all {self._store.n_evaluated} evaluations that have ended; to go on with it, start the "
+        text += "program again, so that it opens the file with open_run or HDF5Store.resume"
+        if isinstance(error, KeyboardInterrupt):  # where nobody may print its notes
+            _log.warning("stopped: %s", text)
+        elif self._has_ever_succeeded:
+            error.add_note(text)
+
     def close(self) -> None:
-        """Log the evaluations that fill no whole row."""
-        if self._n_new:
+        """Log the evaluations that fill no whole row; a run that had nothing to do has a row of none.
+
+        Raises:
+            SettingsError: see :meth:`check_success`.
+        """
+        if self._n_new or not self.logbook:
             self._log_row()
+        self.check_success(at_end=True)
+        self._failures.tell_counts()
+
+    @property
+    def _has_ever_succeeded(self) -> bool:
+        return self.has_success or self._was_successful
 
     @property
     def _n_new(self) -> int:
@@ -153,7 +205,7 @@ class History:
     def _log_row(self) -> None:
         generation = -(-self._store.n_evaluated // self._period) - 1
         members = [member for member in self._evaluated if not _has_failed(member)] if self._stats else []
-        compiled = self._stats.compile(members) if members else {}
+        compiled = self._stats.compile(members) if members else _blank(self._stats)
         self.logbook.record(gen=generation, **self._counts, **compiled)
         self._counts = dict.fromkeys(self._counts, 0)
         if self._verbose:
@@ -165,6 +217,12 @@ class History:
         if dead:
             self._store.kill([member.evaluation.id for member in dead if hasattr(member, "evaluation")])
             self.remove(dead)
+
+
+def _blank(stats: Any) -> dict[str, dict[str, float]]:
+    """What stands for the statistics of nobody: a logbook with chapters prints only if each row has all of them."""
+    chapters = stats.items() if isinstance(stats, dict) else ()
+    return {name: dict.fromkeys(chapter.fields, math.nan) for name, chapter in chapters}
 
 
 def _has_failed(member: Any) -> bool:

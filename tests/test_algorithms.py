@@ -278,9 +278,12 @@ def test_times_and_worker_come_with_the_evaluation(executor):
 )
 def test_a_failed_evaluation_is_a_member_with_a_status_and_the_worst_finite_fitness(executor, evaluate, status):
     store = MemoryStore()
-    population, logbook = search(executor, evaluate, n=3, n_evaluations=8, store=store)
-    assert len(population) == 8
+    population = evaluated(MaxIndividual, 1.0, genes=[1] * SPACE.n_genes)  # one that has succeeded elsewhere
+    toolbox = make_toolbox(evaluate, rng=random.Random(1))
+    population, logbook = eaAsync(population, toolbox, executor, n_evaluations=8, store=store)
+    assert len(population) == 9
     assert sum(row["failed"] for row in logbook) == 8
+    population = population[1:]
     for individual, record in zip(population, store.records(), strict=True):
         assert individual.evaluation.status is record.evaluation.status is status
         assert individual.fitness.values == record.evaluation.values == (-1e100,)
@@ -331,8 +334,9 @@ def test_nsga2_selects_in_the_loop(serial):
 
 
 def test_a_fitness_may_name_its_worst_values(serial):
-    population, _ = search(serial, WorstFitness(), n=2, n_evaluations=3)
-    assert {individual.fitness.values for individual in population} == {(0.25,)}
+    population = evaluated(MaxIndividual, 1.0, genes=[1] * SPACE.n_genes)
+    population, _ = eaAsync(population, make_toolbox(WorstFitness()), serial, n_evaluations=3)
+    assert {individual.fitness.values for individual in population[1:]} == {(0.25,)}
 
 
 def test_a_detailed_fitness_receives_a_plain_genotype_and_the_seed_of_its_evaluation(executor):
@@ -548,8 +552,9 @@ def test_a_space_of_several_levels_runs_in_the_same_loop(executor):
 
 def test_wrong_number_of_values_is_a_failure_that_says_what_was_expected():
     toolbox = make_toolbox(gene_sum_and_zeros, rng=random.Random(0))
-    with SerialExecutor() as executor:
-        population, _ = eaAsync(toolbox.population(n=2), toolbox, executor, n_evaluations=3, rng=random.Random(0))
+    population = toolbox.population(n=2)
+    with SerialExecutor() as executor, pytest.raises(SettingsError, match="expected 1 fitness values, one for each"):
+        eaAsync(population, toolbox, executor, n_evaluations=3, rng=random.Random(0))
     assert all(individual.evaluation.status is Status.FAILED for individual in population)
     assert "expected 1 fitness values, one for each weight, found (" in population[0].evaluation.error
 
@@ -705,7 +710,9 @@ def test_what_ran_out_of_memory_is_tried_again_so_often_and_recorded_once(serial
 def test_an_exception_is_not_tried_again(serial):
     fitness = Passing(ZeroDivisionError, 1)
     toolbox = make_toolbox(fitness, rng=random.Random(6))
-    population, _ = eaAsync(toolbox.population(5), toolbox, serial, n_evaluations=5, retries=3)
+    population = toolbox.population(5)
+    with pytest.raises(SettingsError, match="ZeroDivisionError"):
+        eaAsync(population, toolbox, serial, n_evaluations=5, retries=3)
     assert {individual.evaluation.status for individual in population} == {Status.FAILED}
     assert set(fitness.calls.values()) == {1}
 

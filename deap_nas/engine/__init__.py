@@ -1,6 +1,15 @@
-"""The parts of the search loops: what is to be evaluated next, who evaluates it, what has been evaluated."""
+"""The parts of the search loops: what they start with, what is to be evaluated next, and who evaluates it."""
 
 from deap_nas.engine.agenda import Agenda, split_population
 from deap_nas.engine.crew import Crew
+from deap_nas.engine.starting import check_population, check_settings, check_store, n_first
 
-__all__ = ["Agenda", "Crew", "split_population"]
+__all__ = [
+    "Agenda",
+    "Crew",
+    "check_population",
+    "check_settings",
+    "check_store",
+    "n_first",
+    "split_population",
+]

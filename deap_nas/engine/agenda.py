@@ -5,11 +5,12 @@ from __future__ import annotations
 import random
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from types import ModuleType
 from typing import Any
 
+from deap_nas.engine.starting import is_pending
 from deap_nas.evaluators import Job, derive_seed
 from deap_nas.genotype import content_of, plain_genotype
 from deap_nas.store import Store
@@ -50,6 +51,10 @@ class Agenda:
         self._remove = remove
         self.waiting = deque(waiting)
         self._enqueue([Proposal(individual) for individual in fresh])
+
+    def founders(self) -> set[int]:
+        """Ids of the evaluations that wait, but for those of offspring."""
+        return {individual.job.id for individual in self.waiting if individual.job.parent == -1}
 
     def next(self) -> tuple[Any, Job] | None:
         """Give the individual to be evaluated next, and its job; it stays in ``waiting`` until it is handed out.
@@ -108,8 +113,8 @@ def split_population(population: Sequence[Any], store: Store) -> tuple[list[Any]
     _forget_other_runs(evaluated, store)
     pending = {job.id: content_of(job.genes) for job in store.pending()}
     invalid = [individual for individual in population if not individual.fitness.valid]
-    waiting = [individual for individual in invalid if _is_pending(individual, pending)]
-    fresh = [individual for individual in invalid if not _is_pending(individual, pending)]
+    waiting = [individual for individual in invalid if is_pending(individual, pending)]
+    fresh = [individual for individual in invalid if not is_pending(individual, pending)]
     return evaluated, waiting, fresh
 
 
@@ -119,8 +124,3 @@ def _forget_other_runs(evaluated: Iterable[Any], store: Store) -> None:
     for individual, genes in zip(with_evaluation, ours, strict=True):
         if genes is None or genes != content_of(individual):
             del individual.evaluation
-
-
-def _is_pending(individual: Any, pending: Mapping[int, Any]) -> bool:
-    """Whether the individual's job is one of the store's; a job may also be left over from another run."""
-    return hasattr(individual, "job") and pending.get(individual.job.id) == content_of(individual)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from math import copysign
 from typing import Any
@@ -42,10 +42,11 @@ class AdaptedFitness:
         """Evaluate a genotype in the richest way that the fitness offers; raises what it raises."""
         function, arguments, keywords = self._function, self._arguments, self._keywords
         if isinstance(function, JobFitness):
-            return function.evaluate_job(*arguments, job, **keywords)
+            return _expect_evaluation(function.evaluate_job(*arguments, job, **keywords), "evaluate_job")
         if isinstance(function, DetailedFitness):
-            return function.evaluate(*arguments, job.genes, seed=job.seed, **keywords)
-        return Evaluation(tuple(map(float, function(*arguments, job.genes, **keywords))))
+            found = function.evaluate(*arguments, job.genes, seed=job.seed, **keywords)
+            return _expect_evaluation(found, "evaluate")
+        return Evaluation(_as_values(function(*arguments, job.genes, **keywords)))
 
     @property
     def isolated(self) -> bool:
@@ -77,3 +78,25 @@ class AdaptedFitness:
         """Worst finite fitness: what the fitness calls so, else far from the optimum."""
         values = getattr(self._function, "worst_values", None)
         return tuple(copysign(_WORST, -weight) for weight in weights) if values is None else tuple(values)
+
+
+def _expect_evaluation(found: Any, method: str) -> Evaluation:
+    if not isinstance(found, Evaluation):
+        raise TypeError(
+            f"{method} of the fitness must return a deap_nas.Evaluation, such as Evaluation(values=(0.9,)), "
+            f"it returned {found!r}"
+        )
+    return found
+
+
+def _as_values(found: Any) -> tuple[float, ...]:
+    """What a fitness of DEAP has returned, as floats."""
+    try:
+        if isinstance(found, (str, bytes, Mapping)):
+            raise TypeError("no sequence of numbers")
+        return tuple(map(float, found))
+    except (TypeError, ValueError) as error:
+        raise TypeError(
+            "evaluate must return a sequence of numbers, one for each weight of the fitness, such as (0.9,) for one; "
+            f"it returned {found!r}"
+        ) from error

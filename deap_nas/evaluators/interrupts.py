@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import signal
+import socket
 import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-
-from deap_nas.errors import NASError
 
 __all__ = ["exit_status", "interrupted_by_signals", "report"]
 
@@ -34,14 +33,16 @@ def exit_status(error: BaseException) -> int:
     return 130 if isinstance(error, KeyboardInterrupt) else 1
 
 
-def report(error: BaseException) -> None:
-    """Say what the interpreter would say of an exception if it lived to do so."""
+def report(error: BaseException, *, rank: int) -> None:
+    """Say what the interpreter would say of an exception if it lived to do so, and which rank it ends.
+
+    An interrupt needs no words but those of its end; a program that ends with a line of its own says that line.
+    """
     if isinstance(error, SystemExit):
         if isinstance(error.code, str):
             sys.stderr.write(f"{error.code}\n")
-    elif isinstance(error, NASError):  # its message says what is wrong and what to do
-        sys.stderr.write(f"{error}\n")
     elif not isinstance(error, KeyboardInterrupt):
+        sys.stderr.write(f"rank {rank} on {socket.gethostname()} ends the MPI job:\n")
         sys.excepthook(type(error), error, error.__traceback__)
     sys.stdout.flush()
     sys.stderr.flush()

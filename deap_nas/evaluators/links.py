@@ -26,7 +26,7 @@ def is_survivable() -> bool:
 def abort(comm: Any, error: BaseException) -> None:
     """End the whole MPI job by an exception, where MPI's own end would wait for other ranks."""
     try:
-        report(error)
+        report(error, rank=comm.Get_rank())
     finally:  # also where mpirun has gone, and nobody reads
         if not is_survivable():
             comm.Abort(exit_status(error))

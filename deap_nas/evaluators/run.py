@@ -25,7 +25,15 @@ from deap_nas.errors import (
 from deap_nas.evaluators.adapter import AdaptedFitness
 from deap_nas.evaluators.evaluation import Evaluation, Job, Status
 
-__all__ = ["SPOILT_EXIT", "ZERO_EXIT", "Runner", "WorkerFilter", "set_replaceable", "set_worker"]
+__all__ = [
+    "SPOILT_EXIT",
+    "ZERO_EXIT",
+    "Runner",
+    "WorkerFilter",
+    "set_replaceable",
+    "set_worker",
+    "worker_number",
+]
 
 #: Errors that every evaluation of the run would meet; the search loop decides what becomes of them.
 _WRONG_SETTINGS = (DatasetError, MissingExtraError, SettingsError, UnknownNameError)
@@ -48,6 +56,11 @@ def set_worker(number: int) -> None:
     """Tell this process which worker it is; evaluations carry the number."""
     global _worker  # noqa: PLW0603 - one process is one worker
     _worker = number
+
+
+def worker_number() -> int:
+    """Number of the worker that this process is; -1 for none."""
+    return _worker
 
 
 def set_replaceable() -> None:

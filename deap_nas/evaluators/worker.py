@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import socket
 import time
 import traceback
 from collections.abc import Callable
@@ -22,7 +23,7 @@ from deap_nas.evaluators.controller import CALL, FUNCTION, NUMBER, RESULT, STOP
 from deap_nas.evaluators.pickling import pickled, survives_pickling, unpickled
 from deap_nas.evaluators.process import ProcessExecutor, death_in_words, is_out_of_memory_exit, limit_in_words
 from deap_nas.evaluators.pulse import Pulse
-from deap_nas.evaluators.run import set_worker
+from deap_nas.evaluators.run import set_worker, worker_number
 
 __all__ = ["Backoff", "Link", "WorkerSettings", "pickled_function", "serve"]
 
@@ -197,7 +198,7 @@ def _held(function: bytes) -> Any:
 
 def _portable(error: BaseException) -> BaseException:
     """The exception itself if it survives pickling, else one that holds its traceback as text."""
-    text = "".join(traceback.format_exception(error))
+    text = f"rank {worker_number()} on {socket.gethostname()}:\n{''.join(traceback.format_exception(error))}"
     if isinstance(error, SystemExit) or not survives_pickling(error):  # it would end rank 0, or not arrive there
         return ExecutorError(text)
     error.add_note(text)

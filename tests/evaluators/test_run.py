@@ -48,8 +48,8 @@ def test_the_threads_are_those_of_torch_and_without_it_unknown(monkeypatch):
         (toolboxes.raises_allocation_error, Status.OUT_OF_MEMORY, "can't allocate memory"),
         (toolboxes.gives_nan, Status.DIVERGED, "nan"),
         (toolboxes.gives_inf, Status.DIVERGED, "inf"),
-        (toolboxes.gives_no_tuple, Status.FAILED, "TypeError"),
-        (WrongFitness(), Status.FAILED, "AttributeError"),
+        (toolboxes.gives_no_tuple, Status.FAILED, "one for each weight of the fitness, such as (0.9,) for one; it ret"),
+        (WrongFitness(), Status.FAILED, "must return a deap_nas.Evaluation, such as Evaluation(values=(0.9,)), it ret"),
     ],
     ids=lambda value: getattr(value, "__name__", None),
 )
