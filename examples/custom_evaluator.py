@@ -6,15 +6,14 @@ It is a plain DEAP evaluate, a function from an individual to a tuple. It needs 
 processes that pebble runs. An individual that is no network raises, which the search records as a failure.
 """
 
-import argparse
 import math
 import random
-import sys
 from functools import partial
 
 from deap import base, creator, tools
 
 import deap_nas
+from deap_nas.command_line import CommandLine, at_least, run
 from deap_nas.graph import MERGES, viable_graph
 
 SPACE = deap_nas.HierarchicalSpace()
@@ -41,14 +40,13 @@ def distance(genotype, *, depth, parameters):
 
 
 def arguments():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--depth", type=int, default=12, help="of the cell, in operations (default: 12)")
-    parser.add_argument("--parameters", type=int, default=100_000, help="of the small CIFAR model (default: 100000)")
-    parser.add_argument("--population", type=int, default=100, help="random genotypes to start from (default: 100)")
-    parser.add_argument("--evaluations", type=int, default=1000, help="in the whole run (default: 1000)")
-    parser.add_argument("--seed", type=int, default=0, help="of everything random (default: 0)")
-    parser.add_argument("--workers", type=int, default=0, help="processes, without mpirun (default: none)")
-    return parser.parse_args()
+    line = CommandLine(__doc__)
+    line.add_argument("--depth", type=at_least(1), default=12, metavar="N", help="of the cell, in operations")
+    line.add_argument("--parameters", type=at_least(1), default=100_000, metavar="N", help="of the small CIFAR model")
+    line.add_argument("--population", type=at_least(1), default=100, metavar="N", help="random genotypes to start from")
+    line.add_argument("--evaluations", type=at_least(1), default=1000, metavar="N", help="in the whole run")
+    line.add_worker_options()
+    return line.parse_args()
 
 
 def search(args, executor):
@@ -71,11 +69,4 @@ def search(args, executor):
 
 
 if __name__ == "__main__":
-    try:
-        with deap_nas.mpi_executor() as executor:
-            if executor is not None:  # None on the ranks that have served as workers
-                options = arguments()
-                with executor.with_processes(options.workers) as workers:
-                    search(options, workers)
-    except deap_nas.NASError as error:
-        sys.exit(str(error))
+    run(search, arguments)

@@ -7,9 +7,7 @@ written here, with its cost and its PyTorch module. Nothing else changes: space,
 know the operation by its name. "deap-nas retrain FILE --import examples/custom_operation.py" would train what it found.
 """
 
-import argparse
 import random
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,9 +15,9 @@ from deap import base, creator, tools
 from torch import nn
 
 import deap_nas
+from deap_nas.command_line import CommandLine, at_least, make_fitness, run
 from deap_nas.graph import Layer, conv_bn_relu
 from deap_nas.report import save_drawing
-from deap_nas.training import AccuracyFitness, Recipe
 
 creator.create("FitnessMax", base.Fitness, weights=(1.0,))
 creator.create("Individual", deap_nas.Genotype, fitness=creator.FitnessMax)
@@ -55,25 +53,23 @@ def dilated_conv_3x3(in_channels, channels):
 
 
 def arguments():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--population", type=int, default=8, help="random genotypes to start from (default: 8)")
-    parser.add_argument("--evaluations", type=int, default=32, help="in the whole run (default: 32)")
-    parser.add_argument("--steps", type=int, default=100, help="of a training on digits (default: 100)")
-    parser.add_argument("--seed", type=int, default=0, help="of everything random (default: 0)")
-    parser.add_argument("--output", type=Path, default=Path("custom_operation.png"), help="(default: %(default)s)")
-    return parser.parse_args()
+    line = CommandLine(__doc__)
+    line.add_argument("--population", type=at_least(1), default=8, metavar="N", help="random genotypes to start from")
+    line.add_argument("--evaluations", type=at_least(1), default=32, metavar="N", help="in the whole run")
+    line.add_argument("--output", type=Path, default=Path("custom_operation.png"), metavar="FILE", help="picture")
+    line.add_fitness_options(steps=100, batch_size=64, repeats=1, channels=8)
+    line.add_worker_options()
+    return line.parse_args()
 
 
 def search(args, executor):
     space = deap_nas.HierarchicalSpace(operations=(*deap_nas.PAPER_OPERATIONS, "dilated_conv_3x3"))
-    template = deap_nas.NetworkTemplate.small_cifar(channels=8)
-    recipe = Recipe(steps=args.steps, batch_size=64)
     rng = random.Random(args.seed)
     toolbox = base.Toolbox()
     toolbox.register("individual", deap_nas.initDiversified, creator.Individual, space, rng=rng)
     toolbox.register("select", deap_nas.selTournamentFraction, fraction=0.3, rng=rng)
     toolbox.register("mutate", deap_nas.mutEdge, space=space, rng=rng)
-    toolbox.register("evaluate", AccuracyFitness(space, template=template, recipe=recipe, repeats=1, seed=args.seed))
+    toolbox.register("evaluate", make_fitness(space, args))
     best, population = tools.HallOfFame(1), tools.initRepeat(list, toolbox.individual, args.population)
     deap_nas.eaAsync(population, toolbox, executor, n_evaluations=args.evaluations, halloffame=best, rng=rng)
     print(f"accuracy {best[0].fitness.values[0]:.4f}, {best[0].evaluation.n_parameters:,} parameters")
@@ -82,9 +78,4 @@ def search(args, executor):
 
 
 if __name__ == "__main__":
-    try:
-        with deap_nas.mpi_executor() as executor:
-            if executor is not None:  # None on the ranks that have served as workers
-                search(arguments(), executor)
-    except deap_nas.NASError as error:
-        sys.exit(str(error))
+    run(search, arguments)

@@ -6,33 +6,27 @@ mpirun -n 5 python examples/ea_mu_plus_lambda.py
 Each generation waits for its slowest evaluation; see hier_evo.py for a search that waits for nobody.
 """
 
-import argparse
 import random
 import statistics
-import sys
 
 from deap import algorithms, base, creator, tools
 
 import deap_nas
+from deap_nas.command_line import CommandLine, at_least, make_fitness, run
 from deap_nas.evaluators import Guard
-from deap_nas.training import AccuracyFitness, Recipe
 
 creator.create("FitnessMax", base.Fitness, weights=(1.0,))
 creator.create("Individual", deap_nas.Genotype, fitness=creator.FitnessMax)
 
 
 def arguments():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--mu", type=int, default=8, help="members that are kept (default: 8)")
-    parser.add_argument("--lambda", dest="lambda_", type=int, default=16, help="children a generation (default: 16)")
-    parser.add_argument("--generations", type=int, default=10, help="after the first population (default: 10)")
-    parser.add_argument("--dataset", default="digits", help="digits, cifar10, cifar100, imagefolder:PATH")
-    parser.add_argument("--steps", type=int, default=200, help="of a training (default: 200)")
-    parser.add_argument("--batch-size", type=int, default=64, help="images a step (default: 64)")
-    parser.add_argument("--channels", type=int, default=8, help="of the first convolution (default: 8)")
-    parser.add_argument("--seed", type=int, default=0, help="of everything random (default: 0)")
-    parser.add_argument("--workers", type=int, default=0, help="processes, without mpirun (default: none)")
-    return parser.parse_args()
+    line = CommandLine(__doc__)
+    line.add_argument("--mu", type=at_least(1), default=8, metavar="N", help="members that are kept")
+    line.add_argument("--lambda", dest="lambda_", type=at_least(1), default=16, metavar="N", help="children at a time")
+    line.add_argument("--generations", type=at_least(0), default=10, metavar="N", help="after the first population")
+    line.add_fitness_options(steps=200, batch_size=64, repeats=1, channels=8)
+    line.add_worker_options()
+    return line.parse_args()
 
 
 def accuracy(individual):
@@ -42,9 +36,7 @@ def accuracy(individual):
 def search(args, executor):
     random.seed(args.seed)  # DEAP's algorithms draw from the module random
     space = deap_nas.HierarchicalSpace()
-    template = deap_nas.NetworkTemplate.small_cifar(channels=args.channels)
-    recipe = Recipe(steps=args.steps, batch_size=args.batch_size)
-    fitness = AccuracyFitness(space, dataset=args.dataset, template=template, recipe=recipe, repeats=1, seed=args.seed)
+    fitness = make_fitness(space, args)
     toolbox = base.Toolbox()
     toolbox.register("map", executor.map)
     toolbox.register("individual", deap_nas.initDiversified, creator.Individual, space)
@@ -67,11 +59,4 @@ def search(args, executor):
 
 
 if __name__ == "__main__":
-    try:
-        with deap_nas.mpi_executor() as executor:
-            if executor is not None:  # None on the ranks that have served as workers
-                options = arguments()
-                with executor.with_processes(options.workers) as workers:
-                    search(options, workers)
-    except deap_nas.NASError as error:
-        sys.exit(str(error))
+    run(search, arguments)

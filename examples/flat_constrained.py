@@ -8,44 +8,32 @@ Flat genotypes owe some of their accuracy to their size. A decorator keeps the f
 a limit; nothing larger is ever trained.
 """
 
-import argparse
 import random
-import sys
-from dataclasses import replace
 
 from deap import base, creator, tools
 
 import deap_nas
+from deap_nas.command_line import CommandLine, at_least, make_fitness, run
 from deap_nas.report import Progress
-from deap_nas.training import SEARCH, AccuracyFitness
 
 creator.create("FitnessMax", base.Fitness, weights=(1.0,))
 creator.create("Individual", deap_nas.Genotype, fitness=creator.FitnessMax)
 
 
 def arguments():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--max-parameters", type=int, help="(default: the median of 200 random hierarchical genotypes)")
-    parser.add_argument("--nodes", type=int, default=11, help="of the flat cell (default: 11)")
-    parser.add_argument("--population", type=int, default=200, help="genotypes to start from (default: 200)")
-    parser.add_argument("--evaluations", type=int, default=7000, help="in the whole run (default: 7000)")
-    parser.add_argument("--dataset", default="digits", help="digits, cifar10, cifar100, imagefolder:PATH")
-    parser.add_argument("--steps", type=int, default=SEARCH.steps, help="of a training (default: %(default)s)")
-    parser.add_argument("--batch-size", type=int, default=SEARCH.batch_size, help="images a step (default: 256)")
-    parser.add_argument("--repeats", type=int, default=4, help="trainings of a genotype (default: 4)")
-    parser.add_argument("--channels", type=int, default=16, help="of the first convolution (default: 16)")
-    parser.add_argument("--seed", type=int, default=0, help="of everything random (default: 0)")
-    parser.add_argument("--workers", type=int, default=0, help="processes, without mpirun (default: none)")
-    return parser.parse_args()
+    line = CommandLine(__doc__)
+    line.add_argument("--max-parameters", type=at_least(1), metavar="N", help="(default: the hierarchical median)")
+    line.add_argument("--nodes", type=at_least(1), default=11, metavar="N", help="of the flat cell")
+    line.add_argument("--population", type=at_least(1), default=200, metavar="N", help="genotypes to start from")
+    line.add_argument("--evaluations", type=at_least(1), default=7000, metavar="N", help="in the whole run")
+    line.add_fitness_options()
+    line.add_worker_options()
+    return line.parse_args()
 
 
 def search(args, executor):
     space = deap_nas.FlatSpace(nodes=args.nodes)
-    template = deap_nas.NetworkTemplate.small_cifar(channels=args.channels)
-    recipe = replace(SEARCH, steps=args.steps, batch_size=args.batch_size)
-    fitness = AccuracyFitness(
-        space, dataset=args.dataset, template=template, recipe=recipe, repeats=args.repeats, seed=args.seed
-    )
+    fitness = make_fitness(space, args)
     rng = random.Random(args.seed)
     most = args.max_parameters
     if most is None:
@@ -74,11 +62,4 @@ def search(args, executor):
 
 
 if __name__ == "__main__":
-    try:
-        with deap_nas.mpi_executor() as executor:
-            if executor is not None:  # None on the ranks that have served as workers
-                options = arguments()
-                with executor.with_processes(options.workers) as workers:
-                    search(options, workers)
-    except deap_nas.NASError as error:
-        sys.exit(str(error))
+    run(search, arguments)

@@ -6,95 +6,70 @@ mpirun -n 200 python examples/hier_evo.py                 # rank 0 searches, 199
 python examples/hier_evo.py --resume runs/hier_evo.h5     # go on with a run
 """
 
-import argparse
 import random
 import sys
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 from deap import base, creator, tools
 
 import deap_nas
+from deap_nas.command_line import CommandLine, at_least, make_fitness, number_in, run
 from deap_nas.errors import SettingsError
 from deap_nas.evaluators import MPIExecutor
 from deap_nas.report import Progress, draw_best, in_words, summarise
 from deap_nas.store import HDF5Store, beside, resume_population
-from deap_nas.training import SEARCH, AccuracyFitness, remove_dead_weights
+from deap_nas.training import remove_dead_weights
 
 creator.create("FitnessMax", base.Fitness, weights=(1.0,))
 creator.create("Individual", deap_nas.Genotype, fitness=creator.FitnessMax)
 
-SETTINGS = (  # name, default or choices, what it is; all are recorded in the population file
-    ("dataset", "digits", "digits, cifar10, cifar100 or imagefolder:PATH"),
-    ("images", None, "training images to use, the same ones throughout; all if not given"),
-    ("crop", None, "pixels put around a training image that is then cropped to its size; else the dataset's own crop"),
-    ("representation", ("hierarchical", "flat"), "of the genotypes"),
-    ("max_parameters", None, "parameters that a network may have; no limit if not given"),
-    ("population", 200, "random genotypes to start from, and members that stay unless all do"),
-    ("evaluations", 7000, "in the whole run"),
-    ("tournament", 0.05, "share of the population in a tournament"),
-    ("mutations", 1000, "to diversify each first genotype"),
-    ("survival", ("all", "oldest", "loser"), "all stay, the oldest leave, or the less fit of a random pair"),
-    ("reuse", ("never", "canonical"), "train the same network once, whatever its genotype"),
-    ("weights", ("fresh", "inherited"), "a training starts from: drawn anew, or the parent's where they fit"),
-    ("steps", SEARCH.steps, "of a training"),
-    ("batch_size", SEARCH.batch_size, "images a step"),
-    ("repeats", 4, "trainings of a genotype, whose accuracies are averaged"),
-    ("channels", 16, "of the first convolution"),
-    ("seed", 0, "of everything random"),
-    ("device", "auto", "cpu, cuda, cuda:1, ...; auto is a GPU if there is one"),
-    ("data_dir", "data", "folder of cifar10 and cifar100"),
-)
-MAY_CHANGE = ("evaluations", "device", "data_dir")  # when a run is resumed
+NO_SETTINGS = ("workers", "download", "output", "overwrite", "resume")  # all others are in the population file
+MAY_CHANGE = ("evaluations", "device", "data_dir", "timeout", "memory", "lease")  # when a run is resumed
 
 
 def arguments():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    for name, value, text in SETTINGS:
-        choices = value if isinstance(value, tuple) else None
-        default = choices[0] if choices else value
-        kind, ending = (int, "") if value is None else (type(default), f" (default: {default})")
-        flag = f"--{name.replace('_', '-')}"
-        parser.add_argument(flag, type=kind, choices=choices, default=default, help=text + ending)
-    flip = argparse.BooleanOptionalAction
-    parser.add_argument("--flip", action=flip, help="mirror training images at random; else as suits the dataset")
-    parser.add_argument("--download", action="store_true", help="fetch cifar10 or cifar100 if it is not there")
-    parser.add_argument("--workers", type=int, default=0, help="processes on this machine, without mpirun")
-    parser.add_argument("--output", type=Path, help="population file (default: runs/hier_evo.h5)")
-    parser.add_argument("--overwrite", action="store_true", help="replace the population file if it is there")
-    parser.add_argument("--resume", type=Path, metavar="FILE", help="go on with the run of this file")
-    args = parser.parse_args()
+    line = CommandLine(__doc__)
+    add = line.add_argument_group("search").add_argument
+    text = "random genotypes to start from, and members that stay unless all do"
+    add("--population", type=at_least(1), default=200, metavar="N", help=text)
+    add("--evaluations", type=at_least(1), default=7000, metavar="N", help="in the whole run")
+    text = "share of the population in a tournament"
+    add("--tournament", type=number_in("(0, 1]"), default=0.05, metavar="FRACTION", help=text)
+    add("--representation", choices=("hierarchical", "flat"), default="hierarchical", help="of the genotypes")
+    add("--mutations", type=at_least(0), default=1000, metavar="N", help="to diversify each first genotype")
+    add("--max-parameters", type=at_least(1), metavar="N", help="that a network may have (default: no limit)")
+    text = "all stay, the oldest leave, or the less fit of a random pair"
+    add("--survival", choices=("all", "oldest", "loser"), default="all", help=text)
+    text = "canonical: train the same network once, whatever its genotype"
+    add("--reuse", choices=("never", "canonical"), default="never", help=text)
+    text = "what a training starts from: weights drawn anew, or the parent's where they fit"
+    add("--weights", choices=("fresh", "inherited"), default="fresh", help=text)
+    line.add_fitness_options()
+    line.add_stopping_options()
+    line.add_cheaper_options()
+    line.add_worker_options()
+    add = line.add_argument_group("population file").add_argument
+    add("--output", type=Path, metavar="FILE", help="a new one (default: runs/hier_evo.h5)")
+    add("--overwrite", action="store_true", help="replace it if it is there")
+    add("--resume", type=Path, metavar="FILE", help="go on with its run; its settings are the defaults then")
+    args = line.parse_args()
     if args.resume:
+        if args.output or args.overwrite:
+            raise SettingsError(f"--resume goes on writing {args.resume}: leave out --output and --overwrite")
         with HDF5Store.read(args.resume) as store:
-            parser.set_defaults(**{key: value for key, value in store.settings.items() if key != "fitness"})
-        args = parser.parse_args()
-    check(args)
+            args = line.parse_resumed(store.settings)
     args.output = args.resume or args.output or Path("runs/hier_evo.h5")
+    if args.output.suffix in (".png", ".svg"):
+        raise SettingsError(f"--output is the population file, pictures go beside it; found {args.output}")
+    args.settings = line.settings(args, leave_out=NO_SETTINGS)
     return args
 
 
-def check(args):
-    for name, least in (("population", 1), ("evaluations", 1), ("mutations", 0)):
-        if getattr(args, name) < least:
-            raise SettingsError(f"--{name} must be at least {least}, found {getattr(args, name)}")
-    if not 0 < args.tournament <= 1:
-        raise SettingsError(f"--tournament must lie in (0, 1], found {args.tournament}")
-    if args.resume and (args.output or args.overwrite):
-        raise SettingsError(f"--resume goes on writing {args.resume}: leave out --output and --overwrite")
-    file = args.resume or args.output
-    if file and file.suffix in (".png", ".svg"):
-        raise SettingsError(f"--output is the population file, pictures go beside it; found {file}")
-
-
-def make_fitness(args):
+def evaluation(args):
     space = deap_nas.HierarchicalSpace() if args.representation == "hierarchical" else deap_nas.FlatSpace()
-    names = ("dataset", "flip", "crop", "repeats", "device", "seed", "data_dir", "download")
-    same = {name: getattr(args, name) for name in names}
-    template = deap_nas.NetworkTemplate.small_cifar(channels=args.channels)
-    recipe = replace(SEARCH, steps=args.steps, batch_size=args.batch_size)
     folder = beside(args.output, "-weights") if args.weights == "inherited" else None
-    return AccuracyFitness(space, template=template, recipe=recipe, n_images=args.images, weights_dir=folder, **same)
+    return make_fitness(space, args, weights_dir=folder)
 
 
 def make_toolbox(args, fitness, rng):
@@ -112,13 +87,12 @@ def make_toolbox(args, fitness, rng):
 
 
 def open_store(args, fitness):
-    settings = {name: getattr(args, name) for name, *_ in SETTINGS}
     places = {"dataset": fitness.source.name, "data_dir": str(fitness.source.data_dir)}  # whole paths
-    settings |= {"flip": args.flip, **places}
-    run = {"space": fitness.space, "settings": {**settings, "fitness": fitness.to_dict()}}
+    run = {"space": fitness.space, "settings": {**args.settings, **places, "fitness": fitness.to_dict()}}
     if args.resume:
         return HDF5Store.resume(args.resume, **run, free=MAY_CHANGE)
-    store = HDF5Store.create(args.output, **run, seed=args.seed, n_repeats=args.repeats, overwrite=args.overwrite)
+    room = {"n_repeats": fitness.repeats, "n_rungs": len(fitness.stopping.rungs) if fitness.stopping else 0}
+    store = HDF5Store.create(args.output, **run, **room, seed=args.seed, overwrite=args.overwrite)
     if fitness.weights_dir:  # those of a run that was there before
         remove_dead_weights(store, fitness.weights_dir)
     return store
@@ -131,7 +105,9 @@ def survival_rule(args):
 
 
 def search(args, executor):
-    fitness = make_fitness(args)
+    if isinstance(executor, MPIExecutor):
+        print(executor.describe(), file=sys.stderr)
+    fitness = evaluation(args)
     rng = random.Random(args.seed)
     toolbox = make_toolbox(args, fitness, rng)
     with open_store(args, fitness) as store:
@@ -163,19 +139,5 @@ def search(args, executor):
     print("pictures   ", *pictures)
 
 
-def main():
-    with deap_nas.mpi_executor() as executor:
-        if executor is None:  # a worker rank: the search is over
-            return
-        args = arguments()
-        with executor.with_processes(args.workers) as workers:
-            if isinstance(workers, MPIExecutor):
-                print(workers.describe(), file=sys.stderr)
-            search(args, workers)
-
-
 if __name__ == "__main__":
-    try:
-        main()
-    except deap_nas.NASError as error:
-        sys.exit(f"{Path(sys.argv[0]).name}: {error}")
+    run(search, arguments)

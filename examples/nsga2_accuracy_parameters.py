@@ -6,9 +6,7 @@ mpirun -n 5 python examples/nsga2_accuracy_parameters.py --output front.pdf
 After each evaluation the member leaves that tools.selNSGA2 leaves out; parents win pairs by dominance, then crowding.
 """
 
-import argparse
 import random
-import sys
 from functools import partial
 from pathlib import Path
 
@@ -16,36 +14,27 @@ from deap import base, creator, tools
 from matplotlib.figure import Figure
 
 import deap_nas
+from deap_nas.command_line import CommandLine, at_least, make_fitness, run
 from deap_nas.report import Progress
 from deap_nas.store import MemoryStore
-from deap_nas.training import AccuracyFitness, Recipe
 
 creator.create("FitnessPair", base.Fitness, weights=(1.0, -1.0))
 creator.create("Individual", deap_nas.Genotype, fitness=creator.FitnessPair)
 
 
 def arguments():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--population", type=int, default=40, help="members that stay (default: 40)")
-    parser.add_argument("--evaluations", type=int, default=400, help="in the whole run (default: 400)")
-    parser.add_argument("--dataset", default="digits", help="digits, cifar10, cifar100, imagefolder:PATH")
-    parser.add_argument("--steps", type=int, default=200, help="of a training (default: 200)")
-    parser.add_argument("--batch-size", type=int, default=64, help="images a step (default: 64)")
-    parser.add_argument("--channels", type=int, default=8, help="of the first convolution (default: 8)")
-    parser.add_argument("--seed", type=int, default=0, help="of everything random (default: 0)")
-    parser.add_argument("--workers", type=int, default=0, help="processes, without mpirun (default: none)")
-    parser.add_argument("--output", type=Path, default=Path("runs/front.png"), help="picture (default: %(default)s)")
-    return parser.parse_args()
+    line = CommandLine(__doc__)
+    line.add_argument("--population", type=at_least(1), default=40, metavar="N", help="members that stay")
+    line.add_argument("--evaluations", type=at_least(1), default=400, metavar="N", help="in the whole run")
+    line.add_argument("--output", type=Path, default=Path("runs/front.png"), metavar="FILE", help="picture")
+    line.add_fitness_options(steps=200, batch_size=64, repeats=1, channels=8)
+    line.add_worker_options()
+    return line.parse_args()
 
 
 def search(args, executor):
     space, rng = deap_nas.HierarchicalSpace(), random.Random(args.seed)
-    template = deap_nas.NetworkTemplate.small_cifar(channels=args.channels)
-    recipe = Recipe(steps=args.steps, batch_size=args.batch_size)
-    objectives = ("accuracy", "n_parameters")
-    fitness = AccuracyFitness(
-        space, dataset=args.dataset, template=template, recipe=recipe, repeats=1, objectives=objectives, seed=args.seed
-    )
+    fitness = make_fitness(space, args, objectives=("accuracy", "n_parameters"))
     toolbox = base.Toolbox()
     toolbox.register("individual", deap_nas.initDiversified, creator.Individual, space, rng=rng)
     toolbox.register("population", tools.initRepeat, list, toolbox.individual)
@@ -76,11 +65,4 @@ def draw(everyone, front, path):
 
 
 if __name__ == "__main__":
-    try:
-        with deap_nas.mpi_executor() as executor:
-            if executor is not None:  # None on the ranks that have served as workers
-                options = arguments()
-                with executor.with_processes(options.workers) as workers:
-                    search(options, workers)
-    except deap_nas.NASError as error:
-        sys.exit(str(error))
+    run(search, arguments)

@@ -7,38 +7,34 @@ python examples/resume.py --show                # read the file; at any time, al
 A file that belongs to other settings is refused; only --evaluations may grow.
 """
 
-import argparse
 import random
 import sys
 
 from deap import base, creator, tools
 
 import deap_nas
+from deap_nas.command_line import CommandLine, at_least, make_fitness, run
 from deap_nas.report import Progress, best_id, member
 from deap_nas.store import HDF5Store, open_run, resume_population
-from deap_nas.training import AccuracyFitness, Recipe
 
 creator.create("FitnessMax", base.Fitness, weights=(1.0,))
 creator.create("Individual", deap_nas.Genotype, fitness=creator.FitnessMax)
 
 
 def arguments():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--file", default="runs/resume.h5", help="population file (default: %(default)s)")
-    parser.add_argument("--show", action="store_true", help="only print what the file holds")
-    parser.add_argument("--population", type=int, default=20, help="random genotypes to start from (default: 20)")
-    parser.add_argument("--evaluations", type=int, default=200, help="in the whole run (default: 200)")
-    parser.add_argument("--steps", type=int, default=200, help="of a training on digits (default: 200)")
-    parser.add_argument("--seed", type=int, default=0, help="of everything random (default: 0)")
-    parser.add_argument("--workers", type=int, default=0, help="processes, without mpirun (default: none)")
-    return parser.parse_args()
+    line = CommandLine(__doc__)
+    line.add_argument("--file", default="runs/resume.h5", metavar="FILE", help="population file")
+    line.add_argument("--show", action="store_true", help="only print what the file holds")
+    line.add_argument("--population", type=at_least(1), default=20, metavar="N", help="random genotypes to start from")
+    line.add_argument("--evaluations", type=at_least(1), default=200, metavar="N", help="in the whole run")
+    line.add_fitness_options(steps=200, batch_size=64, repeats=1, channels=8)
+    line.add_worker_options()
+    return line.parse_args()
 
 
 def search(args, executor):
     space = deap_nas.HierarchicalSpace()
-    template = deap_nas.NetworkTemplate.small_cifar(channels=8)
-    recipe = Recipe(steps=args.steps, batch_size=64)
-    fitness = AccuracyFitness(space, template=template, recipe=recipe, repeats=1, seed=args.seed)
+    fitness = make_fitness(space, args)
     rng = random.Random(args.seed)
     toolbox = base.Toolbox()
     toolbox.register("individual", deap_nas.initDiversified, creator.Individual, space, rng=rng)
@@ -47,7 +43,7 @@ def search(args, executor):
     toolbox.register("mutate", deap_nas.mutEdge, space=space, rng=rng)
     toolbox.register("evaluate", fitness)
     settings = {"population": args.population, "fitness": fitness.to_dict()}
-    with open_run(args.file, space=space, settings=settings, seed=args.seed) as store:
+    with open_run(args.file, space=space, settings=settings, seed=args.seed, n_repeats=fitness.repeats) as store:
         # brings the members back, what had begun, and the state of rng
         population = resume_population(store, creator.Individual, rng=rng) or toolbox.population(n=args.population)
         done = (record.evaluation for record in store)
@@ -71,16 +67,14 @@ def show(path):
             print(store.space.describe(member(store, best)["genes"]))
 
 
-if __name__ == "__main__":
+def main(args, executor):
     try:
-        with deap_nas.mpi_executor() as executor:
-            if executor is not None:  # None on the ranks that have served as workers
-                options = arguments()
-                with executor.with_processes(options.workers) as workers:
-                    if not options.show:
-                        search(options, workers)
-                    show(options.file)
+        if not args.show:
+            search(args, executor)
     except KeyboardInterrupt:
-        sys.exit(f"stopped; the same command goes on with {options.file}")
-    except deap_nas.NASError as error:
-        sys.exit(str(error))
+        sys.exit(f"stopped; the same command goes on with {args.file}")
+    show(args.file)
+
+
+if __name__ == "__main__":
+    run(main, arguments)

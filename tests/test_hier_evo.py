@@ -19,8 +19,8 @@ from tests.store.test_hdf5 import rows
 from tests.training.test_data import cut_png, make_folder
 
 
-def hier_evo(*arguments, n_ranks=None, cwd=ROOT):
-    return run(HIER_EVO, *TINY, *arguments, n_ranks=n_ranks, cwd=cwd)
+def hier_evo(*arguments, **options):
+    return run(HIER_EVO, *TINY, *arguments, **options)
 
 
 def check_files(path):
@@ -178,6 +178,78 @@ def test_resume_with_other_settings_is_refused_by_name(tmp_path):
     assert path.read_bytes() == before
 
 
+MEANS = {
+    "timeout": 300.0, "memory": 8.0, "lease": 30.0, "precision": "bfloat16", "stopping": "halving", "rungs": [0.5],
+    "keep": 0.5, "cheaper_steps": 2, "cheaper_images": 400, "cheaper_image_size": 4, "cheaper_channels": 1,
+}  # fmt: skip
+#: Settings that files of the first version of the example do not have.
+NEW = (*MEANS, "compile", "quantile", "margin", "whole", "cheaper_repeats")
+
+
+def test_means_and_estimates_are_recorded_and_kept_by_a_run_that_goes_on(tmp_path):
+    path = tmp_path / "run.h5"
+    texts = {name: str(value).strip("[]") for name, value in MEANS.items()}
+    done = hier_evo("--output", path, *(f"--{name.replace('_', '-')}={text}" for name, text in texts.items()))
+    assert done.returncode == 0, done.stderr
+    done = run(HIER_EVO, "--resume", path, "--evaluations=7", "--timeout=none")
+    assert done.returncode == 0, done.stderr
+    with HDF5Store.read(path) as store:
+        assert store.column("status").tolist() == [Status.OK] * 7, store.errors()
+        assert store.column("curve").shape == (7, 2)
+        assert store.settings.items() >= {**MEANS, "timeout": None, "steps": 4}.items()
+        fitness = store.settings["fitness"]
+    assert fitness["recipe"]["steps"] == 2
+    assert (fitness["precision"], fitness["n_images"], fitness["image_size"]) == ("bfloat16", 400, 4)
+    assert fitness["stopping"] == {"rungs": [0.5], "rule": {"kind": "successive_halving", "fraction": 0.5}}
+    assert fitness["template"]["stem"][-1][0] == 1
+    done = run(HIER_EVO, "--resume", path, "--cheaper-steps=3")
+    assert done.returncode == 1
+    assert "cheaper_steps is 2 there, but 3 was asked for" in done.stderr
+
+
+def test_a_bound_on_the_curves_and_a_compiled_step_are_recorded(tmp_path):
+    path = tmp_path / "run.h5"
+    options = ("--stopping=bound", "--rungs", "1/4", "3/4", "--quantile=0.25", "--margin=0", "--whole=1")
+    means = ("--compile", "--evaluations=1", "--population=1")
+    variables = {"TORCH_COMPILE_DISABLE": "1"}  # the compiler proper takes minutes
+    done = hier_evo("--output", path, *options, *means, variables=variables)
+    assert done.returncode == 0, done.stderr
+    with HDF5Store.read(path) as store:
+        assert store.column("curve").shape == (1, 3)
+        fitness = store.settings["fitness"]
+    assert fitness["compile"] is True
+    rule = {"kind": "curve_bound", "quantile": 0.25, "margin": 0.0, "n_whole": 1}
+    assert fitness["stopping"] == {"rungs": [0.25, 0.75], "rule": rule}
+
+
+@pytest.mark.parametrize(
+    ("limit", "n_ranks", "status"),
+    [
+        ("--timeout=0.2", None, Status.TIMED_OUT),
+        ("--memory=0.15", None, Status.OUT_OF_MEMORY),
+        ("--timeout=0.2", 2, Status.TIMED_OUT),
+        ("--memory=0.15", 2, Status.OUT_OF_MEMORY),
+    ],
+)
+def test_an_evaluation_beyond_its_limit_is_ended_and_recorded(tmp_path, limit, n_ranks, status):
+    path = tmp_path / "run.h5"
+    done = hier_evo("--output", path, limit, "--evaluations=1", "--population=1", "--steps=100000", n_ranks=n_ranks)
+    assert done.returncode == 1
+    with HDF5Store.read(path) as store:
+        assert store.column("status").tolist() == [status], store.errors()
+
+
+def test_a_file_from_before_an_option_was_there_goes_on(tmp_path):
+    path = tmp_path / "run.h5"
+    assert hier_evo("--output", path, "--evaluations=3").returncode == 0
+    with h5py.File(path, "r+") as file:
+        settings = json.loads(file.attrs["settings"])
+        file.attrs["settings"] = json.dumps({name: value for name, value in settings.items() if name not in NEW})
+    done = run(HIER_EVO, "--resume", path, "--evaluations=4")
+    assert done.returncode == 0, done.stderr
+    assert len(rows(path)) == 4
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -185,21 +257,25 @@ def test_resume_with_other_settings_is_refused_by_name(tmp_path):
         (["--dataset", "imagefolder:nowhere"], "nowhere is not a folder"),
         (["--dataset", "cifar10", "--data-dir", "nowhere"], "--download to fetch cifar10"),
         (["--batch-size", "2000"], "fewer than a batch of 2000"),
-        (["--steps", "0"], "steps must be an integer of at least 1, found 0"),
+        (["--steps", "0"], "--steps must be at least 1, found 0"),
         (["--repeats", "-1"], "repeats must be an integer of at least 1, found -1"),
         (["--population", "0"], "--population must be at least 1, found 0"),
         (["--evaluations", "-3"], "--evaluations must be at least 1, found -3"),
-        (["--channels", "0"], "stem must hold integers of at least 1"),
+        (["--channels", "0"], "--channels must be at least 1, found 0"),
         (["--mutations", "-1"], "--mutations must be at least 0, found -1"),
         (["--tournament", "0"], "--tournament must lie in (0, 1], found 0.0"),
-        (["--device", "gpu"], "device must be one of"),
-        (["--workers", "-1"], "n_workers must be at least 1, found -1"),
+        (["--device", "gpu"], "--device must be one of"),
+        (["--workers", "-1"], "--workers must be at least 0, found -1"),
+        (["--precision", "float16"], "--precision float16 is for GPUs, and --device cpu is none here"),
+        (["--timeout", "0"], "--timeout must lie in (0, inf), found 0.0"),
+        (["--cheaper-steps", "0"], "--cheaper-steps must be at least 1, found 0"),
+        (["--rungs", "1/2", "1/3", "--stopping", "bound"], "--rungs are ascending fractions"),
         (["--output", "a_file/run.h5"], "a_file/run.h5 cannot be written"),
         (["--output", "there.h5"], "there.h5 exists"),
         (["--output", "run.png"], "--output is the population file"),
         (["--output", "there.h5", "--overwrite", "--seed", "99999999999999999999"], "seed must fit into 64 bits"),
-        (["--max-parameters", "0"], "max_parameters must be at least 1, found 0"),
-        (["--images", "9999"], "images"),
+        (["--max-parameters", "0"], "--max-parameters must be at least 1, found 0"),
+        (["--images", "9999"], "--images must be an integer in 1.."),
         (["--resume", "there.h5", "--output", "new.h5"], "there.h5: leave out --output and --overwrite"),
         (["--resume", "there.h5", "--overwrite"], "there.h5: leave out --output and --overwrite"),
         (["--resume", "missing.h5"], "missing.h5 is not there"),

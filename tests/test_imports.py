@@ -21,7 +21,7 @@ FLOORS = (
     {"algorithms", "assembly"},
     {"training"},
     {"report"},
-    {"commands"},
+    {"commands", "command_line"},
     {"cli", "testing"},
 )
 FLOOR_OF = {part: number for number, parts in enumerate(FLOORS) for part in parts}

@@ -10,6 +10,7 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import Any, ParamSpec, TypeVar
 
 from deap_nas.errors import SettingsError
+from deap_nas.evaluators.limits import Limits
 from deap_nas.genotype import Genotype
 
 __all__ = ["GenotypeExecutor", "available_cores", "cores", "divide_threads", "plain"]
@@ -42,27 +43,44 @@ class GenotypeExecutor(Executor):
         rows = [tuple(map(plain, row)) for row in zip(*iterables, strict=True)]
         return super().map(fn, *zip(*rows, strict=True), timeout=timeout, chunksize=chunksize)
 
-    def with_processes(self, n_workers: int) -> AbstractContextManager[GenotypeExecutor]:
-        """Give this executor, or processes of this machine with its limits in its place.
+    def with_processes(
+        self,
+        n_workers: int,
+        *,
+        timeout_seconds: float | None = None,
+        memory_bytes: int | None = None,
+        lease_seconds: float | None = None,
+    ) -> AbstractContextManager[GenotypeExecutor]:
+        """Give this executor, or processes of this machine in its place, with its limits or with others.
 
         So one script runs on ranks, on as many processes as an option of it says, and in one process::
 
             with mpi_executor() as executor:
                 if executor is not None:
-                    with executor.with_processes(arguments().workers) as workers:
+                    options = arguments()
+                    with executor.with_processes(options.workers, timeout_seconds=options.timeout) as workers:
                         ...
 
         Args:
-            n_workers: processes; 0 for this executor as it is.
+            n_workers: processes; 0 for none in the place of ranks, or of this process where there is no limit.
+            timeout_seconds: a call in a process of its own that takes longer is ended; by default as it is.
+            memory_bytes: a process that has more in memory is ended; by default as it is.
+            lease_seconds: a rank that has given no sign of life for so long loses its call to another, infinity for
+                never; by default as it is. Of no meaning without ranks.
 
         Raises:
-            SettingsError: there are ranks already, or ``n_workers`` is negative.
+            SettingsError: there are ranks already, ``n_workers`` is negative, or a limit is not positive.
             MissingExtraError: pebble is not installed.
         """
-        return self._processes(n_workers) if n_workers else nullcontext(self)
+        limits = Limits(timeout_seconds, memory_bytes, lease_seconds)
+        return self._processes(n_workers, limits) if n_workers else self._limited(limits)
 
-    def _processes(self, n_workers: int) -> GenotypeExecutor:
+    def _processes(self, n_workers: int, limits: Limits) -> GenotypeExecutor:
         raise SettingsError(f"n_workers is for runs without mpirun: give one or the other, found {n_workers}")
+
+    def _limited(self, limits: Limits) -> AbstractContextManager[GenotypeExecutor]:
+        """This executor with some limits, or another in its place."""
+        return self._processes(1, limits) if limits.isolates else nullcontext(self)
 
 
 def cores() -> frozenset[int]:

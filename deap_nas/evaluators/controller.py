@@ -139,6 +139,11 @@ class Controller:
         """Whether any call runs."""
         return bool(self._running)
 
+    def lease(self, seconds: float | None) -> None:
+        """Take a rank for lost after so many seconds of silence from now on; None for never."""
+        self._lease_seconds = seconds
+        self._next_look = 0.0
+
     def submit(self, call: Call) -> None:
         """Hand the call out, now or when a rank is free."""
         if self._idle and not self.waiting and call.avoid < 0:

@@ -6,6 +6,7 @@ Whoever waits, sleeps: MPI implementations spin in blocking calls, which takes t
 from __future__ import annotations
 
 import logging
+import math
 import os
 import signal
 import socket
@@ -14,16 +15,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, ParamSpec, TypeVar
 
-from deap_nas.errors import ExecutorError, MissingExtraError, SettingsError
+from deap_nas.errors import ExecutorError, MissingExtraError
 from deap_nas.evaluators.base import GenotypeExecutor, cores, divide_threads
 from deap_nas.evaluators.interrupts import interrupted_by_signals
+from deap_nas.evaluators.limits import Limits
 from deap_nas.evaluators.links import RankLink, abort, is_survivable
 from deap_nas.evaluators.placement import Seat, gpu_of, n_neighbours, visible_gpus
 from deap_nas.evaluators.process import ProcessExecutor
 from deap_nas.evaluators.ranks import MPIExecutor
 from deap_nas.evaluators.run import set_worker
 from deap_nas.evaluators.serial import SerialExecutor
-from deap_nas.evaluators.worker import WorkerSettings, serve
+from deap_nas.evaluators.worker import serve
 from deap_nas.extras import require
 from deap_nas.output import guarded_output
 
@@ -84,15 +86,17 @@ def mpi_executor(
         ExecutorError: MPI was initialised without support for threads; or a launcher has started several ranks of
             which MPI knows nothing, as one of another MPI does: each would search alone.
     """
-    if timeout_seconds is not None or memory_bytes is not None:
-        isolate = True if isolate is None else isolate
-    _check_positive(timeout_seconds=timeout_seconds, memory_bytes=memory_bytes, lease_seconds=lease_seconds)
+    limits = Limits(timeout_seconds, memory_bytes, math.inf if lease_seconds is None else lease_seconds)
     mpi = _load_mpi() if comm is None else require("mpi4py.MPI", extra="mpi")
     if comm is None and mpi is not None:
         _check_launcher(mpi.COMM_WORLD.Get_size())
     if mpi is None or (comm or mpi.COMM_WORLD).Get_size() == 1:
-        limits = {"timeout_seconds": timeout_seconds, "memory_bytes": memory_bytes}
-        alone = ProcessExecutor(1, **limits) if isolate else SerialExecutor()  # type: ignore[arg-type]  # names agree
+        isolate = limits.isolates if isolate is None else isolate
+        alone = (
+            ProcessExecutor(1, timeout_seconds=timeout_seconds, memory_bytes=memory_bytes)
+            if isolate
+            else SerialExecutor()
+        )
         with interrupted_by_signals(), alone, guarded_output():
             yield alone
         return
@@ -103,7 +107,7 @@ def mpi_executor(
     if comm.Get_rank() == 0:
         with (
             interrupted_by_signals(),
-            MPIExecutor(mpi, comm, seats, isolate=isolate, lease_seconds=lease_seconds) as executor,
+            MPIExecutor(mpi, comm, seats, isolate=isolate, limits=limits) as executor,
         ):
             for line in executor.describe().splitlines():
                 _log.info(line)
@@ -111,8 +115,7 @@ def mpi_executor(
                 yield executor
         return
     _take_seat(comm.Get_rank(), seats)
-    beat_seconds = (lease_seconds or 60.0) / 8
-    _serve_or_abort(mpi, comm, WorkerSettings(comm.Get_rank(), timeout_seconds, memory_bytes, beat_seconds))
+    _serve_or_abort(mpi, comm, comm.Get_rank())
     yield None
 
 
@@ -127,12 +130,6 @@ def _take_seat(rank: int, seats: list[Seat]) -> None:
     set_worker(rank)
     place, n_threads = "CPU" if gpu is None else f"GPU {gpu}", os.environ["OMP_NUM_THREADS"]
     _log.info("rank %d serves on %s, with OMP_NUM_THREADS=%s", rank, place, n_threads)
-
-
-def _check_positive(**numbers: float | None) -> None:
-    for name, number in numbers.items():
-        if number is not None and not number > 0:
-            raise SettingsError(f"{name} must be positive, found {number}")
 
 
 def _n_started() -> int:
@@ -165,9 +162,9 @@ def _load_mpi() -> Any:
         ) from error
 
 
-def _serve_or_abort(mpi: Any, comm: Any, settings: WorkerSettings) -> None:
+def _serve_or_abort(mpi: Any, comm: Any, rank: int) -> None:
     """Serve; what a rank cannot answer for ends the whole job, since rank 0 would wait for it without end."""
     try:
-        serve(RankLink(mpi, comm), settings)
+        serve(RankLink(mpi, comm), rank)
     except BaseException as error:
         abort(comm, error)

@@ -17,6 +17,7 @@ from weakref import WeakSet
 
 from deap_nas.errors import ExecutorError, SettingsError
 from deap_nas.evaluators.base import GenotypeExecutor, available_cores, divide_threads
+from deap_nas.evaluators.limits import Limits
 from deap_nas.evaluators.pickling import pickled, survives_pickling, unpickled
 from deap_nas.evaluators.run import SPOILT_EXIT, ZERO_EXIT, set_replaceable
 from deap_nas.extras import require
@@ -77,8 +78,12 @@ class ProcessExecutor(GenotypeExecutor):
             initargs=(self.n_workers, self._memory_bytes),
         )
 
-    def _processes(self, n_workers: int) -> ProcessExecutor:
-        return ProcessExecutor(n_workers, timeout_seconds=self._timeout_seconds, memory_bytes=self._memory_bytes)
+    def _processes(self, n_workers: int, limits: Limits) -> ProcessExecutor:
+        return ProcessExecutor(
+            n_workers,
+            timeout_seconds=limits.timeout_seconds or self._timeout_seconds,
+            memory_bytes=limits.memory_bytes or self._memory_bytes,
+        )
 
     def submit(self, fn: Callable[_P, _T], /, *args: _P.args, **kwargs: _P.kwargs) -> Future[_T]:
         """See :meth:`concurrent.futures.Executor.submit`.

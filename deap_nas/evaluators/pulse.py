@@ -26,7 +26,8 @@ class Pulse:
         self._seconds = seconds
         self._lock = threading.Lock()
         self._number: bytes | None = None
-        self._is_over = threading.Event()
+        self._is_over = False
+        self._news = threading.Event()
         self._thread = threading.Thread(target=self._beat, name="deap_nas pulse", daemon=True)
 
     def __enter__(self) -> Self:
@@ -38,8 +39,14 @@ class Pulse:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """End, with nothing left to be sent."""
-        self._is_over.set()
+        self._is_over = True
+        self._news.set()
         self._thread.join()
+
+    def every(self, seconds: float) -> None:
+        """Give a sign each time so many seconds have passed, from now on."""
+        self._seconds = seconds
+        self._news.set()
 
     def begin(self, number: bytes) -> None:
         """The rank begins with a call, and sends nothing until it has ended it."""
@@ -53,7 +60,10 @@ class Pulse:
 
     def _beat(self) -> None:
         seen = None
-        while not self._is_over.wait(self._seconds):
+        while not self._is_over:
+            if self._news.wait(self._seconds):
+                self._news.clear()
+                continue
             with self._lock:
                 if self._number is not None and self._number == seen:
                     self._send(self._number)

@@ -12,12 +12,14 @@ import time
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
+from contextlib import AbstractContextManager, nullcontext
 from types import TracebackType
 from typing import Any, ParamSpec, TypeVar
 
 from deap_nas.errors import ExecutorError
 from deap_nas.evaluators.base import GenotypeExecutor, plain
 from deap_nas.evaluators.controller import Call, Controller
+from deap_nas.evaluators.limits import Limits
 from deap_nas.evaluators.links import MPITransport, abort, is_survivable
 from deap_nas.evaluators.pickling import pickled
 from deap_nas.evaluators.placement import Seat, in_words
@@ -49,14 +51,15 @@ class MPIExecutor(GenotypeExecutor):
         seats: list[Seat],
         *,
         isolate: bool | None = None,
-        lease_seconds: float | None = None,
+        limits: Limits,
     ) -> None:
         """Take over the ranks by their seats."""
         self._mpi = mpi
         self._comm = comm
         self._seats = seats
         self._isolate = isolate
-        self._controller = Controller(MPITransport(mpi, comm), range(1, len(seats)), lease_seconds=lease_seconds)
+        self._limits = limits
+        self._controller = Controller(MPITransport(mpi, comm), range(1, len(seats)), lease_seconds=limits.lease())
         self.n_workers = self._controller.n_workers
         self._waiting: deque[Call] = deque()
         self._open: set[Future[Any]] = set()  # those that have not ended
@@ -75,6 +78,15 @@ class MPIExecutor(GenotypeExecutor):
             death = "the death of a rank ends the run; with Open MPI 5, mpirun --with-ft ulfm lets it go on"
         return f"{in_words(self._seats)}\n{death}"
 
+    def _limited(self, limits: Limits) -> AbstractContextManager[MPIExecutor]:
+        """Limits of the calls that are submitted from now on; ranks get them with the function."""
+        self._limits = limits.over(self._limits)
+        self._controller.lease(self._limits.lease())
+        return nullcontext(self)
+
+    def _pickled(self, function: Callable[..., Any]) -> bytes:
+        return pickled_function(function, isolate=self._isolate, limits=self._limits)
+
     def submit(self, fn: Callable[_P, _T], /, *args: _P.args, **kwargs: _P.kwargs) -> Future[_T]:
         """See :meth:`concurrent.futures.Executor.submit`; the call must pickle.
 
@@ -84,7 +96,7 @@ class MPIExecutor(GenotypeExecutor):
         if self._is_closed:
             raise ExecutorError("the executor is shut down: submit inside its 'with' block")
         future: Future[_T] = Future()
-        call = self._call(pickled_function(fn, isolate=self._isolate), args, kwargs, token=future)
+        call = self._call(self._pickled(fn), args, kwargs, token=future)
         with self._lock:
             if self._channel is not None:
                 raise ExecutorError("a search is using the ranks: submit before or after it")
@@ -110,7 +122,7 @@ class MPIExecutor(GenotypeExecutor):
                 raise ExecutorError("calls are running on the ranks: wait for them before a search begins")
         if thread is not None:
             thread.join()
-        self._channel = _MPIChannel(self, pickled_function(function, isolate=self._isolate))
+        self._channel = _MPIChannel(self, self._pickled(function))
         return self._channel
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:

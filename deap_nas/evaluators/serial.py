@@ -8,6 +8,7 @@ from typing import ParamSpec, TypeVar
 
 from deap_nas.errors import ExecutorError
 from deap_nas.evaluators.base import GenotypeExecutor
+from deap_nas.evaluators.limits import Limits
 from deap_nas.evaluators.process import ProcessExecutor
 from deap_nas.evaluators.run import set_worker
 
@@ -25,8 +26,8 @@ class SerialExecutor(GenotypeExecutor):
         self._open = True
         set_worker(0)
 
-    def _processes(self, n_workers: int) -> ProcessExecutor:
-        return ProcessExecutor(n_workers)
+    def _processes(self, n_workers: int, limits: Limits) -> ProcessExecutor:
+        return ProcessExecutor(n_workers, timeout_seconds=limits.timeout_seconds, memory_bytes=limits.memory_bytes)
 
     def submit(self, fn: Callable[_P, _T], /, *args: _P.args, **kwargs: _P.kwargs) -> Future[_T]:
         """Run the call now.

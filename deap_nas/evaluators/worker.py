@@ -6,47 +6,37 @@ the rank. The child is kept between calls, and made anew when it is gone.
 
 from __future__ import annotations
 
+import math
 import os
 import pickle
 import socket
+import struct
 import time
 import traceback
 from collections.abc import Callable
 from concurrent.futures import BrokenExecutor, Future
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Protocol
 
 from deap_nas.errors import ExecutorError, LostWorkerError, NASError
 from deap_nas.evaluators.adapter import AdaptedFitness
 from deap_nas.evaluators.controller import CALL, FUNCTION, NUMBER, RESULT, STOP
+from deap_nas.evaluators.limits import Limits
 from deap_nas.evaluators.pickling import pickled, survives_pickling, unpickled
 from deap_nas.evaluators.process import ProcessExecutor, death_in_words, is_out_of_memory_exit, limit_in_words
 from deap_nas.evaluators.pulse import Pulse
 from deap_nas.evaluators.run import set_worker, worker_number
 
-__all__ = ["Backoff", "Link", "WorkerSettings", "pickled_function", "serve"]
+__all__ = ["Backoff", "Link", "pickled_function", "serve"]
 
+#: How a function is called, before the function: whether in a child process; limits in seconds, bytes and seconds.
+_HEAD = struct.Struct("<?ddd")
 #: Longest sleep between two looks for a message, in seconds.
 _LONGEST_SLEEP_SECONDS = 0.01
 #: A wait shorter than this does without sleep.
 _SECONDS_BEFORE_SLEEP = 2e-4
 #: How often a process is started for one call.
 _MOST_STARTS = 3
-
-
-@dataclass(frozen=True)
-class WorkerSettings:
-    """How a rank runs its calls."""
-
-    #: Number of the rank.
-    number: int
-    #: A call in a child process that takes longer is ended; None for no limit.
-    timeout_seconds: float | None = None
-    #: A child process that has taken more memory is ended; None for no limit.
-    memory_bytes: int | None = None
-    #: Time between two signs of life while a call runs.
-    beat_seconds: float = 1.0
 
 
 class Link(Protocol):
@@ -86,26 +76,36 @@ class Backoff:
             os.sched_yield()
 
 
-def pickled_function(function: Callable[..., Any], *, isolate: bool | None = None) -> bytes:
-    """Pickle a function as ranks hold it, after one byte that says whether its calls run in a child process.
+def pickled_function(
+    function: Callable[..., Any], *, isolate: bool | None = None, limits: Limits | None = None
+) -> bytes:
+    """Pickle a function as ranks hold it, after how they call it: in a child process or not, and within what limits.
 
     Args:
         function: that is to be called.
-        isolate: whether they do; by default what the attribute ``isolated`` of the function, or of the object whose
-            method it is, says.
+        isolate: whether in a child process; by default where there is a limit of time or memory, and where the
+            attribute ``isolated`` of the function, or of the object whose method it is, says so.
+        limits: of its calls; by default none.
 
     Raises:
         ExecutorError: the function does not pickle.
     """
+    limits = limits or Limits()
     if isolate is None:
-        isolate = AdaptedFitness(function).isolated
-    return (b"1" if isolate else b"0") + pickled(function)
+        isolate = limits.isolates or AdaptedFitness(function).isolated
+    numbers = (limits.timeout_seconds, limits.memory_bytes, limits.lease_seconds)
+    return _HEAD.pack(isolate, *(math.inf if number is None else number for number in numbers)) + pickled(function)
 
 
-def serve(link: Link, settings: WorkerSettings) -> None:
+def _limits_of(head: bytes) -> Limits:
+    _, timeout, memory, lease = _HEAD.unpack(head)
+    return Limits(None if timeout == math.inf else timeout, None if memory == math.inf else int(memory), lease)
+
+
+def serve(link: Link, rank: int) -> None:
     """Run calls for rank 0 until it says that there are no more."""
-    function = b""
-    with _Child(settings) as child, Pulse(link.beat, settings.beat_seconds) as pulse:
+    head = function = b""
+    with _Child(rank) as child, Pulse(link.beat, Limits().beat_seconds) as pulse:
         while True:
             backoff = Backoff()
             while (message := link.receive()) is None:
@@ -114,12 +114,14 @@ def serve(link: Link, settings: WorkerSettings) -> None:
             if kind == STOP:
                 return
             if kind == FUNCTION:
-                function = message[1:]
+                head, function = message[1 : 1 + _HEAD.size], message[1 + _HEAD.size :]
+                child.limits = _limits_of(head)
+                pulse.every(child.limits.beat_seconds)
             elif kind == CALL:
                 number, arguments = message[1 : 1 + NUMBER.size], message[1 + NUMBER.size :]
-                run = child.run if function[:1] == b"1" else _answer
+                run = child.run if head[:1] == b"\x01" else _answer
                 pulse.begin(number)
-                answer = run(function[1:], arguments)
+                answer = run(function, arguments)
                 pulse.end()
                 link.send(RESULT + number + answer)
 
@@ -127,9 +129,21 @@ def serve(link: Link, settings: WorkerSettings) -> None:
 class _Child:
     """The process in which a rank runs the calls that may take it down."""
 
-    def __init__(self, settings: WorkerSettings) -> None:
-        self._settings = settings
+    def __init__(self, rank: int) -> None:
+        self._rank = rank
+        self._limits = Limits()
         self._process: ProcessExecutor | None = None
+
+    @property
+    def limits(self) -> Limits:
+        """Of its calls; with others, the next one gets another process."""
+        return self._limits
+
+    @limits.setter
+    def limits(self, limits: Limits) -> None:
+        if limits != self._limits:
+            self.__exit__()
+        self._limits = limits
 
     def __enter__(self) -> _Child:
         return self
@@ -141,7 +155,6 @@ class _Child:
 
     def run(self, function: bytes, arguments: bytes) -> bytes:
         """Run a call and give its answer."""
-        settings = self._settings
         for _ in range(_MOST_STARTS):
             try:
                 return self._start(function, arguments).result()
@@ -152,26 +165,24 @@ class _Child:
             except NASError as error:
                 return _failure(error)
             except Exception as error:
-                return _failure(_death(error, settings))
+                return _failure(_death(error, self._limits))
         return _failure(BrokenExecutor("no process could be started for the evaluation"))
 
     def _start(self, function: bytes, arguments: bytes) -> Future[bytes]:
-        settings = self._settings
+        limits = self._limits
         if self._process is None:
-            self._process = ProcessExecutor(
-                1, timeout_seconds=settings.timeout_seconds, memory_bytes=settings.memory_bytes
-            )
-        return self._process.submit(_answer_as, settings.number, function, arguments)
+            self._process = ProcessExecutor(1, timeout_seconds=limits.timeout_seconds, memory_bytes=limits.memory_bytes)
+        return self._process.submit(_answer_as, self._rank, function, arguments)
 
 
 def _failure(error: Exception) -> bytes:
     return pickle.dumps((False, error))
 
 
-def _death(failure: Exception, settings: WorkerSettings) -> Exception:
+def _death(failure: Exception, limits: Limits) -> Exception:
     """What the end of a child process means."""
     if is_out_of_memory_exit(failure):
-        return MemoryError(f"ended at its limit of {settings.memory_bytes:,} bytes of memory")
+        return MemoryError(f"ended at its limit of {limits.memory_bytes:,} bytes of memory")
     return LostWorkerError(death_in_words(failure))
 
 

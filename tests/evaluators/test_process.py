@@ -103,6 +103,17 @@ def test_processes_in_its_place_have_its_limits():
             workers.submit(time.sleep, 60).result()
 
 
+def test_processes_in_its_place_may_have_others_one_by_one():
+    with ProcessExecutor(1, timeout_seconds=60, memory_bytes=2**40) as executor:
+        with executor.with_processes(0) as workers:
+            assert workers is executor
+        with executor.with_processes(0, timeout_seconds=1.0) as workers:
+            assert workers.n_workers == 1
+            assert (workers._timeout_seconds, workers._memory_bytes) == (1.0, 2**40)
+            with pytest.raises(TimeoutError):
+                workers.submit(time.sleep, 60).result()
+
+
 def test_a_search_survives_crashes_and_hangs():
     rng = random.Random(1)
     toolbox = make_toolbox(crashes_hangs_or_works, rng=rng)

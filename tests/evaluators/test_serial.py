@@ -31,6 +31,21 @@ def test_processes_may_take_its_place():
             executor.with_processes(-1)
 
 
+def test_a_process_takes_its_place_where_a_call_may_be_ended():
+    with SerialExecutor() as executor:
+        with executor.with_processes(0, lease_seconds=10.0) as workers:
+            assert workers is executor
+        with executor.with_processes(0, timeout_seconds=60.0) as workers:
+            assert type(workers) is ProcessExecutor
+            assert workers.n_workers == 1
+
+
+@pytest.mark.parametrize("name", ["timeout_seconds", "memory_bytes", "lease_seconds"])
+def test_limits_are_positive(name):
+    with SerialExecutor() as executor, pytest.raises(SettingsError, match=f"{name} must be positive, found 0"):
+        executor.with_processes(0, **{name: 0})
+
+
 def test_processes_may_not_take_the_place_of_other_workers():
     class Elsewhere(SerialExecutor):
         _processes = GenotypeExecutor._processes

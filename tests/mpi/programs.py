@@ -308,6 +308,22 @@ def limited(executor):
     return [type(error).__name__, executor.submit(environment, "MPI4PY_RC_INITIALIZE").result()]
 
 
+def limited_inside(executor):
+    """Limits of time that are set where rank 0 already has the executor, and then others; and of the lease, too."""
+    ends = []
+    for seconds in (0.5, 60):
+        with executor.with_processes(0, timeout_seconds=seconds, lease_seconds=8.0) as workers:
+            error = workers.submit(time.sleep, 1).exception()
+            ends.append([workers is executor, None if error is None else type(error).__name__])
+    return ends
+
+
+def stop_rank_inside(executor, path, where):
+    """As stop_rank, with a lease that is set where rank 0 already has the executor."""
+    with executor.with_processes(0, lease_seconds=1.0) as workers:
+        return stop_rank(workers, path, where)
+
+
 class Heavy:
     """A function whose pickle is no small message."""
 

@@ -73,6 +73,11 @@ def test_a_limit_of_time_isolates_calls_and_their_next_process_sees_no_launcher_
     assert program("limited", n_ranks=2, survives=False)[0] == ["TimeoutError", "0"]
 
 
+def test_limits_may_be_set_inside_the_block_and_changed():
+    ends, _ = program("limited_inside", n_ranks=2, survives=False)
+    assert ends == [[True, "TimeoutError"], [True, None]]
+
+
 def test_a_large_message_to_a_stalled_rank_does_not_stall_the_others():
     assert program("stalled_before", n_ranks=4)[0] == [0, 2, 4, 6, 8, 10]
 
@@ -83,10 +88,12 @@ def test_a_program_that_fails_while_a_rank_is_stalled_ends_and_fails():
     assert "rank 2 does not answer: the MPI job is aborted" in done.stderr
 
 
-@pytest.mark.parametrize("where", ["child", "rank"])
-def test_a_rank_that_falls_silent_is_given_up_and_its_call_done_by_another(tmp_path, where):
+@pytest.mark.parametrize(
+    ("how", "where"), [("stop_rank", "child"), ("stop_rank", "rank"), ("stop_rank_inside", "child")]
+)
+def test_a_rank_that_falls_silent_is_given_up_and_its_call_done_by_another(tmp_path, how, where):
     variables = {"FLAG": str(tmp_path / "flag")}
-    n_left, errors = program("stop_rank", tmp_path / "run.h5", where, n_ranks=4, variables=variables)
+    n_left, errors = program(how, tmp_path / "run.h5", where, n_ranks=4, variables=variables)
     assert len(check_rows(tmp_path / "run.h5")) == 2
     assert n_left == 2
     assert "nothing heard from rank" in errors

@@ -1,0 +1,97 @@
+"""The fitness that the options of a command line describe."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from deap_nas.errors import SettingsError
+from deap_nas.search_space import SearchSpace
+from deap_nas.template import NetworkTemplate, Template
+from deap_nas.training import AccuracyFitness, CurveBound, EarlyStopping, Recipe, StoppingRule, SuccessiveHalving
+
+__all__ = ["make_fitness"]
+
+#: Options of one rule of ``--stopping``: which rule, and which field of it.
+_OF_A_RULE = {
+    "keep": ("halving", "fraction"),
+    "quantile": ("bound", "quantile"),
+    "margin": ("bound", "margin"),
+    "whole": ("bound", "n_whole"),
+}
+
+
+def make_fitness(space: SearchSpace, args: argparse.Namespace, **others: Any) -> AccuracyFitness:
+    """Make the fitness that options of a :class:`CommandLine` describe.
+
+    Args:
+        space: search space of the genotypes.
+        args: what was parsed.
+        others: arguments of :class:`~deap_nas.training.AccuracyFitness` that are no options.
+
+    Raises:
+        SettingsError: an option of early stopping does not go with the others, or a setting is out of its range.
+        DatasetError: the images are missing, or too few.
+        UnknownNameError: there is no such dataset or objective.
+        MissingExtraError: torch, or what reads the dataset, is not installed.
+    """
+    with _telling_the_option(args):
+        fitness = _whole_fitness(space, args, others)
+    less = {
+        name: getattr(args, f"cheaper_{name.removeprefix('n_')}", None)
+        for name in ("steps", "n_images", "image_size", "channels", "repeats")
+    }
+    with _telling_the_option(args, "cheaper_"):
+        return fitness.cheaper(**less) if any(less.values()) else fitness
+
+
+def _whole_fitness(space: SearchSpace, args: argparse.Namespace, others: Mapping[str, Any]) -> AccuracyFitness:
+    names = ("dataset", "repeats", "device", "seed", "data_dir", "download", "flip", "crop", "precision", "compile")
+    return AccuracyFitness(
+        space,
+        template=_template(space, args),
+        recipe=Recipe(steps=args.steps, batch_size=args.batch_size),
+        n_images=args.images,
+        stopping=_stopping(args),
+        **{name: getattr(args, name) for name in names},
+        **others,
+    )
+
+
+def _template(space: SearchSpace, args: argparse.Namespace) -> Template:
+    """The space's own template, as wide as was asked for where the width is its own."""
+    template = space.default_template()
+    return template.with_channels(args.channels) if isinstance(template, NetworkTemplate) else template
+
+
+@contextmanager
+def _telling_the_option(args: argparse.Namespace, start: str = "") -> Iterator[None]:
+    """Call an argument of the fitness what its option is called, where a message begins with it."""
+    try:
+        yield
+    except SettingsError as error:
+        name, _, rest = str(error).partition(" ")
+        option = start + name.removeprefix("n_")
+        if not hasattr(args, option):
+            raise
+        raise SettingsError(f"--{option.replace('_', '-')} {rest}") from error
+
+
+def _stopping(args: argparse.Namespace) -> EarlyStopping | None:
+    """How trainings end early; None where they do not, or the script has no options of it."""
+    wanted = getattr(args, "stopping", "none")
+    given = [name for name in _OF_A_RULE if getattr(args, name, None) is not None]
+    for name in given:
+        rule = _OF_A_RULE[name][0]
+        if rule != wanted:
+            raise SettingsError(f"--{name} is for --stopping {rule}, found --stopping {wanted}: leave one of them out")
+    rungs = getattr(args, "rungs", None)
+    if wanted == "none":
+        if rungs:
+            raise SettingsError("--rungs is for --stopping halving and --stopping bound, found --stopping none")
+        return None
+    fields = {_OF_A_RULE[name][1]: getattr(args, name) for name in given}
+    chosen: StoppingRule = SuccessiveHalving(**fields) if wanted == "halving" else CurveBound(**fields)
+    return EarlyStopping(tuple(rungs), chosen) if rungs else EarlyStopping(rule=chosen)
