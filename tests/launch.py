@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+from dataclasses import dataclass, field
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
@@ -15,19 +16,35 @@ TINY = (
 )  # fmt: skip
 
 
+@dataclass(frozen=True)
+class MPI:
+    """An MPI to start ranks with."""
+
+    #: Path of its launcher; None where it is not installed.
+    launcher: str | None
+    #: What mpi4py needs, to load its library.
+    variables: dict[str, str] = field(default_factory=dict)
+
+
+OPEN_MPI = MPI(shutil.which("mpirun"))
+_MPICH = Path(sys.prefix) / "mpich"  # where scripts/environment installs it
+MPICH = MPI(shutil.which("mpirun", path=str(_MPICH / "bin")), {"MPI4PY_LIBMPI": str(_MPICH / "lib" / "libmpi.so.12")})
+
+
 def environment():
     """Variables that let any number of ranks run here, and leave nothing of a launcher around the tests."""
-    mine = {name: value for name, value in os.environ.items() if not name.startswith(("OMPI_", "PMIX_", "PRTE_"))}
+    launchers = ("OMPI_", "PMIX_", "PRTE_", "PMI_", "SLURM_")
+    mine = {name: value for name, value in os.environ.items() if not name.startswith(launchers)}
     mine |= {"PRTE_MCA_rmaps_default_mapping_policy": ":oversubscribe", "PYTHONPATH": str(ROOT)}
     if os.geteuid() == 0:
         mine |= {"OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1"}
     return mine
 
 
-def command(*arguments, n_ranks=None, survives=False):
-    """Command line of a Python program, under mpirun or not; it may survive the death of ranks."""
+def command(*arguments, n_ranks=None, survives=False, mpi=OPEN_MPI):
+    """Command line of a Python program, under mpirun or not; under Open MPI it may survive the death of ranks."""
     options = ("--with-ft", "ulfm") if survives else ()
-    launcher = [] if n_ranks is None else [shutil.which("mpirun"), *options, "-n", str(n_ranks)]
+    launcher = [] if n_ranks is None else [mpi.launcher, *options, "-n", str(n_ranks)]
     return [*launcher, sys.executable, *map(str, arguments)]
 
 
@@ -35,11 +52,11 @@ def command(*arguments, n_ranks=None, survives=False):
 HEED_INTERRUPTS = ("env", "--default-signal=INT")
 
 
-def run(*arguments, n_ranks=None, survives=False, variables=None, cwd=ROOT, **options):
+def run(*arguments, n_ranks=None, survives=False, mpi=OPEN_MPI, variables=None, cwd=ROOT, **options):
     """Run a Python program to its end."""
     return subprocess.run(
-        command(*arguments, n_ranks=n_ranks, survives=survives),
-        env=environment() | (variables or {}), cwd=cwd,
+        command(*arguments, n_ranks=n_ranks, survives=survives, mpi=mpi),
+        env=environment() | mpi.variables | (variables or {}), cwd=cwd,
         capture_output=True, text=True, timeout=200, check=False, **options,
     )  # fmt: skip
 

@@ -141,7 +141,8 @@ def _check_launcher(n_ranks: int) -> None:
     if n_ranks == 1 < _n_started():
         raise ExecutorError(
             f"{_n_started()} processes were started, but mpi4py takes each for the only rank: start them with the "
-            "mpirun of the MPI that mpi4py uses, or with srun --mpi=pmix; to let each search alone, pass MPI.COMM_SELF"
+            "mpirun of the MPI that mpi4py uses, with srun --mpi=pmix for Open MPI, or with srun --mpi=pmi2 for MPICH; "
+            "to let each search alone, pass MPI.COMM_SELF"
         )
 
 

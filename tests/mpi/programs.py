@@ -42,9 +42,16 @@ def loaded_modules():
     return [name for name in ("torch", "matplotlib", "sklearn", "h5py") if name in sys.modules]
 
 
+def this_rank():
+    """The rank that runs this, which must not be a child process of it."""
+    from mpi4py import MPI
+
+    return MPI.COMM_WORLD.Get_rank()
+
+
 def rank_and_threads(_):
     time.sleep(0.2)  # long enough for every rank to get one
-    return os.environ["OMPI_COMM_WORLD_RANK"], os.environ["OMP_NUM_THREADS"]
+    return this_rank(), os.environ["OMP_NUM_THREADS"]
 
 
 def wait_then_cpu_seconds(seconds):
@@ -152,7 +159,8 @@ def half(executor):
 
 def where_i_am():
     """Process, parent, and what of the launcher is to be seen."""
-    seen = [name for name in os.environ if name.startswith(("OMPI_", "PMIX_RANK", "PMIX_SERVER", "PRTE_"))]
+    launchers = ("OMPI_", "PMIX_RANK", "PMIX_SERVER", "PRTE_", "PMI_", "HYDI_")
+    seen = [name for name in os.environ if name.startswith(launchers)]
     return os.getpid(), os.getppid(), seen, "mpi4py.MPI" in sys.modules
 
 
@@ -202,7 +210,7 @@ def kill_me():
 def dies_on_victims(genotype):
     """A fitness that kills some of the ranks with their first genotype."""
     time.sleep(0.01)
-    if os.environ["OMPI_COMM_WORLD_RANK"] in os.environ["VICTIMS"].split(","):
+    if str(this_rank()) in os.environ["VICTIMS"].split(","):
         os.kill(os.getpid(), signal.SIGKILL)
     return (float(sum(genotype)),)
 
