@@ -22,7 +22,8 @@ from deap_nas.errors import SettingsError
 from deap_nas.evaluators import Evaluation
 from deap_nas.history import History, Reuse, Survival
 from deap_nas.operators.ranking import RankedPopulation
-from deap_nas.store import MemoryStore, Store, without_collection
+from deap_nas.store import MemoryStore, Store
+from deap_nas.store.base import without_collection
 from deap_nas.store.conduct import conduct_of
 from deap_nas.strategies import Tournaments
 

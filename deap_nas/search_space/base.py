@@ -29,7 +29,7 @@ class SearchSpace(ABC):
 
     By default genotypes are lists of integers, one gene each between ``low`` and ``up``. A space of other genotypes
     has none of these, ``n_genes`` and ``row_dtype`` of its own, and its own :meth:`encode`, :meth:`decode` and
-    :meth:`sample`. What a class of genotypes must do is said in :mod:`deap_nas.genotype`.
+    :meth:`sample`. What a class of genotypes must do is said in ``deap_nas/genotype.py``.
     """
 
     #: Numbers in the row of each genotype; None where rows differ in length.

@@ -1,7 +1,7 @@
 """Population stores: memory, and an HDF5 file that survives a kill at any instant."""
 
 from deap_nas.files import beside
-from deap_nas.store.base import Record, Store, resume_population, without_collection
+from deap_nas.store.base import Record, Store, resume_population
 from deap_nas.store.frame import save_table, to_frame, write_csv
 from deap_nas.store.hdf5 import HDF5Store
 from deap_nas.store.memory import MemoryStore
@@ -22,6 +22,5 @@ __all__ = [
     "resume_population",
     "save_table",
     "to_frame",
-    "without_collection",
     "write_csv",
 ]
