@@ -56,8 +56,9 @@ def _is_simpler(graphs: Sequence[Graph], needed: Sequence[Sequence[int]], layout
     Values that only give such an operation its width may then be needed no more.
     """
     indices = {id(graph): each for graph, each in zip(graphs, needed, strict=True)}
-    return any(
-        not value.n_parameters and (value.flops or graph.nodes[index].width_of)
-        for graph, values in layout.values
-        for index, value in zip(indices[id(graph)], values, strict=True)
-    )
+    for graph, values in layout.values:
+        nodes = graph.nodes
+        for index, (_, _, n_parameters, flops) in zip(indices[id(graph)], values, strict=True):
+            if not n_parameters and (flops or nodes[index][2]):
+                return True
+    return False
