@@ -8,7 +8,7 @@ from typing import Any
 
 from deap_nas.graph import Graph, Lowers, living, viable_graphs
 from deap_nas.template.expansion import check_fit, simplified
-from deap_nas.template.protocol import Layout, Template
+from deap_nas.template.protocol import Template
 
 __all__ = ["Cost", "cost", "cost_of"]
 
@@ -43,21 +43,7 @@ def cost(space: Lowers, genotype: Any, template: Template) -> Cost:
 def cost_of(graphs: Sequence[Graph], template: Template) -> Cost:
     """Cost of the network that some graphs are in a template; see :func:`cost`."""
     check_fit(graphs, template)
-    needed = list(map(living, graphs))
-    layout = template.lay_out(graphs, among=needed)
-    if _is_simpler(graphs, needed, layout):
+    layout = template.lay_out(graphs, among=list(map(living, graphs)))
+    if any(value.may_be_saved for _, values in layout.values for value in values):
         layout = template.lay_out(simplified(graphs, template))
     return Cost(layout.n_parameters, layout.flops)
-
-
-def _is_simpler(graphs: Sequence[Graph], needed: Sequence[Sequence[int]], layout: Layout) -> bool:
-    """Whether simplified graphs may cost less: work without weights is done once where it is the same.
-
-    Values that only give such an operation its width may then be needed no more.
-    """
-    indices = {id(graph): each for graph, each in zip(graphs, needed, strict=True)}
-    return any(
-        not value.n_parameters and (value.flops or graph.nodes[index].width_of)
-        for graph, values in layout.values
-        for index, value in zip(indices[id(graph)], values, strict=True)
-    )

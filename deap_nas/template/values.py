@@ -36,6 +36,9 @@ class Value(NamedTuple):
     chains: tuple[Chain, ...]
     n_parameters: int
     flops: int
+    #: Whether simplified graphs may cost less: they do work without weights once where it is the same, and need no
+    #: value whose width went to what is left out.
+    may_be_saved: bool = False
 
 
 def values_of(graph: Graph, inputs: Sequence[Shapes], *, among: Sequence[int] | None = None) -> list[Value]:
@@ -61,7 +64,7 @@ def values_of(graph: Graph, inputs: Sequence[Shapes], *, among: Sequence[int] | 
         if operation in JOINS:
             value = _joined(operation, tuple([shapes[i] for i in sources]))
         else:
-            value = _operation(operation, shapes[sources[0]], shapes[width_of])
+            value = _operation(operation, shapes[sources[0]], shapes[width_of], width_of > 0)
         values[index] = value
         shapes[index] = value[0]
     return values
@@ -74,9 +77,10 @@ def total(chains: tuple[Chain, ...]) -> Value:
 
 
 @lru_cache(maxsize=16_384)
-def _operation(operation: str | OperationValue, inputs: Shapes, widths: Shapes) -> Value:
+def _operation(operation: str | OperationValue, inputs: Shapes, widths: Shapes, has_width: bool) -> Value:
     places = zip(inputs.of_places, widths.of_places, strict=True)
-    return total(tuple([measured(layers_of(operation, shape[0], width[0]), shape) for shape, width in places]))
+    value = total(tuple([measured(layers_of(operation, shape[0], width[0]), shape) for shape, width in places]))
+    return value._replace(may_be_saved=not value.n_parameters and (value.flops > 0 or has_width))
 
 
 @lru_cache(maxsize=16_384)
