@@ -146,8 +146,7 @@ def search(args, executor):
                     reuse=partial(deap_nas.canonical_key, fitness.space) if args.reuse == "canonical" else None,
                     observer=progress,
                 )
-        except KeyboardInterrupt:
-            print(f"stopped after {store.n_evaluated} evaluations; go on with --resume {store.path}", file=sys.stderr)
+        except KeyboardInterrupt:  # eaAsync has said what the file holds
             sys.exit(130)  # as a program that a signal has ended
         print(in_words(summarise(store)))
         pictures = draw_best(store)
@@ -156,19 +155,18 @@ def search(args, executor):
     print("pictures   ", *pictures)
 
 
-def main():
-    with deap_nas.mpi_executor() as executor:
-        if executor is None:  # a worker rank: the search is over
-            return
-        args = arguments()
-        with executor.with_processes(args.workers) as workers:
-            if isinstance(workers, MPIExecutor):
-                print(workers.describe(), file=sys.stderr)
-            search(args, workers)
+def main(executor):
+    args = arguments()
+    with executor.with_processes(args.workers) as workers:
+        if isinstance(workers, MPIExecutor):
+            print(workers.describe(), file=sys.stderr)
+        search(args, workers)
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except deap_nas.NASError as error:
-        sys.exit(f"{Path(sys.argv[0]).name}: {error}")
+    with deap_nas.mpi_executor() as executor:
+        if executor is not None:  # None on the ranks that have served as workers
+            try:
+                main(executor)
+            except deap_nas.NASError as error:  # in the block, which would else end the other ranks with a traceback
+                sys.exit(f"{Path(sys.argv[0]).name}: {error}")

@@ -80,7 +80,7 @@ if __name__ == "__main__":
                     if not options.show:
                         search(options, workers)
                     show(options.file)
-    except KeyboardInterrupt:
-        sys.exit(f"stopped; the same command goes on with {options.file}")
+    except KeyboardInterrupt:  # eaAsync has said what the file holds
+        sys.exit(130)
     except deap_nas.NASError as error:
         sys.exit(str(error))

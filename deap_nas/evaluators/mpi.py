@@ -132,7 +132,8 @@ def _check_positive(**numbers: float | None) -> None:
 
 def _n_started() -> int:
     """Ranks that a launcher says it has started."""
-    return max(int(os.environ.get(name, "1")) for name in _LAUNCHER_VARIABLES)
+    texts = [os.environ.get(name, "") for name in _LAUNCHER_VARIABLES]
+    return max((int(text) for text in texts if text.strip().isdecimal()), default=1)
 
 
 def _check_launcher(n_ranks: int) -> None:

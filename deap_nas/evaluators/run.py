@@ -29,6 +29,7 @@ __all__ = [
     "Runner",
     "WorkerFilter",
     "is_isolated",
+    "is_replaceable",
     "set_replaceable",
     "set_worker",
     "worker_number",
@@ -81,6 +82,11 @@ class WorkerFilter(logging.Filter):
         """Add the attributes."""
         vars(record).update(worker=_worker, host=socket.gethostname())
         return True
+
+
+def is_replaceable() -> bool:
+    """Whether this is a worker process that was started for this, and neither a rank nor the program itself."""
+    return _is_replaceable
 
 
 @dataclass(frozen=True)
