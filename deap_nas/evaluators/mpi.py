@@ -58,7 +58,9 @@ def mpi_executor(
     started by ``mpirun`` or not, it yields an executor in this process, or one with a process of its own if calls are
     to be isolated or limited. When an exception leaves the block on rank 0 while calls still run on other ranks, the
     whole MPI job is aborted, since nothing else ends those calls. Inside the block SIGTERM and SIGUSR1, with which
-    launchers and schedulers warn, raise ``KeyboardInterrupt`` on rank 0, as Ctrl-C does.
+    launchers and schedulers warn, raise ``KeyboardInterrupt`` on rank 0, as Ctrl-C does; :func:`~deap_nas.eaAsync` then
+    says what its population file holds. Any other exception that ends the job is shown with its traceback and rank; a
+    program that wants one line raises ``SystemExit`` with it inside the block.
 
     The death of a rank ends the MPI job, whose search then goes on with its population file; where
     :func:`is_survivable` says so, the search goes on without the rank, and the others do its work. Which of the two it
