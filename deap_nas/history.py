@@ -14,6 +14,7 @@ from deap_nas.evaluators import Evaluation, Job, Status
 from deap_nas.evaluators.adapter import AdaptedFitness
 from deap_nas.evaluators.curves import Curves
 from deap_nas.evaluators.failures import Failures, reason_of
+from deap_nas.evaluators.interrupts import say_stopped
 from deap_nas.operators.ranking import RankedPopulation
 from deap_nas.store import Store
 
@@ -171,10 +172,12 @@ class History:
         path = getattr(self._store, "path", None)
         if path is None:
             return
-        text = f"{path} holds all {self._store.n_evaluated} evaluations that have ended; to go on with it, start the "
-        text += "program again, so that it opens the file with open_run or HDF5Store.resume"
+        text = (
+            f"{path} holds all {self._store.n_evaluated} evaluations that have ended; start the program again to go on "
+        )
+        text += "with it (it opens the file by open_run or HDF5Store.resume)"
         if isinstance(error, KeyboardInterrupt):  # where nobody may print its notes
-            _log.warning("stopped: %s", text)
+            say_stopped(text)
         elif self._has_ever_succeeded:
             error.add_note(text)
 

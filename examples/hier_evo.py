@@ -129,8 +129,7 @@ def search(args, executor):
                     reuse=partial(deap_nas.canonical_key, fitness.space) if args.reuse == "canonical" else None,
                     observer=progress,
                 )
-        except KeyboardInterrupt:
-            print(f"stopped after {store.n_evaluated} evaluations; go on with --resume {store.path}", file=sys.stderr)
+        except KeyboardInterrupt:  # eaAsync has said what the file holds
             sys.exit(130)  # as a program that a signal has ended
         print(in_words(summarise(store)))
         pictures = draw_best(store)

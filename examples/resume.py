@@ -71,8 +71,8 @@ def main(args, executor):
     try:
         if not args.show:
             search(args, executor)
-    except KeyboardInterrupt:
-        sys.exit(f"stopped; the same command goes on with {args.file}")
+    except KeyboardInterrupt:  # eaAsync has said what the file holds
+        sys.exit(130)
     show(args.file)
 
 

@@ -31,19 +31,34 @@ def run(
     """
     try:
         with mpi_executor() as executor:
-            if executor is None:  # a rank that has served as a worker; the search is over
-                return
-            args = arguments()
-            with executor.with_processes(
-                args.workers,
-                timeout_seconds=args.timeout,
-                memory_bytes=args.memory and int(args.memory * 2**30),
-                lease_seconds=args.lease or math.inf,
-            ) as workers:
-                _check_precision(args, workers)
-                search(args, workers)
+            if executor is not None:  # else a rank that has served as a worker; the search is over
+                _run(search, arguments, executor)
     except _MISTAKES as error:
-        sys.exit(f"{Path(sys.argv[0]).name}: {error}")
+        sys.exit(_in_one_line(error))
+
+
+def _run(
+    search: Callable[[argparse.Namespace, GenotypeExecutor], None],
+    arguments: Callable[[], argparse.Namespace],
+    executor: GenotypeExecutor,
+) -> None:
+    """Run the search; a mistake ends the other ranks too, so it is told here, where that is one line."""
+    try:
+        args = arguments()
+        with executor.with_processes(
+            args.workers,
+            timeout_seconds=args.timeout,
+            memory_bytes=args.memory and int(args.memory * 2**30),
+            lease_seconds=args.lease or math.inf,
+        ) as workers:
+            _check_precision(args, workers)
+            search(args, workers)
+    except _MISTAKES as error:
+        sys.exit(_in_one_line(error))
+
+
+def _in_one_line(error: Exception) -> str:
+    return f"{Path(sys.argv[0]).name}: {error}"
 
 
 def _check_precision(args: argparse.Namespace, workers: GenotypeExecutor) -> None:

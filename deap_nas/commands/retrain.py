@@ -150,7 +150,7 @@ def _train(options: argparse.Namespace) -> None:
         origin={"file": str(options.file.resolve()), "id": fields["id"], "fitness": fields["fitness"]},
     )
     folder = options.output or network_folder(options, fields["id"])
-    is_first = os.environ.get("RANK", "0") == "0"  # of the processes that torchrun starts
+    is_first = (os.environ.get("RANK") or "0") == "0"  # of the processes that torchrun starts
     report = RetrainingReport(sys.stderr)
     try:
         if is_first:

@@ -103,4 +103,5 @@ def divide_threads(n_neighbours: int) -> None:
     Args:
         n_neighbours: workers that share the cores of this one, itself included.
     """
-    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, available_cores() // n_neighbours)))
+    if not os.environ.get("OMP_NUM_THREADS"):  # empty, it would mean all cores to OpenMP
+        os.environ["OMP_NUM_THREADS"] = str(max(1, available_cores() // n_neighbours))

@@ -12,6 +12,7 @@ from queue import SimpleQueue
 from typing import Any, Protocol
 
 from deap_nas.errors import NoWorkerError, SettingsError
+from deap_nas.evaluators.pickling import likely_lack
 
 __all__ = ["Channel", "Ended", "FutureChannel", "count_workers", "open_channel"]
 
@@ -64,7 +65,9 @@ class FutureChannel:
         try:
             future = self._executor.submit(self._function, argument)
         except BrokenExecutor as error:
-            raise NoWorkerError(f"the executor can run no more calls: {error}") from error
+            raise NoWorkerError(
+                f"the executor can run no more calls: {error}; if it has run none, most likely {likely_lack()}"
+            ) from error
         self._arguments[future] = argument
         future.add_done_callback(self._ended.put)
 

@@ -2,14 +2,40 @@
 
 from __future__ import annotations
 
+import logging
+import os
 import signal
 import socket
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from types import FrameType
 
-__all__ = ["exit_status", "interrupted_by_signals", "report"]
+__all__ = ["exit_status", "interrupted_by_signals", "report", "say_stopped"]
+
+#: Without a handler of the program's own, Python writes what this logger warns of to standard error.
+_log = logging.getLogger("deap_nas.algorithms")
+
+_last_warning = signal.SIGINT
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    """Do as Ctrl-C does, and remember which signal it was."""
+    global _last_warning  # noqa: PLW0603 - a process has one
+    _last_warning = signal.Signals(number)
+    signal.default_int_handler(number, frame)
+
+
+def say_stopped(text: str) -> None:
+    """Say what an interrupt leaves behind, also where the launcher of MPI forwards nothing more."""
+    _log.warning("stopped: %s", text)
+    if "OMPI_COMM_WORLD_SIZE" in os.environ and _last_warning != signal.SIGUSR1:  # its mpirun has ended as we do
+        with suppress(OSError):  # not Linux, or not ours to see
+            theirs, ours = (os.readlink(f"/proc/{process}/fd/2") for process in (os.getppid(), os.getpid()))
+            if theirs != ours and theirs.startswith(("/dev/pts/", "pipe:")):  # in a file it could overwrite others
+                with open(f"/proc/{os.getppid()}/fd/2", "w", encoding="utf-8") as file:
+                    file.write(f"stopped: {text}\n")
 
 
 @contextmanager
@@ -18,7 +44,7 @@ def interrupted_by_signals() -> Iterator[None]:
     in_main_thread = threading.current_thread() is threading.main_thread()
     numbers = [n for n in (signal.SIGTERM, signal.SIGUSR1) if in_main_thread and signal.getsignal(n) == signal.SIG_DFL]
     for number in numbers:
-        signal.signal(number, signal.default_int_handler)
+        signal.signal(number, _interrupt)
     try:
         yield
     finally:

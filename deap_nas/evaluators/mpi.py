@@ -61,9 +61,11 @@ def mpi_executor(
     started by ``mpirun`` or not, it yields an executor in this process, or one with a process of its own if calls are
     to be isolated or limited. When an exception leaves the block on rank 0 while calls still run on other ranks, the
     whole MPI job is aborted, since nothing else ends those calls. Inside the block SIGTERM and SIGUSR1, with which
-    launchers and schedulers warn, raise ``KeyboardInterrupt`` on rank 0, as Ctrl-C does. What rank 0 has printed is
-    written before it leaves the block: an output that nobody reads any more ends the program quietly, with exit status
-    141, one on a full disk with a :class:`~deap_nas.errors.StorageError`; letters that its encoding lacks are replaced.
+    launchers and schedulers warn, raise ``KeyboardInterrupt`` on rank 0, as Ctrl-C does; :func:`~deap_nas.eaAsync` then
+    says what its population file holds. Any other exception that ends the job is shown with its traceback and rank; a
+    program that wants one line raises ``SystemExit`` with it inside the block. What rank 0 has printed is written before
+    it leaves the block: an output that nobody reads any more ends the program quietly, with exit status 141, one on a
+    full disk with a :class:`~deap_nas.errors.StorageError`; letters that its encoding lacks are replaced.
 
     The death of a rank ends the MPI job, whose search then goes on with its population file; where
     :func:`is_survivable` says so, the search goes on without the rank, and the others do its work. Which of the two it
@@ -134,7 +136,8 @@ def _take_seat(rank: int, seats: list[Seat]) -> None:
 
 def _n_started() -> int:
     """Ranks that a launcher says it has started."""
-    return max(int(os.environ.get(name, "1")) for name in _LAUNCHER_VARIABLES)
+    texts = [os.environ.get(name, "") for name in _LAUNCHER_VARIABLES]
+    return max((int(text) for text in texts if text.strip().isdecimal()), default=1)
 
 
 def _check_launcher(n_ranks: int) -> None:

@@ -9,7 +9,7 @@ from dataclasses import replace
 from deap_nas.errors import ExecutorError, LostWorkerError, NASError, NoWorkerError, StorageError
 from deap_nas.evaluators.channel import Ended
 from deap_nas.evaluators.evaluation import Evaluation, Job, Status
-from deap_nas.evaluators.pickling import GUARD_LINE
+from deap_nas.evaluators.pickling import likely_lack
 from deap_nas.evaluators.process import death_in_words, is_out_of_memory_exit, limit_in_words
 
 __all__ = ["outcome"]
@@ -62,6 +62,5 @@ def _raise_general(error: Exception, *, is_last_try: bool) -> None:
         raise ExecutorError(f"an evaluation cannot be sent to a worker: {error}") from error
     if isinstance(error, BrokenExecutor) and is_last_try:
         raise ExecutorError(
-            f"no worker could be started ({error}); its output tells why, mostly that the script lacks the line "
-            f"'{GUARD_LINE}', below which the search belongs"
+            f"no worker could be started ({error}); its output tells why, mostly that {likely_lack()}"
         ) from error

@@ -18,7 +18,7 @@ from weakref import WeakSet
 from deap_nas.errors import ExecutorError, SettingsError
 from deap_nas.evaluators.base import GenotypeExecutor, available_cores, divide_threads
 from deap_nas.evaluators.limits import Limits
-from deap_nas.evaluators.pickling import pickled, survives_pickling, unpickled
+from deap_nas.evaluators.pickling import STDIN, explain, pickled, program_path, survives_pickling, unpickled
 from deap_nas.evaluators.run import SPOILT_EXIT, ZERO_EXIT, set_replaceable
 from deap_nas.extras import require
 
@@ -44,6 +44,7 @@ class ProcessExecutor(GenotypeExecutor):
 
     Raises:
         SettingsError: an argument is not positive.
+        ExecutorError: the program is read from standard input, where worker processes cannot import it.
         MissingExtraError: pebble is not installed.
     """
 
@@ -62,6 +63,11 @@ class ProcessExecutor(GenotypeExecutor):
             raise SettingsError(f"timeout_seconds must be positive, found {timeout_seconds}")
         if memory_bytes is not None and memory_bytes < 1:
             raise SettingsError(f"memory_bytes must be positive, found {memory_bytes}")
+        if program_path() == STDIN:
+            raise ExecutorError(
+                "the program is read from standard input, where worker processes cannot import it: save it as a file "
+                "and start that, python search.py; or evaluate in this process, with SerialExecutor"
+            )
         self._timeout_seconds = timeout_seconds
         self._memory_bytes = memory_bytes
         self._open = True
@@ -124,10 +130,11 @@ class ProcessExecutor(GenotypeExecutor):
 
 def _run(call: bytes) -> Any:
     """Run a call in a worker; unpickled here, since pebble receives it under a lock that all workers need."""
-    function, args, kwargs = unpickled(call)
     try:
+        function, args, kwargs = unpickled(call)
         return function(*args, **kwargs)
     except Exception as error:
+        explain(error)
         if survives_pickling(error):
             raise
         raise ExecutorError(traceback.format_exc()) from None  # the other would break the pool

@@ -30,6 +30,7 @@ __all__ = [
     "ZERO_EXIT",
     "Runner",
     "WorkerFilter",
+    "is_replaceable",
     "set_replaceable",
     "set_worker",
     "worker_number",
@@ -84,6 +85,11 @@ class WorkerFilter(logging.Filter):
         """Add the attributes."""
         vars(record).update(worker=_worker, host=socket.gethostname())
         return True
+
+
+def is_replaceable() -> bool:
+    """Whether this is a worker process that was started for this, and neither a rank nor the program itself."""
+    return _is_replaceable
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ from deap_nas.errors import ExecutorError, LostWorkerError, NASError
 from deap_nas.evaluators.adapter import AdaptedFitness
 from deap_nas.evaluators.controller import CALL, FUNCTION, NUMBER, RESULT, STOP
 from deap_nas.evaluators.limits import Limits
-from deap_nas.evaluators.pickling import pickled, survives_pickling, unpickled
+from deap_nas.evaluators.pickling import explain, pickled, survives_pickling, unpickled
 from deap_nas.evaluators.process import ProcessExecutor, death_in_words, is_out_of_memory_exit, limit_in_words
 from deap_nas.evaluators.pulse import Pulse
 from deap_nas.evaluators.run import set_worker, worker_number
@@ -198,6 +198,7 @@ def _answer(function: bytes, arguments: bytes) -> bytes:
         args, kwargs = unpickled(arguments)
         return pickle.dumps((True, _held(function)(*args, **kwargs)))
     except (Exception, SystemExit) as error:
+        explain(error)
         return pickle.dumps((False, _portable(error)))
 
 

@@ -65,6 +65,8 @@ _takes_unknown = ContextVar("takes unknown operations", default=False)
 def register_operation(name: str) -> Callable[[Operation], Operation]:
     """Register an operation under a name; use as a decorator, once for each name.
 
+    The same function again, as of a cell of a notebook that is run twice, changes nothing.
+
     Example::
 
         @register_operation("conv_7x7")
@@ -74,14 +76,27 @@ def register_operation(name: str) -> Callable[[Operation], Operation]:
     Raises:
         SettingsError: the name is taken, or has a meaning of its own in a graph.
     """
-    if name in _OPERATIONS or name in _RESERVED:
+    if name in _RESERVED:
         raise SettingsError(f"the operation name {name!r} is already taken; choose another")
 
     def decorate(operation: Operation) -> Operation:
-        _OPERATIONS[name] = operation
-        return operation
+        known = _OPERATIONS.setdefault(name, operation)
+        if not _is_the_same(known, operation):
+            raise SettingsError(
+                f"the operation name {name!r} is already taken, by another function: choose another name; to change an "
+                "operation, start Python, or the notebook's kernel, anew"
+            )
+        return known
 
     return decorate
+
+
+def _is_the_same(one: Operation, other: Operation) -> bool:
+    """Whether two functions are one that was defined twice, without a change."""
+    facts = ("__module__", "__qualname__", "__code__", "__defaults__", "__kwdefaults__")
+    same = [getattr(one, fact, None) == getattr(other, fact, None) for fact in facts]
+    is_plain = getattr(one, "__code__", None) is not None and not getattr(other, "__closure__", None)
+    return one == other or (is_plain and all(same))
 
 
 def operation_names() -> tuple[str, ...]:

@@ -21,6 +21,11 @@ __all__ = ["WriterLock"]
 
 _log = logging.getLogger(__name__)
 
+_OURS = (
+    "is open for writing in this very process: close that store first, by store.close() or by a 'with' block, in which "
+    "a cell of a notebook closes it again"
+)
+
 #: How often, and every how many seconds, a lock is tried: who only looks whether there is one holds it for an instant.
 _N_TRIES, _PAUSE_SECONDS = 10, 0.05
 
@@ -84,6 +89,10 @@ class WriterLock:
             return False
         return False
 
+    def is_for(self, path: Path) -> bool:
+        """Whether it is held, and for the writer of this file."""
+        return not self._file.closed and self._path == path.with_name(f".{path.name}.lock")
+
     def forget(self) -> None:
         """Leave the lock to the process from which this one was forked; else it would outlive that one's death here."""
         self._file.close()
@@ -105,13 +114,19 @@ def _lock(file: IO[bytes], path: Path) -> Path | None:
     try:
         _try_to_lock(file)
     except BlockingIOError as error:
-        raise StoreError(f"{path} is being written by another process; wait for it, or end it") from error
+        who = _OURS if _is_ours(path) else "is being written by another process; wait for it, or end it"
+        raise StoreError(f"{path} {who}") from error
     except OSError as error:
         claim = path.with_name(f".{path.name}.writer")
         _log.warning("%s lies on a file system without locks (%s): %s keeps other writers away", path, error, claim)
         _stake(claim, path)
         return claim
     return None
+
+
+def _is_ours(path: Path) -> bool:
+    """Whether this process is writing the file."""
+    return any(lock.is_for(path) for lock in list(_held))
 
 
 def _try_to_lock(file: IO[bytes]) -> None:
@@ -127,6 +142,8 @@ def _try_to_lock(file: IO[bytes]) -> None:
 
 def _stake(claim: Path, path: Path) -> None:
     """Write down that this process writes ``path``, unless another one does."""
+    if _is_ours(path):
+        raise StoreError(f"{path} {_OURS}")
     try:
         if claim.exists() and not _may_be_alive(claim):
             _clear(claim)

@@ -39,7 +39,7 @@ def choose_device(name: str) -> torch.device:
     found = name
     if name == "auto":
         found = "cuda" if torch.cuda.is_available() else "cpu"
-    if found == "cuda" and "LOCAL_RANK" in os.environ:
+    if found == "cuda" and os.environ.get("LOCAL_RANK"):
         found = f"cuda:{os.environ['LOCAL_RANK']}"
     device = torch.device(found)
     n_devices = _count(device.type)

@@ -101,7 +101,7 @@ def join_ranks(device: torch.device) -> Ranks:
     Args:
         device: where this process trains: GPUs meet over NCCL, other devices over Gloo.
     """
-    if "RANK" not in os.environ or "WORLD_SIZE" not in os.environ:
+    if not os.environ.get("RANK") or not os.environ.get("WORLD_SIZE"):
         return Ranks(device=device)
     if not distributed.is_initialized():
         backend = "gloo"

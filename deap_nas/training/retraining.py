@@ -177,7 +177,7 @@ class Retraining:
         records = Records(folder, self.to_dict(), origin=self.origin)
         done = self._done(records)
         has_ended = len(done.runs) >= self.runs
-        if has_ended and "RANK" not in os.environ:
+        if has_ended and not os.environ.get("RANK"):
             return done
         from deap_nas.training.ranks import join_ranks
 

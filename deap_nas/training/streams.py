@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import signal
+import tempfile
 from collections.abc import Generator, Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
@@ -17,7 +18,7 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset
 
-from deap_nas.errors import DatasetError
+from deap_nas.errors import DatasetError, SettingsError
 from deap_nas.evaluators import derive_seed
 from deap_nas.extras import require
 from deap_nas.training.decoding import open_image
@@ -187,6 +188,13 @@ def _loaded(images: _ImageFiles, plan: Any, batch_size: int) -> Generator[tuple[
         yield from loader
     except DatasetError as error:  # a reader's, whose message holds the traceback there
         raise DatasetError(str(error).rpartition("DatasetError: ")[2].strip()) from error
+    except OSError as error:  # of the socket by which readers are started
+        if "AF_UNIX path too long" not in str(error):
+            raise
+        raise SettingsError(
+            f"no process can be started to read images, since the folder of temporary files is too long for a socket: "
+            f"{tempfile.gettempdir()}; set TMPDIR to a shorter one, such as /tmp"
+        ) from error
 
 
 def _readers(n_bytes: int) -> tuple[int, int | None]:
@@ -204,7 +212,7 @@ def _n_readers() -> int:
 
 def _n_neighbours() -> int:
     """Processes on this machine that train, this one included."""
-    return int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+    return int(os.environ.get("LOCAL_WORLD_SIZE") or 1)
 
 
 def _ignore_interrupts(number: int) -> None:  # noqa: ARG001 - the loader's interface

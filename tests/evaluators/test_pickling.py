@@ -102,13 +102,13 @@ SEARCH = """
 """
 
 
-def last_line(tmp_path, script, **options):
+def last_line(tmp_path, script, *, kind="Executor", **options):
     """Of what a script says that fails."""
     path = tmp_path / "search.py"
     path.write_text(textwrap.dedent(SEARCH) + textwrap.dedent(script))
     done = run(path, **options)
     assert done.returncode != 0
-    return [line for line in done.stderr.splitlines() if "ExecutorError" in line][-1]
+    return [line for line in done.stderr.splitlines() if f"{kind}Error" in line][-1]
 
 
 def test_a_fitness_that_workers_do_not_find_in_the_script_ends_the_search(tmp_path):
@@ -137,3 +137,82 @@ def test_a_script_without_its_guard_is_told_what_it_lacks(tmp_path, executor, re
     line = last_line(tmp_path, script, n_ranks=n_ranks)
     assert "no worker could be started" in line
     assert "the script lacks the line 'if __name__ == \"__main__\":'" in line
+
+
+NOTEBOOK = """
+import sys
+del sys.modules["__main__"].__file__  # as in a notebook
+"""
+
+
+def test_a_fitness_of_a_notebook_is_told_to_go_into_a_file(tmp_path):
+    script = f"""{textwrap.indent(NOTEBOOK, " " * 8)}
+        def fitness(genotype):
+            return (1.0,)
+
+        with ProcessExecutor(1) as executor:
+            search(executor, fitness)
+    """
+    line = last_line(tmp_path, script)
+    assert "Can't get attribute 'fitness'" in line
+    assert "it is part of a notebook, a prompt, python -c or standard input" in line
+    assert "put it into a file, such as mine.py, and import it from there, or evaluate in this process" in line
+    assert "__name__" not in line
+
+
+def test_a_pool_of_the_standard_library_in_a_notebook_is_told_the_same(tmp_path):
+    script = f"""{textwrap.indent(NOTEBOOK, " " * 8)}
+        from concurrent.futures import ProcessPoolExecutor
+        from multiprocessing import get_context
+
+        def fitness(genotype):
+            return (1.0,)
+
+        with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as executor:
+            search(executor, fitness)
+    """
+    assert "the fitness is not to be found: it is part of a notebook" in last_line(tmp_path, script, kind="NoWorker")
+
+
+def test_a_program_on_standard_input_is_told_that_it_must_be_a_file():
+    script = textwrap.dedent(SEARCH) + "with ProcessExecutor(1) as executor:\n    search(executor)\n"
+    done = run(input=script)
+    assert done.returncode == 1
+    assert "worker processes cannot import it: save it as a file and start that, python search.py" in done.stderr
+
+
+@pytest.mark.parametrize(("executor", "n_ranks"), [("ProcessExecutor(1)", None), ("mpi_executor()", 2)])
+def test_an_operation_that_a_worker_has_not_registered_is_told_where_it_belongs(tmp_path, executor, n_ranks):
+    path = tmp_path / "search.py"
+    path.write_text(
+        textwrap.dedent(SEARCH)
+        + textwrap.dedent(f"""
+        from deap_nas.graph import layers_of, register_operation
+
+        def fitness(genotype):
+            return (float(len(layers_of("mine", 4, 4))),)
+
+        if __name__ == "__main__":
+            with {executor} as executor:
+                if executor is not None:
+                    register_operation("mine")(lambda in_channels, channels: ())
+                    search(executor, fitness)
+    """)
+    )
+    done = run(path, n_ranks=n_ranks)
+    assert done.returncode != 0
+    assert "unknown operation 'mine'" in done.stderr
+    assert "a worker process imports the program's file, and knows what is registered by that alone" in done.stderr
+
+
+def test_a_fitness_that_ranks_do_not_find_is_told_to_stand_above_their_block(tmp_path):
+    script = """
+        if __name__ == "__main__":
+            with mpi_executor() as executor:
+                if executor is not None:
+                    def fitness(genotype):
+                        return (1.0,)
+                    search(executor, fitness)
+    """
+    line = last_line(tmp_path, script, n_ranks=2)
+    assert "does it stand in the block of 'with mpi_executor()', which rank 0 alone runs?" in line

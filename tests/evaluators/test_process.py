@@ -210,9 +210,11 @@ def test_a_part_of_a_machine_is_divided_not_the_machine(monkeypatch):
     monkeypatch.setattr(os, "sched_getaffinity", lambda process: set(range(8)))
     monkeypatch.setattr(os, "cpu_count", lambda: 64)
     monkeypatch.setenv("OMP_NUM_THREADS", "")
-    monkeypatch.delenv("OMP_NUM_THREADS")
-    divide_threads(4)
+    divide_threads(4)  # an empty count is none
     assert os.environ["OMP_NUM_THREADS"] == "2"
+    monkeypatch.delenv("OMP_NUM_THREADS")
+    divide_threads(2)
+    assert os.environ["OMP_NUM_THREADS"] == "4"
 
 
 def test_a_thread_count_that_the_user_has_set_is_left_alone(monkeypatch):

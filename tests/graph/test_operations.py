@@ -93,7 +93,27 @@ def test_an_unknown_operation_is_refused_with_the_known_names():
 @pytest.mark.parametrize("name", ["conv_1x1", "identity", "none", "input", "concat", "add"])
 def test_a_taken_or_reserved_name_is_refused(name):
     with pytest.raises(SettingsError, match=f"'{name}' is already taken"):
-        register_operation(name)
+        register_operation(name)(lambda in_channels, channels: ())
+
+
+CELL = """
+@register_operation("conv_of_a_cell")
+def conv_of_a_cell(in_channels, channels):
+    return conv_bn_relu(in_channels, channels, {kernel_size})
+"""
+
+
+@pytest.mark.usefixtures("_registry")
+def test_a_cell_that_is_run_twice_registers_its_operation_once_and_a_changed_one_is_refused():
+    names = {"register_operation": register_operation, "conv_bn_relu": operations.conv_bn_relu, "__name__": "__main__"}
+    for number in (1, 2):
+        exec(compile(CELL.format(kernel_size=7), f"<ipython-input-{number}>", "exec"), names)
+    assert operation_names().count("conv_of_a_cell") == 1
+    assert names["conv_of_a_cell"] is operations._OPERATIONS["conv_of_a_cell"]
+    with pytest.raises(
+        SettingsError, match=r"already taken, by another function: .*start Python, or the notebook's ker"
+    ):
+        exec(compile(CELL.format(kernel_size=9), "<ipython-input-3>", "exec"), names)
 
 
 @pytest.mark.usefixtures("_registry")

@@ -1,6 +1,8 @@
 """Real mpirun with 1, 3 and 6 ranks, of each MPI."""
 
 import json
+import re
+import signal
 import socket
 
 import pytest
@@ -194,3 +196,93 @@ def test_ranks_that_the_mpirun_of_another_mpi_has_started_are_refused():
     assert (done.returncode, done.stdout) == (1, "")
     assert "2 processes were started, but mpi4py takes each for the only rank: start them with" in done.stderr
     assert "srun --mpi=pmi2" in done.stderr
+
+
+@pytest.mark.parametrize("text", ["", "many"])
+def test_a_launchers_variable_without_a_number_says_nothing(text):
+    code = "from deap_nas import mpi_executor\nwith mpi_executor(): print('entered')"
+    done = run("-c", code, variables={"SLURM_STEP_NUM_TASKS": text})
+    assert (done.returncode, done.stdout) == (0, "entered\n"), done.stderr
+
+
+ERRORS = """
+import sys, time
+from deap_nas import mpi_executor
+from deap_nas.errors import NotViableError, SettingsError
+
+def evaluate(number):
+    if number == 2:
+        raise NotViableError("no path")
+    time.sleep(20)
+
+def search(executor, how):
+    executor.submit(evaluate, 1)
+    time.sleep(0.5)
+    if how == "map":
+        list(executor.map(evaluate, [2]))
+    if how == "exit":
+        sys.exit("wrong --option")
+    raise SettingsError("a setting of mine")
+
+if __name__ == "__main__":
+    with mpi_executor() as executor:
+        if executor is not None:
+            search(executor, sys.argv[1])
+"""
+
+
+@pytest.mark.parametrize(
+    ("how", "what"),
+    [
+        ("map", ["in search", "NotViableError: no path", "Guard(evaluate, worst_values=(0.0,))", ", in evaluate"]),
+        ("raise", ["rank 0 on", "in search", "SettingsError: a setting of mine"]),
+    ],
+)
+def test_an_error_of_the_package_shows_its_type_its_place_and_its_rank(tmp_path, how, what):
+    (tmp_path / "script.py").write_text(ERRORS)
+    done = run(tmp_path / "script.py", how, n_ranks=3)
+    assert done.returncode == 1
+    assert f"rank 0 on {socket.gethostname()} ends the MPI job:\nTraceback" in done.stderr
+    for words in what:
+        assert words in done.stderr
+    if how == "map":
+        assert re.search(rf"^rank [12] on {socket.gethostname()}:$", done.stderr, re.MULTILINE)
+
+
+def test_a_program_that_ends_with_a_line_of_its_own_says_that_line_alone(tmp_path):
+    (tmp_path / "script.py").write_text(ERRORS)
+    done = run(tmp_path / "script.py", "exit", n_ranks=3)
+    assert done.stderr.startswith("wrong --option\n")
+    assert "Traceback" not in done.stderr
+
+
+INTERRUPTED = """
+import os, signal, sys
+from deap_nas import eaAsync, mpi_executor
+from deap_nas.store import open_run
+from tests.mpi.programs import slow_gene_sum
+from tests.toolboxes import SPACE, make_toolbox
+
+def warn(individual, n_running):
+    if individual.evaluation.id == 5:
+        os.kill(os.getpid() if sys.argv[2] == "self" else os.getppid(), int(sys.argv[3]))
+
+if __name__ == "__main__":
+    with mpi_executor() as executor:
+        if executor is not None:
+            toolbox = make_toolbox(slow_gene_sum)
+            with open_run(sys.argv[1], space=SPACE, settings={}, seed=1) as store:
+                eaAsync(toolbox.population(4), toolbox, executor, n_evaluations=500, store=store, observer=warn)
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGUSR1])
+@pytest.mark.parametrize(("whom", "n_ranks"), [("self", None), ("launcher", 3)])
+def test_any_program_says_when_a_signal_ends_it_that_its_file_is_complete(tmp_path, number, whom, n_ranks):
+    path = tmp_path / "run.h5"
+    (tmp_path / "script.py").write_text(INTERRUPTED)
+    done = run(tmp_path / "script.py", path, whom, int(number), n_ranks=n_ranks, variables={"PAUSE": "0.05"})
+    assert done.returncode != 0
+    (n_evaluated,) = re.findall(rf"^stopped: {path} holds all (\d+) evaluations that have ended", done.stderr, re.M)
+    with HDF5Store.read(path) as store:
+        assert store.n_evaluated == int(n_evaluated)

@@ -82,17 +82,28 @@ def test_existing_file_is_not_overwritten_unless_asked(tmp_path):
         assert store.n_evaluated == 0
 
 
-def test_file_that_another_process_writes_is_refused(tmp_path):
+def test_file_that_this_process_writes_already_is_refused_and_says_so(tmp_path):
     with create(tmp_path / "run.h5") as store:
         append(store, 0)
-        with pytest.raises(StoreError, match="being written by another process"):
+        with pytest.raises(StoreError, match=r"open for writing in this very process: .* store\.close\(\)"):
             HDF5Store.resume(tmp_path / "run.h5")
-        with pytest.raises(StoreError, match="being written by another process"):
+        with pytest.raises(StoreError, match=r"open for writing in this very process"):
             create(tmp_path / "run.h5", overwrite=True)
         append(store, 1)
     with HDF5Store.resume(tmp_path / "run.h5") as store:
         assert store.n_evaluated == 2
     assert [path.name for path in tmp_path.iterdir()] == ["run.h5"]
+
+
+def test_file_that_another_process_writes_is_refused(tmp_path):
+    create(tmp_path / "run.h5").close()
+    lock = tmp_path / ".run.h5.lock"
+    with subprocess.Popen(["flock", lock, "sh", "-c", "echo held; read line"], stdin=-1, stdout=-1) as other:
+        assert other.stdout.readline() == b"held\n"
+        with pytest.raises(StoreError, match="being written by another process; wait for it, or end it"):
+            HDF5Store.resume(tmp_path / "run.h5")
+        other.communicate(b"\n")
+    HDF5Store.resume(tmp_path / "run.h5").close()
 
 
 @pytest.mark.parametrize("content", [b"", b"population", bytes(2000)])
@@ -363,7 +374,7 @@ def test_full_disk_ends_the_search_and_its_file_goes_on(tmp_path, n_bytes):
         cwd=ROOT, capture_output=True, text=True, check=False, timeout=100,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    assert done.stderr.startswith(f"{path} cannot grow ([Errno 27] File too large): it holds all")
+    assert done.stderr.splitlines()[-1].startswith(f"{path} cannot grow ([Errno 27] File too large): it holds all")
     acknowledged = [int(line) for line in done.stdout.split()[1:]]
     assert 100 < len(acknowledged) < 1500
     with HDF5Store.read(path) as store:

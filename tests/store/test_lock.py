@@ -60,11 +60,12 @@ def test_without_locks_a_file_is_written_read_and_resumed_and_a_warning_says_so(
 def test_without_locks_a_second_writer_is_refused_and_told_what_to_do(tmp_path):
     with create(tmp_path / "run.h5") as store:
         append(store, 0)
-        with pytest.raises(
-            StoreError, match=rf"process {os.getpid()} on .*remove .*/\.run\.h5\.writer if it has ended"
-        ):
+        with pytest.raises(StoreError, match=r"run\.h5 is open for writing in this very process: close that store"):
             HDF5Store.resume(tmp_path / "run.h5")
         append(store, 1)
+    (tmp_path / ".run.h5.writer").write_text(f"{os.getppid()} {socket.gethostname()}\n")
+    with pytest.raises(StoreError, match=rf"process {os.getppid()} on .*remove .*/\.run\.h5\.writer if it has ended"):
+        HDF5Store.resume(tmp_path / "run.h5")
 
 
 @pytest.mark.usefixtures("_no_locks")
@@ -139,7 +140,7 @@ def test_a_file_and_a_link_to_it_have_one_writer(tmp_path):
     with create(path) as store:
         append(store, 0)
         assert WriterLock.is_held(link)
-        with pytest.raises(StoreError, match=re.escape(f"{path} is being written by another process")):
+        with pytest.raises(StoreError, match=re.escape(f"{path} is open for writing in this very process")):
             HDF5Store.resume(link)
     with HDF5Store.resume(link) as store:
         append(store, 1)
@@ -153,7 +154,7 @@ def test_a_store_that_is_closed_twice_leaves_the_next_writer_alone(tmp_path):
     first.close()
     with HDF5Store.resume(tmp_path / "run.h5"):
         first.close()
-        with pytest.raises(StoreError, match="being written"):
+        with pytest.raises(StoreError, match="open for writing"):
             HDF5Store.resume(tmp_path / "run.h5")
 
 

@@ -390,7 +390,7 @@ def test_folder_in_use_is_refused(tmp_path):
     def again(progress):
         make_retraining().run(tmp_path)
 
-    with pytest.raises(StoreError, match="is being written by another process"):
+    with pytest.raises(StoreError, match="is open for writing in this very process"):
         make_retraining().run(tmp_path, observer=again)
 
 

@@ -11,8 +11,9 @@ from PIL import Image
 from deap_nas import NetworkTemplate
 from deap_nas.errors import DatasetError
 from deap_nas.training import AccuracyFitness, Augmentation, Source, dataset_info, streams
-from deap_nas.training.ranks import ALONE, Ranks
+from deap_nas.training.ranks import ALONE, Ranks, join_ranks
 from deap_nas.training.streams import StreamedImages
+from tests.launch import run
 from tests.training.retrain import RECIPE, SPACE, make_retraining
 
 #: Colour of each class.
@@ -227,3 +228,40 @@ def test_readers_of_a_run_have_ended_when_its_test_images_are_read(tmp_path, mon
     retraining = make_retraining(dataset=source.name, template=template, runs=1, recipe=replace(RECIPE, steps=2))
     retraining.run(tmp_path / "out", observer=observe)
     assert readers == {"training": 1, "testing": 0}
+
+
+LONG = """
+import sys
+from deap_nas.errors import SettingsError
+from deap_nas.training import streams
+from tests.training.test_streams import Source, open_stream
+
+streams._n_readers = lambda: 1
+if __name__ == "__main__":
+    try:
+        open_stream(Source(f"imagenet:{sys.argv[1]}")).batches(1).next()
+    except SettingsError as error:
+        sys.exit(str(error))
+"""
+
+
+def test_a_folder_of_temporary_files_that_is_too_long_for_a_socket_is_named(tmp_path):
+    make_imagenet(tmp_path / "images", n_training=6)
+    (tmp_path / "long.py").write_text(LONG)
+    long = tmp_path / ("x" * 110)
+    long.mkdir()
+    done = run(tmp_path / "long.py", tmp_path / "images", variables={"TMPDIR": str(long)})
+    assert done.returncode == 1
+    assert done.stderr == (
+        "no process can be started to read images, since the folder of temporary files is too long for a socket: "
+        f"{long}; set TMPDIR to a shorter one, such as /tmp\n"
+    )
+
+
+@pytest.mark.parametrize(("text", "expected"), [("", 1), ("3", 3)])
+def test_a_launchers_variable_that_is_empty_says_nothing(text, expected, monkeypatch):
+    for name in ("LOCAL_WORLD_SIZE", "RANK", "WORLD_SIZE", "LOCAL_RANK"):
+        monkeypatch.setenv(name, text)
+    assert streams._n_neighbours() == expected
+    if not text:
+        assert join_ranks(torch.device("cpu")) == ALONE
