@@ -63,9 +63,9 @@ def mpi_executor(
     whole MPI job is aborted, since nothing else ends those calls. Inside the block SIGTERM and SIGUSR1, with which
     launchers and schedulers warn, raise ``KeyboardInterrupt`` on rank 0, as Ctrl-C does; :func:`~deap_nas.eaAsync` then
     says what its population file holds. Any other exception that ends the job is shown with its traceback and rank; a
-    program that wants one line raises ``SystemExit`` with it inside the block. What rank 0 has printed is written before
-    it leaves the block: an output that nobody reads any more ends the program quietly, with exit status 141, one on a
-    full disk with a :class:`~deap_nas.errors.StorageError`; letters that its encoding lacks are replaced.
+    program that wants one line raises ``SystemExit`` with it inside the block. What rank 0 has printed is written
+    before it leaves the block: an output that nobody reads any more ends the program quietly, with exit status 141, one
+    on a full disk with a :class:`~deap_nas.errors.StorageError`; letters that its encoding lacks are replaced.
 
     The death of a rank ends the MPI job, whose search then goes on with its population file; where
     :func:`is_survivable` says so, the search goes on without the rank, and the others do its work. Which of the two it
