@@ -1,4 +1,4 @@
-"""Independent readings of graphs of whole networks, written from the definitions, to compare the passes and keys with."""
+"""Independent readings of graphs of whole networks, from the definitions, to compare passes and keys with."""
 
 from collections import Counter
 from itertools import groupby, permutations, product
