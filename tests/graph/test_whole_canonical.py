@@ -23,17 +23,8 @@ from deap_nas.graph import (
     simplify,
     split_pools,
 )
-from tests.graphs import (
-    GRAPHS,
-    Drawing,
-    brute_force_form,
-    cell_pairs,
-    cells,
-    has_weights,
-    operation_values,
-    renumberings,
-    whole_graphs,
-)
+from tests.graph_readings import brute_force_form, has_weights
+from tests.graphs import GRAPHS, Drawing, cell_pairs, cells, operation_values, renumberings, whole_graphs
 
 graphs = st.one_of(whole_graphs(), whole_graphs(n_inputs=2), cells(is_reduction=True))
 INPUT = Node("input")

@@ -18,7 +18,8 @@ from deap_nas.graph import (
     viable_graph,
     viable_graphs,
 )
-from tests.graphs import GRAPHS, cell_pairs, cells, has_weights, is_pool, reading, whole_graphs
+from tests.graph_readings import has_weights, is_pool, reading
+from tests.graphs import GRAPHS, cell_pairs, cells, whole_graphs
 
 graphs = st.one_of(
     whole_graphs(),
