@@ -72,7 +72,7 @@ def naming(path: Path, *, remedy: str = _REMEDY) -> Iterator[None]:
 def _refusal(error: Exception) -> str | None:
     """What the system said; None for another error."""
     if isinstance(error, OSError):
-        return error.strerror or str(error)
+        return os.strerror(error.errno) if error.errno else str(error)
     found = _NUMBER_IN_WORDS.search(str(error))
     return None if found is None else os.strerror(int(found[1]))
 

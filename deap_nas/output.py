@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import select
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -28,20 +27,26 @@ def guarded_output() -> Iterator[None]:
         SystemExit: who reads the output has closed it, as ``head`` does when it has seen enough.
         StorageError: the output cannot be written, such as to a full disk.
     """
-    stream = sys.stdout
+    if sys.stdout is None:
+        yield
+        return
+    stream: Any = _NotingStream(sys.stdout)
+    sys.stdout = stream
     try:
         with _any_letter(stream):
             yield
     except BaseException as error:
-        refusal = _flush(stream)
-        if refusal is None and isinstance(error, BrokenPipeError) and _is_closed(stream):
-            refusal = error  # of a stream without a buffer
-        if refusal is None or isinstance(error, StorageError) or not isinstance(error, (OSError, SystemExit)):
+        stream.end()
+        # argparse takes no notice of what is refused, and exits
+        if stream.refusal is None or not (error is stream.refusal or isinstance(error, SystemExit)):
             raise
-        raise _end(refusal) from error
-    refusal = _flush(stream)
-    if refusal is not None:
-        raise _end(refusal) from refusal
+        raise _end(stream.refusal) from error
+    finally:
+        if sys.stdout is stream:
+            sys.stdout = stream.stream
+    stream.end()
+    if stream.refusal is not None:
+        raise _end(stream.refusal) from stream.refusal
 
 
 def _end(refusal: OSError) -> SystemExit | StorageError:
@@ -50,38 +55,55 @@ def _end(refusal: OSError) -> SystemExit | StorageError:
     return StorageError(f"standard output cannot be written: {refusal.strerror or refusal}")
 
 
+class _NotingStream:
+    """A stream that takes note of what the system refused to write."""
+
+    def __init__(self, stream: Any) -> None:
+        self.stream = stream
+        #: What was raised first.
+        self.refusal: OSError | None = None
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.stream, name)
+
+    def write(self, text: str) -> int:
+        with self._noting():
+            written: int = self.stream.write(text)
+        return written
+
+    def flush(self) -> None:
+        with self._noting():
+            self.stream.flush()
+
+    def end(self) -> None:
+        """Write what it still holds; where something was refused, let nothing be written any more."""
+        with suppress(OSError, ValueError):  # noted, or it is closed
+            self.flush()
+        if self.refusal is not None:
+            with suppress(OSError, ValueError), open(os.devnull, "wb") as nothing:
+                os.dup2(nothing.fileno(), self.stream.fileno())
+
+    @contextmanager
+    def _noting(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            self.refusal = self.refusal or error
+            raise
+
+
 @contextmanager
 def _any_letter(stream: Any) -> Iterator[None]:
     """Let a stream that would refuse letters write them as numbers."""
-    if getattr(stream, "errors", None) != "strict" or not hasattr(stream, "reconfigure"):
+    errors, encoding = getattr(stream, "errors", None), str(getattr(stream, "encoding", ""))
+    refuses = errors == "strict" or (errors == "surrogateescape" and "utf" not in encoding.lower())
+    if not refuses or not hasattr(stream, "reconfigure"):
         yield
         return
     stream.reconfigure(errors="backslashreplace")
     try:
         yield
     finally:
-        with suppress(OSError, ValueError):  # it cannot be flushed, or is closed
-            stream.reconfigure(errors="strict")
-
-
-def _flush(stream: Any) -> OSError | None:
-    """Write what a stream still holds; where that fails, give the error, and let nothing be written any more."""
-    try:
-        stream.flush()
-    except OSError as error:
-        with suppress(OSError), open(os.devnull, "wb") as nothing:
-            os.dup2(nothing.fileno(), stream.fileno())
-        return error
-    except (AttributeError, ValueError):  # there is none, or it is closed
-        return None
-    return None
-
-
-def _is_closed(stream: Any) -> bool:
-    """Whether nobody reads a pipe any more."""
-    poll = select.poll()
-    try:
-        poll.register(stream.fileno(), select.POLLOUT)
-    except (AttributeError, OSError, ValueError):
-        return False
-    return any(events & (select.POLLERR | select.POLLHUP) for _, events in poll.poll(0))
+        with suppress(OSError, ValueError):  # it is closed, or refuses what it held
+            stream.flush()
+            stream.reconfigure(errors=errors)

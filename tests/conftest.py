@@ -18,7 +18,7 @@ settings.load_profile("ci" if os.environ.get("CI") else "default")
 
 @pytest.fixture
 def full_disk(tmp_path):
-    """A folder on a disk of 256 KiB."""
+    """A folder on a disk of 256 KiB; see ``enlarge``."""
     folder = tmp_path / "disk"
     folder.mkdir()
     mount = ["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", str(folder)]

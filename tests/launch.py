@@ -42,3 +42,8 @@ def run(*arguments, n_ranks=None, survives=False, variables=None, cwd=ROOT, **op
         env=environment() | (variables or {}), cwd=cwd,
         capture_output=True, text=True, timeout=200, check=False, **options,
     )  # fmt: skip
+
+
+def enlarge(disk):
+    """Make room on the disk of the fixture ``full_disk``."""
+    subprocess.run(["mount", "-o", "remount,size=32m", str(disk)], check=True)

@@ -1,3 +1,4 @@
+import errno
 import logging
 import random
 import threading
@@ -9,10 +10,10 @@ import pytest
 from deap import base, tools
 
 from deap_nas import HierarchicalSpace, Status, eaAsync, initDiversified, initTrivial
-from deap_nas.errors import DatasetError, ExecutorError, NoWorkerError, SettingsError
+from deap_nas.errors import DatasetError, ExecutorError, NoWorkerError, SettingsError, StorageError
 from deap_nas.evaluators import SerialExecutor, derive_seed
 from deap_nas.evaluators.run import set_worker
-from deap_nas.store import MemoryStore
+from deap_nas.store import MemoryStore, resume_population
 from tests import toolboxes
 from tests.toolboxes import (
     SPACE,
@@ -625,6 +626,50 @@ def test_wrong_settings_end_the_search_unless_something_has_succeeded(n_good):
             population, _ = eaAsync(toolbox.population(n=2), toolbox, executor, n_evaluations=4, rng=rng)
             assert [member.evaluation.status for member in population] == [Status.OK] + [Status.FAILED] * 3
             assert population[-1].evaluation.error == "DatasetError: no images"
+
+
+def test_wrong_settings_end_a_search_that_is_resumed_with_them():
+    rng, store = random.Random(0), MemoryStore(seed=1)
+
+    def evaluate(genotype):
+        if store.n_evaluated >= 4:
+            raise DatasetError("no images here")
+        return (1.0,)
+
+    toolbox = make_toolbox(evaluate, rng=rng)
+    with SerialExecutor() as executor:
+        eaAsync(toolbox.population(n=2), toolbox, executor, n_evaluations=4, store=store, rng=rng)
+        population = resume_population(store, MaxIndividual, rng=rng)
+        with pytest.raises(DatasetError, match="no images here"):
+            eaAsync(population, toolbox, executor, n_evaluations=9, store=store, rng=rng)
+    assert store.n_evaluated == 4
+
+
+def test_a_full_disk_ends_a_search_that_goes_on_as_if_it_had_not_been_full():
+    full = [False]
+
+    def evaluate(genotype):
+        if full[0]:
+            raise OSError(errno.ENOSPC, "No space left on device", "/tmp/cache")
+        return gene_sum(genotype)
+
+    def search(store, observer=None):
+        rng = random.Random(0)
+        toolbox = make_toolbox(evaluate, rng=rng)
+        population = resume_population(store, MaxIndividual, rng=rng) or toolbox.population(n=2)
+        with SerialExecutor() as executor:
+            eaAsync(population, toolbox, executor, n_evaluations=9, store=store, rng=rng, observer=observer)
+        return store.records()
+
+    def fill(individual, n_running):
+        full[0] = individual.evaluation.id == 4
+
+    store = MemoryStore(seed=1)
+    with pytest.raises(StorageError, match="No space left on device: '/tmp/cache'"):
+        search(store, fill)
+    assert [record.evaluation.id for record in store.records()] == [0, 1, 2, 3, 4]
+    full[0] = False
+    assert search(store) == search(MemoryStore(seed=1))
 
 
 # What is tried again

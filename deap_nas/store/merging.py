@@ -17,6 +17,7 @@ from deap_nas.store.file import new_file
 from deap_nas.store.hdf5 import HDF5Store
 from deap_nas.store.layout import column_names, lay_out
 from deap_nas.store.provenance import provenance
+from deap_nas.store.room import give_back
 from deap_nas.store.settings import check_same
 from deap_nas.store.table import Table
 
@@ -53,7 +54,8 @@ def merge_runs(
         StoreExistsError: the output is there, and is not to be replaced.
         DifferentRunError: the files differ in their search spaces, in the weights or the settings of their fitness; or,
             where the settings do not tell the fitness, in any setting.
-        StoreError: one of the files cannot be read, or the output not be written.
+        StoreError: one of the files cannot be read, or the output not be written: there must be room for as many bytes
+            as the files have, most of which it gives back.
         MissingExtraError: h5py is not installed.
     """
     output = user_path(output)
@@ -72,7 +74,9 @@ def merge_runs(
                 free=(*_FREE, *free),
                 remedy=f"it cannot be merged with {stores[0].path}",
             )
-        file, lock = new_file(output, lambda file: _write(file, stores))
+        n_bytes = 2**16 + sum(store.path.stat().st_size for store in stores)  # compressed tables take less
+        file, lock = new_file(output, lambda file: _write(file, stores), n_bytes=n_bytes)
+        give_back(file)
         file.close()
         lock.release()
 

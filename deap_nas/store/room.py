@@ -14,7 +14,7 @@ from typing import Any
 from deap_nas.errors import StoreError
 from deap_nas.store.table import CHUNK_ROWS
 
-__all__ = ["Room", "reserve"]
+__all__ = ["Room", "give_back", "reserve"]
 
 #: What HDF5 writes beside the rows themselves, such as its index of chunks.
 _SLACK_BYTES = 2**16
@@ -38,6 +38,11 @@ def reserve(file: Any, *, n_bytes: int) -> None:
     except OSError as error:
         if error.errno not in _CANNOT_RESERVE:
             raise
+
+
+def give_back(file: Any) -> None:
+    """End a file where HDF5 ends it."""
+    os.ftruncate(file.id.get_vfd_handle(), file.id.get_filesize())
 
 
 class Room:
@@ -74,4 +79,4 @@ class Room:
 
     def give_back(self) -> None:
         """End the file where HDF5 ends it."""
-        os.ftruncate(self._file.id.get_vfd_handle(), self._file.id.get_filesize())
+        give_back(self._file)

@@ -1,9 +1,10 @@
+import time
 from concurrent.futures import BrokenExecutor, Future
 
 import pytest
 
 from deap_nas import Genotype, Status
-from deap_nas.errors import ExecutorError
+from deap_nas.errors import ExecutorError, StorageError
 from deap_nas.evaluators import Job
 from deap_nas.evaluators.outcome import outcome
 
@@ -24,6 +25,20 @@ def test_a_worker_found_dead_is_lost_while_there_is_another_try_or_something_has
 def test_workers_that_never_start_end_the_search():
     with pytest.raises(ExecutorError, match="no worker could be started"):
         outcome_of(BrokenExecutor("all gone"), is_first=True, is_last_try=True)
+
+
+@pytest.mark.parametrize("is_first", [True, False])
+def test_a_full_disk_ends_the_search_at_any_time(is_first):
+    with pytest.raises(StorageError, match="no room"):
+        outcome_of(StorageError("no room"), is_first=is_first, is_last_try=True)
+
+
+def test_a_worker_lost_after_the_clock_was_put_back_did_not_end_before_it_was_submitted():
+    end = Future()
+    end.set_exception(BrokenExecutor("gone"))
+    job = Job(3, Genotype([1]), 77, submitted=time.time() + 3600)
+    evaluation = outcome(end, job, is_first=False, is_last_try=True)
+    assert evaluation.submitted == evaluation.started == evaluation.finished == job.submitted
 
 
 @pytest.mark.parametrize("error", [TimeoutError(), TimeoutError(110, "Connection timed out")])

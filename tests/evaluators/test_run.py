@@ -1,3 +1,4 @@
+import errno
 import io
 import logging
 import os
@@ -5,13 +6,16 @@ import pickle
 import socket
 import sys
 import time
+from dataclasses import replace
 from functools import partial
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 
 from deap_nas import Evaluation, Genotype, Status
+from deap_nas.errors import StorageError
 from deap_nas.evaluators import Job, JobFitness, Runner, WorkerFilter, run
 from tests import toolboxes
 from tests.toolboxes import SeedFitness, WrongFitness, gene_sum, make_toolbox
@@ -24,7 +28,7 @@ def test_a_finite_fitness_is_ok_and_carries_the_jobs_numbers():
     evaluation = Runner(gene_sum)(JOB)
     assert evaluation == Evaluation((6.0,), Status.OK, id=3, parent=1)
     assert evaluation.submitted == 5.0
-    assert before <= evaluation.started <= evaluation.finished <= time.time()
+    assert before <= evaluation.started <= evaluation.finished <= time.time() + 1  # of two clocks
     assert evaluation.host == socket.gethostname()
 
 
@@ -86,6 +90,47 @@ def test_the_error_of_a_failure_holds_its_traceback():
     evaluation = Runner(toolboxes.raises_error)(JOB)
     assert "Traceback (most recent call last)" in evaluation.error
     assert "raises_error" in evaluation.error
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO])
+def test_a_disk_that_fails_is_no_failure_of_the_genotype_wherever_it_is_met(number):
+    def evaluate(genotype):
+        try:
+            raise OSError(number, os.strerror(number), "/somewhere/file")
+        except OSError as error:
+            raise RuntimeError("while compiling") from error
+
+    with pytest.raises(StorageError, match=r"met a disk that fails: .*/somewhere/file.*; resume the run when"):
+        Runner(evaluate)(JOB)
+
+
+@pytest.mark.parametrize("error", [FileNotFoundError(errno.ENOENT, "no such file"), OSError("no number")])
+def test_another_error_of_files_is_a_failure(error):
+    def evaluate(genotype):
+        raise error
+
+    assert Runner(evaluate)(JOB).status is Status.FAILED
+
+
+def test_an_error_that_is_its_own_cause_is_told_as_it_is():
+    def evaluate(genotype):
+        error = ValueError("round and round")
+        raise error from error
+
+    assert Runner(evaluate)(JOB).status is Status.FAILED
+
+
+def test_a_clock_that_is_put_back_meanwhile_changes_no_duration(monkeypatch):
+    now = time.time()
+
+    def evaluate(genotype):
+        monkeypatch.setattr(run, "time", SimpleNamespace(time=lambda: now - 3600, monotonic=time.monotonic))
+        return gene_sum(genotype)
+
+    evaluation = Runner(evaluate)(JOB)
+    late = Runner(gene_sum)(replace(JOB, submitted=now))
+    assert now <= evaluation.started <= evaluation.finished < now + 100
+    assert now == late.started <= late.finished < now + 100
 
 
 def test_fitness_that_quits_is_a_failure():

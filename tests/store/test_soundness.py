@@ -1,3 +1,4 @@
+import json
 import random
 from dataclasses import replace
 
@@ -140,6 +141,19 @@ def test_a_parent_that_is_still_to_be_evaluated_is_a_problem(path):
 def test_another_machines_clock_is_not_compared_with_ours(path):
     change(path, "individuals/submitted", 7, 100.0)
     change(path, "individuals/host", 7, b"elsewhere")
+    assert problems(path) == []
+
+
+def test_a_clock_that_was_put_back_is_no_fault_of_a_file_whose_sessions_measured_by_it(path):
+    change(path, "individuals/finished", 7, 1.0)
+    assert problems(path) == [
+        "individuals that ended before they began (1): 7",
+        "individuals that ended before they were submitted (1): 7",
+    ]
+    with h5py.File(path, "r+") as file:
+        session = json.loads(file.attrs["provenance"])[0]
+        del session["clock"]  # as it was before durations were those of a monotonic clock
+        file.attrs["provenance"] = json.dumps([session])
     assert problems(path) == []
 
 
