@@ -107,9 +107,9 @@ def test_one_file_alone_uses(name, users):
     assert {module for module in FILES if name in uses_of(module)} == users & set(FILES)
 
 
-def test_torch_is_used_in_assembly_and_training_only():
+def test_torch_is_used_in_assembly_training_and_the_contracts_of_layers_only():
     users = {part_of(module) for module in FILES if {"torch", "torchvision"} & uses_of(module)}
-    assert users <= {"assembly", "training"}
+    assert users <= {"assembly", "training", "testing"}
 
 
 def test_matplotlib_is_used_in_report_only():

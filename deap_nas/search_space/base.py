@@ -19,7 +19,7 @@ from deap_nas.template import NetworkTemplate, Template
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["SearchSpace", "register_space", "space_from_dict"]
+__all__ = ["SearchSpace", "outside_spaces", "register_space", "space_from_dict"]
 
 _Recipe = TypeVar("_Recipe")
 

@@ -250,13 +250,13 @@ def test_infinite_loss_stops_a_training_early():
 
 def test_each_repeat_has_a_seed_of_its_own_that_derives_from_the_evaluations(monkeypatch):
     seeds = []
-    make = AccuracyFitness.candidate
+    make = AccuracyFitness._candidate
 
-    def note(self, genotype, *, seed):
+    def note(self, *arguments, seed):
         seeds.append(seed)
-        return make(self, genotype, seed=seed)
+        return make(self, *arguments, seed=seed)
 
-    monkeypatch.setattr(AccuracyFitness, "candidate", note)
+    monkeypatch.setattr(AccuracyFitness, "_candidate", note)
     make_fitness(repeats=4).evaluate(GENES, seed=3)
     assert seeds == [derive_seed(3, repeat) for repeat in range(4)]
     assert len(set(seeds)) == 4
