@@ -8,14 +8,30 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from deap_nas.errors import DatasetError, ExecutorError, MissingExtraError, SettingsError, StoreError, UnknownNameError
+from deap_nas.errors import (
+    DatasetError,
+    ExecutorError,
+    MissingExtraError,
+    SettingsError,
+    StorageError,
+    StoreError,
+    UnknownNameError,
+)
 from deap_nas.evaluators import GenotypeExecutor, MPIExecutor, mpi_executor
 from deap_nas.training.devices import choose_device
 
 __all__ = ["run"]
 
 #: What a user mends by another command; anything else shows where it came from.
-_MISTAKES = (DatasetError, ExecutorError, MissingExtraError, SettingsError, StoreError, UnknownNameError)
+_MISTAKES = (
+    DatasetError,
+    ExecutorError,
+    MissingExtraError,
+    SettingsError,
+    StorageError,
+    StoreError,
+    UnknownNameError,
+)
 
 
 def run(
