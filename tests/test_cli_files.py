@@ -9,7 +9,7 @@ import pytest
 from deap_nas import cli, load_genotype
 from deap_nas.commands.options import network_folder
 from deap_nas.evaluators import SerialExecutor
-from deap_nas.report import draw_best
+from deap_nas.report import best_id, draw_best
 from deap_nas.store import HDF5Store, merge_runs
 from tests.launch import HIER_EVO, TINY, enlarge, run
 from tests.store import search
@@ -102,19 +102,18 @@ def test_an_export_of_other_genes_in_the_same_folder_is_refused_unless_it_is_nam
 
 
 def test_pictures_and_folders_of_files_that_differ_after_the_last_dot_are_apart(tmp_path, capsys):
+    pictures = set()
     for name in ("lr0.1", "lr0.2", "lr0.h5"):
         with SerialExecutor() as executor:
             search.run(tmp_path / name, 30, executor)
         with HDF5Store.read(tmp_path / name) as store:
-            draw_best(store)
+            pictures |= {path.name for path in draw_best(store)}
+            best = best_id(store)
         assert cli.main(["draw", str(tmp_path / name), "--id", "4"]) == 0
-    pictures = {
-        f"{name}{which}.{kind}"
-        for name in ("lr0.1", "lr0.2", "lr0")
-        for which in ("", "-id4")
-        for kind in ("png", "svg")
-    }
-    assert {path.name for path in tmp_path.iterdir()} == pictures | {"lr0.1", "lr0.2", "lr0.h5"}
+    ids, names = {best, 4}, ("lr0.1", "lr0.2", "lr0")  # they are the same search
+    expected = {f"{name}-id{number}.{kind}" for name in names for number in ids for kind in ("png", "svg")}
+    assert pictures <= expected
+    assert {path.name for path in tmp_path.iterdir()} == expected | {"lr0.1", "lr0.2", "lr0.h5"}
     parser = cli._parser()
     folders = [
         network_folder(parser.parse_args(["retrain", f"runs/{name}"]), 3) for name in ("lr0.1", "lr0.2", "demo.h5")
