@@ -1,8 +1,6 @@
 """Searches by a strategy of one's own: generate, update, a state, several parents, members that leave."""
 
-import os
 import random
-import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -109,13 +107,12 @@ def test_a_resumed_search_ends_as_one_that_was_not_interrupted(tmp_path):
 def test_a_search_that_is_killed_goes_on_as_if_it_had_not_been(tmp_path):
     path, rng = tmp_path / "run.h5", random.Random(3)
     for _ in range(3):
-        process = subprocess.Popen(
-            command("-m", "tests.test_generate_update", path), env=environment(), cwd=ROOT, stdout=subprocess.PIPE
-        )
-        for _ in range(rng.randrange(10, 60)):
-            process.stdout.readline()
-        os.kill(process.pid, signal.SIGKILL)
-        process.communicate()
+        options = {"env": environment(), "cwd": ROOT, "stdout": subprocess.PIPE}
+        with subprocess.Popen(command("-m", "tests.test_generate_update", path), **options) as process:
+            for _ in range(rng.randrange(10, 60)):
+                process.stdout.readline()
+            process.kill()
+            process.communicate()
     with HDF5Store.read(path) as store:
         n_done = store.n_evaluated
     search(path, n_done + 15)

@@ -1,9 +1,7 @@
 """What a genotype is, is its space's business: a frozen object and a list of changing length go wherever others go."""
 
 import json
-import os
 import random
-import signal
 import subprocess
 import time
 from copy import deepcopy
@@ -75,14 +73,12 @@ def test_a_search_killed_at_any_instant_goes_on_as_if_it_had_not_been(kind, tmp_
     path, rng = tmp_path / "run.h5", random.Random(7)
     for n_evaluations in (200, 400, 600):
         arguments = ("-m", "tests.genotypes.searches", kind, path, 10_000)
-        process = subprocess.Popen(
-            command_line(*arguments), env=environment(), cwd=ROOT, stdout=subprocess.PIPE, text=True
-        )
-        lines = [process.stdout.readline() for _ in range(n_evaluations // 4)]
-        time.sleep(rng.random() / 50)
-        os.kill(process.pid, signal.SIGKILL)
-        lines += process.stdout.read().splitlines()
-        process.wait()
+        options = {"env": environment(), "cwd": ROOT, "stdout": subprocess.PIPE, "text": True}
+        with subprocess.Popen(command_line(*arguments), **options) as process:
+            lines = [process.stdout.readline() for _ in range(n_evaluations // 4)]
+            time.sleep(rng.random() / 50)
+            process.kill()
+            lines += process.stdout.read().splitlines()
         with HDF5Store.read(path) as store:
             assert {int(line) for line in lines if line.strip()} <= set(store.column("id").tolist())
             n_done = store.n_evaluated
