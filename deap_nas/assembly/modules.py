@@ -111,8 +111,10 @@ class _Prototype(NamedTuple):
 @lru_cache(maxsize=4096)
 def _prototype(layer: Conv2d | BatchNorm2d) -> _Prototype:
     with torch.device("meta"):
-        if isinstance(layer, Conv2d) and (*pair(layer.kernel_size), *pair(layer.stride), layer.groups) == (1,) * 5:
-            module: nn.Conv2d | nn.BatchNorm2d = PointwiseConv2d(layer.in_channels, layer.out_channels)
+        if isinstance(layer, Conv2d) and (*pair(layer.kernel_size), layer.groups) == (1, 1, 1):
+            module: nn.Conv2d | nn.BatchNorm2d = PointwiseConv2d(
+                layer.in_channels, layer.out_channels, stride=layer.stride
+            )
         else:
             module = cast("nn.Conv2d | nn.BatchNorm2d", build_layer(layer))
     values = {name: value for name, value in vars(module).items() if not isinstance(value, dict | set)}

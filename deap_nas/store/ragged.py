@@ -15,8 +15,8 @@ from deap_nas.store.tail import Tail
 
 __all__ = ["RaggedColumn", "Rows"]
 
-#: Numbers in one chunk of the file.
-_CHUNK_NUMBERS = 2**14
+#: Bytes in one chunk of the values.
+_CHUNK_BYTES = 2**13
 
 
 class Rows:
@@ -93,7 +93,8 @@ class RaggedColumn:
     @staticmethod
     def lay_out(group: Any, dtype: str, *, compression: str | None, chunk_rows: int) -> None:
         """Make the empty datasets."""
-        for name, kind, n_numbers in (("values", dtype, _CHUNK_NUMBERS), ("offsets", "i8", chunk_rows)):
+        n_values = _CHUNK_BYTES // np.dtype(dtype).itemsize
+        for name, kind, n_numbers in (("values", dtype, n_values), ("offsets", "i8", chunk_rows)):
             group.create_dataset(
                 name,
                 shape=(0,),

@@ -11,7 +11,6 @@ from functools import partial
 import h5py
 import numpy as np
 import pytest
-import torch  # noqa: F401 - before others: trainings crashed in it where it was imported after all of them
 from deap import tools
 
 from deap_nas import CostLimit, canonical_key, cost, eaAsync, load_genotype

@@ -82,7 +82,7 @@ def test_a_limit_of_time_isolates_calls_and_their_next_process_sees_no_launcher_
 
 
 def test_limits_may_be_set_inside_the_block_and_changed():
-    ends, _ = program("limited_inside", n_ranks=2, survives=False)
+    ends, _ = program("limited_inside", n_ranks=2, mpi=OPEN_MPI)
     assert ends == [[True, "TimeoutError"], [True, None]]
 
 
