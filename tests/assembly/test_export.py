@@ -129,8 +129,9 @@ def test_export_without_onnx_takes_the_onnx_of_an_earlier_one_away(exported, wei
 
 
 def test_onnx_that_keeps_its_weights_in_a_second_file_comes_with_it(weights, tmp_path, monkeypatch):
-    save = torch.onnx.export  # which does so by itself where a single file cannot hold them
-    monkeypatch.setattr(torch.onnx, "export", lambda *args, **named: save(*args, **named | {"external_data": True}))
+    kind = torch.onnx.ONNXProgram
+    save = kind.save  # which does so by itself where a single file cannot hold them
+    monkeypatch.setattr(kind, "save", lambda *args, **named: save(*args, **named | {"external_data": True}))
     _, file = export_network(SPACE, GENES, TEMPLATE, weights=weights, folder=tmp_path)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["network.onnx", "network.onnx.data", "network.pt2"]
     images = torch.randn(2, *SIZE, generator=torch.Generator().manual_seed(1))
