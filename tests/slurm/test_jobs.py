@@ -32,7 +32,7 @@ def ids(path):
 
 @pytest.fixture
 def search(cluster):
-    """The search of the page, which goes on until it is ended, once it has evaluated something: its job and its file."""
+    """The search of the page, once it has evaluated something, which goes on until it is ended: its job, its file."""
     file = cluster.jobs / "runs" / "hier_evo.h5"
     file.unlink(missing_ok=True)
     job = cluster.submit("search.sh")
