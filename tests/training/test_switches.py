@@ -25,15 +25,15 @@ def make_fitness(space=SPACE, **changes):
 @pytest.fixture
 def in_float64(monkeypatch):
     """Training and validation in float64, where the order of operations decides no score."""
-    monkeypatch.setattr("deap_nas.training.trainer.build_network", _double_network)
+    monkeypatch.setattr("deap_nas.training.trainer.assemble", _double_network)
     normalised = "deap_nas.training.batches.DeviceImages.normalised"
     monkeypatch.setattr(normalised, lambda self, p: ((p - self.mean.double()) * self.scale).permute(0, 3, 1, 2))
 
 
 def _double_network(*args):
-    from deap_nas.assembly import build_network
+    from deap_nas.assembly import assemble
 
-    return build_network(*args).double()
+    return assemble(*args).double()
 
 
 @pytest.mark.parametrize("space", [SPACE, FlatSpace(nodes=6)], ids=["hierarchical", "flat"])
