@@ -22,7 +22,7 @@ _SMALL = (
     (r"retrain\.sh", r"SLURM_CPUS_PER_TASK / 4", "SLURM_CPUS_PER_TASK / 2"),
     (r"retrain\.sh", r"--nproc-per-node 4", "--nproc-per-node 2"),
     (r"retrain\.sh", r"retrain runs/hier_evo\.h5", "retrain runs/found.h5 --template small-cifar --channels 2 "
-     "--steps 300 --batch-size 32 --runs 1 --device cpu"),
+     "--steps 100 --batch-size 32 --runs 1 --device cpu"),
 )  # fmt: skip
 
 

@@ -32,7 +32,7 @@ def ids(path):
 
 @pytest.fixture
 def search(cluster):
-    """The search of the page, once it has evaluated something, which goes on until it is ended: its job, its file."""
+    """The search of the page, which goes on until it is ended, when it has evaluated something: job and file."""
     file = cluster.jobs / "runs" / "hier_evo.h5"
     file.unlink(missing_ok=True)
     job = cluster.submit("search.sh")
@@ -100,7 +100,8 @@ def test_seeds_of_an_array_are_merged_into_one_file(cluster):
 def test_retraining_that_is_warned_is_queued_again_and_comes_to_its_end(cluster):
     cluster.run(sys.executable, HIER_EVO, *TINY, "--output", "runs/found.h5")
     job = cluster.submit("retrain.sh")
-    cluster.wait_until(lambda: ", step " in cluster.output(job), "the retraining has begun", job=job)
+    curve = cluster.jobs / "runs" / "found-id0-small-cifar" / "run0.csv"
+    cluster.wait_until(curve.exists, "the retraining has begun", job=job)
     cluster.run("scancel", "--batch", "--signal=USR1", job)
     output = cluster.wait_for(job, "COMPLETED", restarts=1)
     assert "accuracy" in output
