@@ -258,7 +258,7 @@ def test_a_file_from_before_an_option_was_there_goes_on(tmp_path):
         (["--dataset", "cifar10", "--data-dir", "nowhere"], "--download to fetch cifar10"),
         (["--batch-size", "2000"], "fewer than a batch of 2000"),
         (["--steps", "0"], "--steps must be at least 1, found 0"),
-        (["--repeats", "-1"], "repeats must be an integer of at least 1, found -1"),
+        (["--repeats", "-1"], "--repeats must be at least 1, found -1"),
         (["--population", "0"], "--population must be at least 1, found 0"),
         (["--evaluations", "-3"], "--evaluations must be at least 1, found -3"),
         (["--channels", "0"], "--channels must be at least 1, found 0"),

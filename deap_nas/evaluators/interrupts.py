@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
 
-__all__ = ["exit_status", "interrupted_by_signals", "report", "say_stopped"]
+__all__ = ["exit_status", "interrupt", "interrupted_by_signals", "report", "say_stopped"]
 
 #: Without a handler of the program's own, Python writes what this logger warns of to standard error.
 _log = logging.getLogger("deap_nas.algorithms")
@@ -20,7 +20,7 @@ _log = logging.getLogger("deap_nas.algorithms")
 _last_warning = signal.SIGINT
 
 
-def _interrupt(number: int, frame: FrameType | None) -> None:
+def interrupt(number: int, frame: FrameType | None) -> None:
     """Do as Ctrl-C does, and remember which signal it was."""
     global _last_warning  # noqa: PLW0603 - a process has one
     _last_warning = signal.Signals(number)
@@ -44,7 +44,7 @@ def interrupted_by_signals() -> Iterator[None]:
     in_main_thread = threading.current_thread() is threading.main_thread()
     numbers = [n for n in (signal.SIGTERM, signal.SIGUSR1) if in_main_thread and signal.getsignal(n) == signal.SIG_DFL]
     for number in numbers:
-        signal.signal(number, _interrupt)
+        signal.signal(number, interrupt)
     try:
         yield
     finally:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+from deap_nas.evaluators.interrupts import interrupt
 from deap_nas.training.ranks import Ranks
 
 __all__ = ["Stop", "deferred_interrupts"]
@@ -68,15 +69,15 @@ def deferred_interrupts(ranks: Ranks) -> Iterator[Stop]:
     """
     stop = Stop(ranks)
     in_main_thread = threading.current_thread() is threading.main_thread()
-    numbers = [
-        number
+    handlers = {
+        number: handler
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
-        if in_main_thread and signal.getsignal(number) == signal.default_int_handler
-    ]
-    for number in numbers:
+        if in_main_thread and (handler := signal.getsignal(number)) in (signal.default_int_handler, interrupt)
+    }
+    for number in handlers:
         signal.signal(number, stop.ask)
     try:
         yield stop
     finally:
-        for number in numbers:
-            signal.signal(number, signal.default_int_handler)
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
