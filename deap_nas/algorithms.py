@@ -19,12 +19,12 @@ from deap_nas.engine import (
     split_population,
 )
 from deap_nas.errors import SettingsError
-from deap_nas.evaluators import Evaluation
+from deap_nas.evaluation import Evaluation
 from deap_nas.history import History, Reuse, Survival
 from deap_nas.operators.ranking import RankedPopulation
 from deap_nas.store import MemoryStore, Store
-from deap_nas.store.base import without_collection
 from deap_nas.store.conduct import conduct_of
+from deap_nas.store.contract import without_collection
 from deap_nas.strategies import Tournaments
 
 __all__ = ["Observer", "Reuse", "Survival", "eaAsync", "eaAsyncGenerateUpdate"]
@@ -60,13 +60,13 @@ def eaAsync(
 
     Args:
         population: individuals, with or without a fitness; at the end the evaluated members, in the order in which
-            they joined; those evaluated here have an ``evaluation``, an :class:`~deap_nas.evaluators.Evaluation`.
+            they joined; those evaluated here have an ``evaluation``, an :class:`~deap_nas.evaluation.Evaluation`.
             An exception, such as Ctrl-C, leaves it with those still to be evaluated at its end, as does a run that
             has nothing left to do.
         toolbox: with ``select(individuals, k)``, ``mutate``, ``clone`` and ``evaluate``. ``evaluate`` receives a plain
-            genotype, in a worker; a :class:`~deap_nas.evaluators.DetailedFitness` also receives a seed, a
-            :class:`~deap_nas.evaluators.JobFitness` the whole job. If it has an attribute ``stopping``, evaluations
-            end early: :class:`~deap_nas.evaluators.Stopping`. If it has a method ``check_store``, that is called with
+            genotype, in a worker; a :class:`~deap_nas.evaluation.DetailedFitness` also receives a seed, a
+            :class:`~deap_nas.evaluation.JobFitness` the whole job. If it has an attribute ``stopping``, evaluations
+            end early: :class:`~deap_nas.evaluation.Stopping`. If it has a method ``check_store``, that is called with
             the store first, and raises where it does not suit the fitness.
         executor: any :class:`concurrent.futures.Executor`.
         n_evaluations: evaluations in the whole run, those of the initial population and of a resumed run included.

@@ -10,11 +10,11 @@ from dataclasses import replace
 from typing import Any
 
 from deap_nas.errors import SettingsError
-from deap_nas.evaluators import Evaluation, Job, Status
-from deap_nas.evaluators.adapter import AdaptedFitness
-from deap_nas.evaluators.curves import Curves
-from deap_nas.evaluators.failures import Failures, reason_of
-from deap_nas.evaluators.interrupts import say_stopped
+from deap_nas.evaluation import Evaluation, Job, Status
+from deap_nas.evaluation.adapter import AdaptedFitness
+from deap_nas.evaluation.curves import Curves
+from deap_nas.evaluation.failures import Failures, reason_of
+from deap_nas.executors.interrupts import say_stopped
 from deap_nas.operators.ranking import RankedPopulation
 from deap_nas.store import Store
 

@@ -10,7 +10,7 @@ from deap import tools
 
 from deap_nas import Status, eaAsync
 from deap_nas.errors import SettingsError
-from deap_nas.evaluators import SerialExecutor
+from deap_nas.executors import SerialExecutor
 from deap_nas.store import HDF5Store, MemoryStore, resume_population
 from tests import toolboxes
 from tests.launch import run
@@ -190,7 +190,7 @@ def test_a_plain_script_shows_the_warning_on_its_standard_error(tmp_path):
     path = tmp_path / "search.py"
     path.write_text("""
 from deap_nas import eaAsync
-from deap_nas.evaluators import SerialExecutor
+from deap_nas.executors import SerialExecutor
 from tests.toolboxes import MaxIndividual, make_toolbox
 
 def evaluate(individual):

@@ -11,7 +11,7 @@ from types import ModuleType
 from typing import Any
 
 from deap_nas.engine.starting import is_pending
-from deap_nas.evaluators import Job, derive_seed
+from deap_nas.evaluation import Job, derive_seed
 from deap_nas.genotype import content_of, plain_genotype
 from deap_nas.store import Store
 from deap_nas.strategies.proposals import Proposal, ids_of, proposal_of

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping, MutableSequence, Sequen
 from typing import Any
 
 from deap_nas.errors import SettingsError
-from deap_nas.evaluators.adapter import AdaptedFitness
-from deap_nas.evaluators.curves import Curves
+from deap_nas.evaluation.adapter import AdaptedFitness
+from deap_nas.evaluation.curves import Curves
 from deap_nas.genotype import content_of
 from deap_nas.store import Store
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from deap_nas.errors import SettingsError
-from deap_nas.evaluators import derive_seed
+from deap_nas.evaluation import derive_seed
 
 __all__ = ["killLoser", "killOldest", "killUnselected"]
 

@@ -10,7 +10,7 @@ from datetime import timedelta
 from types import TracebackType
 from typing import Any, Self, TextIO
 
-from deap_nas.evaluators import Status
+from deap_nas.evaluation import Status
 from deap_nas.extras import require
 from deap_nas.report.terminal import columns_of, fitting, is_terminal
 

@@ -19,7 +19,7 @@ from deap_nas.graph import (
     SeparableConvolution,
     operation_names,
 )
-from deap_nas.search_space.base import SearchSpace, register_space
+from deap_nas.search_space.space import SearchSpace, register_space
 from deap_nas.template import Template, WholeNetwork
 
 __all__ = ["ChainSpace"]

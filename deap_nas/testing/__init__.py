@@ -7,10 +7,10 @@ Inherit one in a test module of your own and say how the part is made; pytest th
             return MyExecutor(n_workers=2)
 """
 
-from deap_nas.testing.executor import ExecutorContract
-from deap_nas.testing.layer import LayerContract, OperationContract
-from deap_nas.testing.space import IntegerSpaceContract, SpaceContract
-from deap_nas.testing.store import StoreContract
+from deap_nas.testing.executor_contract import ExecutorContract
+from deap_nas.testing.layer_contract import LayerContract, OperationContract
+from deap_nas.testing.space_contract import IntegerSpaceContract, SpaceContract
+from deap_nas.testing.store_contract import StoreContract
 
 __all__ = [
     "ExecutorContract",

@@ -80,7 +80,8 @@ def test_log_records_tell_the_worker_and_the_host_also_in_child_processes_of_ran
     script = tmp_path / "script.py"
     script.write_text("""
 import logging, time
-from deap_nas.evaluators import WorkerFilter, mpi_executor
+from deap_nas.evaluation import WorkerFilter
+from deap_nas.executors import mpi_executor
 
 logging.basicConfig(format="%(host)s worker %(worker)d %(levelname)s %(message)s", level=logging.INFO)
 logging.getLogger().handlers[0].addFilter(WorkerFilter())

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from deap_nas import canonical_key, eaAsync, killLoser, killOldest
-from deap_nas.evaluators import SerialExecutor
+from deap_nas.executors import SerialExecutor
 from deap_nas.store import HDF5Store, MemoryStore
 from deap_nas.store.conduct import conduct_of
 from tests.store import search
-from tests.store.test_hdf5 import create
+from tests.store.hdf5.test_population_file import create
 from tests.toolboxes import SPACE, gene_sum, make_toolbox
 
 
