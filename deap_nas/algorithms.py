@@ -9,6 +9,7 @@ from functools import partial
 from types import ModuleType
 from typing import Any
 
+from deap_nas.deap_protocols import EvaluatedIndividual, Individual, StrategyToolbox, VariationToolbox
 from deap_nas.engine import (
     Agenda,
     Crew,
@@ -30,12 +31,12 @@ from deap_nas.strategies import Tournaments
 __all__ = ["Observer", "Reuse", "Survival", "eaAsync", "eaAsyncGenerateUpdate"]
 
 #: Called after each evaluation with the individual that has it and the number of evaluations that go on.
-Observer = Callable[[Any, int], None]
+Observer = Callable[[EvaluatedIndividual, int], None]
 
 
 def eaAsync(
-    population: MutableSequence[Any],
-    toolbox: Any,
+    population: MutableSequence[Individual],
+    toolbox: VariationToolbox,
     executor: Executor,
     *,
     n_evaluations: int,
@@ -51,7 +52,7 @@ def eaAsync(
     seed: int | None = None,
     observer: Observer | None = None,
     verbose: bool = False,
-) -> tuple[MutableSequence[Any], Any]:
+) -> tuple[MutableSequence[Individual], Any]:
     """Asynchronous evolution by tournaments (Liu 2018, algorithms 1 and 2).
 
     The members without a fitness are evaluated first. After that, whenever a worker is free, ``toolbox.select`` picks
@@ -136,7 +137,7 @@ def eaAsync(
 
 
 def eaAsyncGenerateUpdate(
-    toolbox: Any,
+    toolbox: StrategyToolbox,
     executor: Executor,
     *,
     n_evaluations: int,
@@ -144,7 +145,7 @@ def eaAsyncGenerateUpdate(
     stats: Any = None,
     halloffame: Any = None,
     observer: Observer | None = None,
-    population: Sequence[Any] = (),
+    population: Sequence[Individual] = (),
     period: int = 100,
     rng: random.Random | ModuleType = random,
     reuse: Reuse | None = None,
@@ -152,7 +153,7 @@ def eaAsyncGenerateUpdate(
     n_workers: int | None = None,
     seed: int | None = None,
     verbose: bool = False,
-) -> tuple[list[Any], Any]:
+) -> tuple[list[Individual], Any]:
     """Asynchronous search by any strategy, as :func:`deap.algorithms.eaGenerateUpdate` is a search by generations.
 
     Whenever a worker is free, ``toolbox.generate`` gives the individual that it evaluates; whenever an evaluation has
@@ -215,7 +216,7 @@ def eaAsyncGenerateUpdate(
         verbose=verbose,
     )
 
-    def remove(individuals: Sequence[Any]) -> None:
+    def remove(individuals: Sequence[Individual]) -> None:
         history.remove(individuals)
         if (tell := _ability(toolbox, "remove")) is not None:
             tell(individuals)
@@ -225,12 +226,12 @@ def eaAsyncGenerateUpdate(
     note = _note(store, n_evaluations, survival=None, reuse=reuse)
     crew = Crew(executor, toolbox.evaluate, retries=retries, n_workers=n_workers, note=note)
 
-    def observe(individual: Any, n_running: int) -> None:
+    def observe(individual: EvaluatedIndividual, n_running: int) -> None:
         toolbox.update(individual)
         if observer is not None:
             observer(individual, n_running)
 
-    left: list[Any] = []
+    left: list[Individual] = []
     _search(agenda, history, crew, n_evaluations - store.n_evaluated, population=left, observer=observe)
     return left, history.logbook
 
@@ -284,7 +285,7 @@ def _search(
     crew: Crew,
     n_left: int,
     *,
-    population: MutableSequence[Any],
+    population: MutableSequence[Individual],
     observer: Observer | None,
 ) -> None:
     """Evaluate until so many evaluations have ended; at the end, the population is those who are members then."""

@@ -12,7 +12,7 @@ FLOORS = (
     {"errors"},
     {"extras", "files", "genotype", "output"},
     {"graph", "evaluation"},
-    {"executors"},
+    {"deap_protocols", "executors"},
     {"evaluators"},
     {"template"},
     {"search_space"},
