@@ -18,11 +18,11 @@ class Fitness(Protocol):
 
     @property
     def weights(self) -> Sequence[float]:
-        """One for each value; negative ones are minimised."""
+        """One for each value, where negative ones are minimised."""
 
     @property
     def wvalues(self) -> tuple[float, ...]:
-        """The values times their weights: larger ones are better."""
+        """The values times their weights, of which larger ones are better."""
 
     @property
     def valid(self) -> bool:

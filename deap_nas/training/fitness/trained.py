@@ -34,7 +34,7 @@ __all__ = ["TrainedFitness"]
 class TrainedFitness(ABC):
     """A fitness that trains and validates the network of a genotype, under the conditions that its attributes name."""
 
-    #: That MPI ranks train in a child process.
+    # that MPI ranks train in a child process
     isolated = True
     space: SearchSpace
     source: Source
@@ -46,7 +46,7 @@ class TrainedFitness(ABC):
     seed: int
     weights: WeightSource
     objectives: tuple[str, ...]
-    #: Fitness of an evaluation that failed.
+    # of an evaluation that failed
     worst_values: tuple[float, ...]
     stopping: EarlyStopping | None
     switches: Switches
