@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from matplotlib.lines import Line2D
 
-__all__ = ["draw_genotype", "save_drawing"]
+__all__ = ["draw_genotype", "save_drawing", "save_figure"]
 
 _CELL_SCALE = 1.2
 _PAGE_WIDTH = 500.0
@@ -85,13 +85,31 @@ def save_drawing(
         StorageError: a file cannot be written; one that is there stays as it was.
         ValueError: matplotlib has no format with that suffix.
     """
-    figure = draw_genotype(space, genes, title=title)
+    save_figure(draw_genotype(space, genes, title=title), paths)
+
+
+def save_figure(figure: Figure, paths: Iterable[str | os.PathLike[str]], *, dpi: float = 200) -> None:
+    """Write a figure of matplotlib into one file or several, each whole or not at all.
+
+    The same figure gives the same bytes, SVG and PDF included. Text in an SVG file stays text.
+
+    Args:
+        figure: a figure, such as one of your own.
+        paths: files to write, each in the format of its suffix, such as ``.png``, ``.svg`` or ``.pdf``;
+            PNG without one. ``~`` is the home folder.
+        dpi: pixels an inch, where the format has pixels.
+
+    Raises:
+        MissingExtraError: matplotlib is not installed.
+        StorageError: a file cannot be written; one that is there stays as it was.
+        ValueError: matplotlib has no format with that suffix.
+    """
     settings = {"svg.hashsalt": "deap_nas", "svg.fonttype": "none"}
     with require("matplotlib", extra="report").rc_context(settings):
         for path in map(user_path, paths):
             kind = path.suffix.lower()
             with replacing(path) as partial:
-                figure.savefig(partial, format=kind[1:] or "png", dpi=200, metadata=_UNDATED.get(kind))
+                figure.savefig(partial, format=kind[1:] or "png", dpi=dpi, metadata=_UNDATED.get(kind))
 
 
 def _styles(motifs: Sequence[Motif]) -> dict[str, Style]:
