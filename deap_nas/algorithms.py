@@ -21,6 +21,7 @@ from deap_nas.engine import (
 )
 from deap_nas.errors import SettingsError
 from deap_nas.evaluation import Evaluation
+from deap_nas.evaluation.adapter import AdaptedFitness
 from deap_nas.history import History, Reuse, Survival
 from deap_nas.operators.ranking import RankedPopulation
 from deap_nas.store import MemoryStore, Store
@@ -68,7 +69,9 @@ def eaAsync(
             genotype, in a worker; a :class:`~deap_nas.evaluation.DetailedFitness` also receives a seed, a
             :class:`~deap_nas.evaluation.JobFitness` the whole job. If it has an attribute ``stopping``, evaluations
             end early: :class:`~deap_nas.evaluation.Stopping`. If it has a method ``check_store``, that is called with
-            the store first, and raises where it does not suit the fitness.
+            the store first, and raises where it does not suit the fitness. If it has an attribute ``deterministic``
+            that is false, genotype, seed and parent do not decide what an evaluation gives: ``reuse`` is then refused,
+            and a resumed run need not end as one that was not interrupted.
         executor: any :class:`concurrent.futures.Executor`.
         n_evaluations: evaluations in the whole run, those of the initial population and of a resumed run included.
         store: journal of the run, which :func:`deap_nas.store.resume_population` can go on from.
@@ -100,8 +103,10 @@ def eaAsync(
     Raises:
         SettingsError: ``n_evaluations`` or ``n_workers`` is not positive, ``cxpb`` is out of its range, the population
             is no list of individuals, or empty, or has one of them twice; the store belongs to another seed, fitness
-            or population, has no room for the fitness's curves, or is refused by it; or the whole first population
-            has failed for the same reason, which is then the fitness's: all is recorded.
+            or population, has no room for the fitness's curves, or is refused by it; ``reuse`` is asked of a fitness
+            that is not deterministic, or a run goes on with one that is where the run's was not, or the other way
+            round; or the whole first population has failed for the same reason, which is then the fitness's: all is
+            recorded.
         ExecutorError: an evaluation cannot be sent to a worker, or no worker can be started or is left; a store can be
             resumed.
         StorageError: weights, or what else an evaluation writes, cannot be written, such as on a full disk. Nothing
@@ -130,7 +135,7 @@ def eaAsync(
         period=n_first(population),
         verbose=verbose,
     )
-    note = _note(store, n_evaluations, survival=survival, reuse=reuse)
+    note = _note(store, toolbox, n_evaluations, survival=survival, reuse=reuse)
     crew = Crew(executor, toolbox.evaluate, retries=retries, n_workers=n_workers, note=note)
     _search(agenda, history, crew, n_evaluations - store.n_evaluated, population=population, observer=observer)
     return population, history.logbook
@@ -188,8 +193,8 @@ def eaAsyncGenerateUpdate(
 
     Raises:
         SettingsError: ``n_evaluations``, ``n_workers`` or ``period`` is not positive, the strategy waits though nothing
-            is being evaluated, or the store belongs to another seed or fitness, has no room for its curves, or is
-            refused by it.
+            is being evaluated, the store belongs to another seed or fitness, has no room for its curves, or is
+            refused by it, or the fitness is not deterministic where that is asked for, see :func:`eaAsync`.
         ExecutorError: see :func:`eaAsync`.
         StorageError: see :func:`eaAsync`.
         NASError: see :func:`eaAsync`.
@@ -223,7 +228,7 @@ def eaAsyncGenerateUpdate(
 
     getstate = _ability(toolbox, "getstate")
     agenda = Agenda(waiting, fresh, toolbox.generate, store, rng, getstate=getstate, remove=remove)
-    note = _note(store, n_evaluations, survival=None, reuse=reuse)
+    note = _note(store, toolbox, n_evaluations, survival=None, reuse=reuse)
     crew = Crew(executor, toolbox.evaluate, retries=retries, n_workers=n_workers, note=note)
 
     def observe(individual: EvaluatedIndividual, n_running: int) -> None:
@@ -270,11 +275,15 @@ def _replay(toolbox: Any, store: Store, population: Sequence[Any]) -> None:
         tell(dead)
 
 
-def _note(store: Store, n_evaluations: int, *, survival: Survival | None, reuse: Reuse | None) -> Callable[[int], None]:
+def _note(
+    store: Store, toolbox: Any, n_evaluations: int, *, survival: Survival | None, reuse: Reuse | None
+) -> Callable[[int], None]:
     """What tells the store how the search is conducted, by so many workers."""
+    word = AdaptedFitness(toolbox.evaluate).deterministic
+    rules: dict[str, Any] = {"survival": survival, "reuse": reuse, "deterministic": word}
 
     def note(n_workers: int) -> None:
-        store.note_conduct(conduct_of(n_evaluations=n_evaluations, n_workers=n_workers, survival=survival, reuse=reuse))
+        store.note_conduct(conduct_of(n_evaluations=n_evaluations, n_workers=n_workers, **rules))
 
     return note
 

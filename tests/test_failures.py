@@ -84,6 +84,27 @@ def test_with_several_workers_what_ended_is_recorded_before_the_search_ends():
     assert store.n_evaluated < 12
 
 
+def test_one_evaluation_is_spoken_of_in_the_singular(tmp_path, caplog):
+    with pytest.raises(SettingsError) as caught:
+        search(undefined, n_evaluations=1)
+    assert "the only evaluation has failed, NameError: name 'undefined_name' is not" in str(caught.value)
+    assert "keeps this failure and goes on" in str(caught.value)
+
+    def interrupts(genotype, calls=[]):  # noqa: B006 - counts the calls
+        calls.append(genotype)
+        if len(calls) > 1:
+            raise KeyboardInterrupt
+        return gene_sum(genotype)
+
+    path = tmp_path / "run.h5"
+    with HDF5Store.create(path, space=SPACE, settings={}, seed=1) as store:
+        with pytest.raises(KeyboardInterrupt):
+            search(interrupts, store=store)
+        with pytest.raises(SettingsError, match="holds a run of 1 evaluation, and nobody"):
+            eaAsync(make_toolbox().population(2), make_toolbox(), SerialExecutor(), n_evaluations=5, store=store)
+    assert f"stopped: {path} holds the 1 evaluation that has ended; start the program again" in caplog.text
+
+
 def test_fewer_evaluations_than_members_that_all_fail_end_with_the_error_too():
     with pytest.raises(SettingsError, match="all 4 evaluations have failed"):
         search(undefined, n_evaluations=4)

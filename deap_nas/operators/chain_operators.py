@@ -84,6 +84,8 @@ def mutAlterLayer(
 ) -> tuple[_Individual]:
     """Draw one of a random layer's operation, channels, kernel size and stride anew; it may come out as it was.
 
+    What has one choice only in the space is never drawn.
+
     Args:
         individual: changed in place.
         space: its search space.
@@ -92,8 +94,11 @@ def mutAlterLayer(
     Returns:
         A tuple of the individual.
     """
-    gene = rng.randrange(len(individual))
-    individual[gene] = rng.randint(0, space.layer_up[gene % 4])
+    up = space.layer_up
+    genes = [gene for gene in range(len(individual)) if up[gene % 4]]
+    if genes:
+        gene = rng.choice(genes)
+        individual[gene] = rng.randint(0, up[gene % 4])
     return (individual,)
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import random
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
-from contextlib import nullcontext
-from types import ModuleType
-from typing import TYPE_CHECKING, Any, TypeVar
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext, suppress
+from types import FunctionType, ModuleType, NoneType
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from deap_nas.errors import UnknownNameError
+from deap_nas.errors import SettingsError, UnknownNameError
 from deap_nas.genotype import Genotype
 from deap_nas.graph import Lowered, graphs_of
 from deap_nas.graph.operations import IMPORT_FIRST, taking_unknown_operations
@@ -128,13 +128,50 @@ _SPACES: dict[str, type[Any]] = {}
 
 
 def register_space(kind: str) -> Callable[[_Space], _Space]:
-    """Register a class of search spaces, with its ``from_dict``, under the ``"kind"`` of its ``to_dict``."""
+    """Register a class of search spaces, with its ``from_dict``, under the ``"kind"`` of its ``to_dict``.
+
+    The same class again, as of a cell of a notebook that is run twice, changes nothing.
+
+    Raises:
+        SettingsError: the kind is taken.
+    """
 
     def decorate(space: _Space) -> _Space:
-        _SPACES[kind] = space
-        return space
+        known: Any = _SPACES.setdefault(kind, space)
+        if known is not space and _content_of(known) != _content_of(space):
+            raise SettingsError(
+                f"the kind {kind!r} of search spaces is already taken, by {known.__module__}.{known.__qualname__}: "
+                "choose another; to change a class, start Python, or the notebook's kernel, anew"
+            )
+        return cast("_Space", known)
 
     return decorate
+
+
+def _content_of(space: type[Any]) -> tuple[Any, ...]:
+    """Equal for a class that was defined twice, without a change."""
+    bases = [(base.__module__, base.__qualname__) for base in space.__bases__]
+    parts = {name: _facts_of(value) for name, value in vars(space).items()}
+    return space.__module__, space.__qualname__, bases, parts
+
+
+def _facts_of(value: Any) -> Any:
+    """What tells one part of a class from another: of a function its code, of what is no plain data only its type."""
+    if isinstance(value, property):
+        return [_facts_of(function) for function in (value.fget, value.fset)]
+    value = getattr(value, "__func__", value)  # of a static or a class method
+    if not isinstance(value, FunctionType):
+        return value if isinstance(value, (int, float, str, tuple, list, NoneType)) else type(value)
+    inner = [getattr(held, "__code__", None) or _facts_of(held) for held in _held_by(value)]
+    return value.__code__, value.__defaults__, value.__kwdefaults__, inner
+
+
+def _held_by(function: FunctionType) -> Iterator[Any]:
+    """What a function has from around it, but for classes: its own is not there yet while it is registered."""
+    for cell in function.__closure__ or ():
+        with suppress(ValueError):  # nothing
+            if not isinstance(cell.cell_contents, type):
+                yield cell.cell_contents
 
 
 def outside_spaces() -> dict[str, str]:

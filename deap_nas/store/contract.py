@@ -75,8 +75,14 @@ class Store(ABC):
 
         Args:
             fields: ``n_evaluations`` in the whole run and ``n_workers``, the evaluations kept running at a time; the
-                names of the ``survival`` rule and of what gives the keys for ``reuse``.
+                names of the ``survival`` rule and of what gives the keys for ``reuse``; and ``deterministic``, whether
+                genotype, seed and parent decide what an evaluation gives.
         """
+
+    @property
+    def conduct(self) -> Mapping[str, Any]:
+        """What :meth:`note_conduct` was told last; empty where the store does not keep it."""
+        return {}
 
     @abstractmethod
     def __iter__(self) -> Iterator[Record]:
