@@ -112,6 +112,7 @@ def test_ranks_share_the_batches_of_one_process(tmp_path):
     assert torch.equal(torch.cat(shares, dim=1), whole)
 
 
+@pytest.mark.filterwarnings("ignore:This DataLoader will create 2 worker processes")  # where there is one core
 def test_processes_that_read_give_the_same_batches(tmp_path, monkeypatch):
     stream = open_stream(make_imagenet(tmp_path))
     images, labels = take(stream.batches(1), 7)
