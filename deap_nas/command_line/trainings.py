@@ -9,7 +9,7 @@ from typing import Any
 
 from deap_nas.errors import SettingsError
 from deap_nas.search_space import SearchSpace
-from deap_nas.template import NetworkTemplate, Template
+from deap_nas.template import Template
 from deap_nas.training import AccuracyFitness, CurveBound, EarlyStopping, Recipe, StoppingRule, SuccessiveHalving
 
 __all__ = ["make_fitness"]
@@ -63,7 +63,7 @@ def _whole_fitness(space: SearchSpace, args: argparse.Namespace, others: Mapping
 def _template(space: SearchSpace, args: argparse.Namespace) -> Template:
     """The space's own template, as wide as was asked for where the width is its own."""
     template = space.default_template()
-    return template.with_channels(args.channels) if isinstance(template, NetworkTemplate) else template
+    return template.with_channels(args.channels) if template.has_width else template
 
 
 @contextmanager

@@ -62,6 +62,11 @@ class Template(ABC):
     def channels_of(self, number: int) -> tuple[int, ...]:
         """Channels that the inputs of the graph with this number have wherever it stands; each channel count once."""
 
+    @property
+    def has_width(self) -> bool:
+        """Whether channels are the template's to say; else the genotype says all of them."""
+        return True
+
     @abstractmethod
     def with_channels(self, channels: int) -> Self:
         """The same template, wider or narrower: with so many channels where the graph stands first."""

@@ -51,13 +51,18 @@ class WholeNetwork(Template):
         """See :meth:`Template.channels_of`."""
         return (self.stem[-1][0] if self.stem else self.image_channels,)
 
+    @property
+    def has_width(self) -> bool:
+        """See :attr:`Template.has_width`: with a stem."""
+        return bool(self.stem)
+
     def with_channels(self, channels: int) -> Self:
         """See :meth:`Template.with_channels`.
 
         Raises:
             SettingsError: there is no stem, so the genotype decides all channels.
         """
-        if not self.stem:
+        if not self.has_width:
             raise SettingsError("a whole network without a stem has the channels that its genotype says: give none")
         return replace(self, stem=(*self.stem[:-1], (channels, self.stem[-1][1])))
 

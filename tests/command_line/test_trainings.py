@@ -2,7 +2,7 @@ import sys
 
 import pytest
 
-from deap_nas import HierarchicalSpace
+from deap_nas import CellStack, ChainSpace, FlatSpace, HierarchicalSpace
 from deap_nas.command_line import CommandLine, make_fitness
 from deap_nas.errors import SettingsError
 from deap_nas.training import CurveBound, EarlyStopping, SuccessiveHalving
@@ -14,13 +14,13 @@ SPACE = HierarchicalSpace()
 def fitness_of(monkeypatch):
     """Makes the fitness that options describe."""
 
-    def fitness_of(*arguments, **others):
+    def fitness_of(*arguments, space=SPACE, **others):
         line = CommandLine(None)
         line.add_fitness_options(steps=9, batch_size=32, repeats=2, channels=4)
         line.add_stopping_options()
         line.add_cheaper_options()
         monkeypatch.setattr(sys, "argv", ["search.py", *arguments])
-        return make_fitness(SPACE, line.parse_args(), **others)
+        return make_fitness(space, line.parse_args(), **others)
 
     return fitness_of
 
@@ -34,6 +34,20 @@ def test_options_describe_the_fitness(fitness_of):
     assert fields["objectives"] == ["accuracy", "flops"]
     assert fields["template"]["stem"][-1][0] == 4
     assert "stopping" not in fields
+
+
+class StackedSpace(FlatSpace):
+    """With a template of another kind."""
+
+    def default_template(self, *, n_classes=10, image_channels=3, image_size=32):
+        return CellStack(n_classes, image_channels, image_size)
+
+
+def test_channels_are_those_of_any_template_that_has_a_width(fitness_of):
+    assert fitness_of("--channels=6", space=StackedSpace()).template.channels == 6
+    chains = ChainSpace()
+    template = fitness_of("--channels=6", space=chains).template
+    assert template == chains.default_template(image_channels=template.image_channels, image_size=template.image_size)
 
 
 def test_a_cheaper_estimate_has_less_of_it(fitness_of):
