@@ -118,7 +118,7 @@ class Cluster:
         return states == ["idle"] * N_NODES
 
     def run(self, *arguments, check=True):
-        """What a command prints, errors after it; one that takes longer than a minute is ended, and counts as failed."""
+        """What a command prints, errors after it; one that takes longer than a minute is ended, and has failed."""
         done = subprocess.run(
             ["timeout", "--kill-after=5", "60", find(arguments[0]), *map(str, arguments[1:])],
             env=self._variables, cwd=self.jobs, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,

@@ -8,7 +8,7 @@ _TINY = " ".join(TINY)
 #: What a test puts in the place of sizes of the page: file, what is there, what stands for it.
 _SMALL = (
     (r"\w+\.sh", r"(?<=^#SBATCH --nodes=)8\b", "2"),
-    (r"apart\.sh", r"--ntasks-per-node=4 --gpus-per-node=4 --cpus-per-task=8", "--ntasks-per-node=2 --gpus-per-node=2 --cpus-per-task=1"),
+    (r"apart\.sh", r"-node=4 --gpus-per-node=4 --cpus-per-task=8", "-node=2 --gpus-per-node=2 --cpus-per-task=1"),
     (r"smoke\.sh", r"(?<=^#SBATCH --ntasks-per-node=)4\b", "2"),
     (r"search\.sh", r"(?<=^#SBATCH --ntasks-per-node=)4\b", "1"),
     (r"\w+\.sh", r"(?<=^#SBATCH --gpus-per-node=)4\b", "2"),

@@ -138,8 +138,12 @@ def test_rank_0_has_a_place_of_its_own_without_a_gpu_in_a_heterogeneous_job(clus
     assert {cluster.facts(f"{job}+{n}")["NumNodes"] for n in range(2)} == {"1", "2"}
 
 
-@pytest.mark.parametrize(("options", "n_tasks"), [(["--exclusive"], [4, 4, 4, 5]), ([], [1, 1, 7, 8])])
-def test_one_rank_more_than_gpus_is_beside_rank_0_on_whole_nodes_and_others_are_packed(large_cluster, options, n_tasks):
+@pytest.mark.parametrize(
+    ("options", "n_tasks"),
+    [(["--exclusive"], [4, 4, 4, 5]), ([], [1, 1, 7, 8])],
+    ids=["whole nodes have as many, and the first one more", "others are packed"],
+)
+def test_one_rank_more_than_gpus(large_cluster, options, n_tasks):
     options = [*options, "--nodes=4", "--ntasks=17", "--gpus-per-node=2", "--cpus-per-task=8", "--wait"]
     command = "srun --cpus-per-task=8 bash -c 'echo $SLURMD_NODENAME'"
     large_cluster.run("sbatch", *options, "--output=nodes", f"--wrap={command}")
