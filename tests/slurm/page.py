@@ -13,6 +13,7 @@ _SMALL = (
     (r"search\.sh", r"(?<=^#SBATCH --ntasks-per-node=)4\b", "1"),
     (r"\w+\.sh", r"(?<=^#SBATCH --gpus-per-node=)4\b", "2"),
     (r"\w+\.sh", r"(?<=^#SBATCH --cpus-per-task=)[68]\b", "1"),
+    (r"apart\.sh", r"(?<=--het-group=1 --cpus-per-task=)8\b", "1"),
     (r"smoke\.sh", r"--dataset cifar10 --data-dir data", _TINY),
     (r"smoke\.sh", r"--population 16 --evaluations 32 --mutations 50 --steps 50", ""),
     (r"search\.sh", r"--dataset cifar10 --data-dir data", f"{_TINY} --evaluations=100000"),
