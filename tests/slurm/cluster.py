@@ -165,6 +165,14 @@ class Cluster:
         return "\n".join(f"{path.name}\n{path.read_text(errors='replace')[-1500:]}" for path in paths)
 
 
+def what_is_missing():
+    """Why no cluster can be started here; empty where one can."""
+    missing = [program for program in PROGRAMS if not os.path.exists(find(program))]
+    if missing:
+        return f"Slurm is not installed: {', '.join(missing)} not found"
+    return "" if len(os.sched_getaffinity(0)) >= N_CPUS else f"a node of {N_CPUS} cores is needed"
+
+
 def find(program):
     """Path of a program; the daemons may be in a folder that is in root's PATH only."""
     return shutil.which(program) or shutil.which(program, path=f"{os.defpath}:/usr/sbin:/usr/local/sbin") or program

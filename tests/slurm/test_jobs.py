@@ -7,7 +7,10 @@ import pytest
 
 from deap_nas.store import HDF5Store
 from tests.launch import HIER_EVO, MPICH, TINY
+from tests.slurm.cluster import what_is_missing
 
+if what_is_missing():
+    pytest.skip(what_is_missing(), allow_module_level=True)  # one line for all
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
 
 DEAP_NAS = (sys.executable, "-m", "deap_nas.cli")
