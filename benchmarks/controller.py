@@ -20,9 +20,9 @@ from jobs import spread
 from machine import describe
 from peers import GENES, evaluate, steady_state
 
-from deap_nas.evaluators.controller import CALL, NUMBER, RESULT, Call, Controller
-from deap_nas.evaluators.pickling import pickled
-from deap_nas.evaluators.worker import pickled_function
+from deap_nas.executors.mpi.controller import CALL, NUMBER, RESULT, Call, Controller
+from deap_nas.executors.mpi.worker import pickled_function
+from deap_nas.executors.pickling import pickled
 
 N_WORKERS = 16
 #: A process that goes through more memory than the first caches hold, and yields its core in between.

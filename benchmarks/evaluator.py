@@ -33,7 +33,7 @@ def sleep_for(job):
 
 def ours(args, function=evaluate, jobs=None):
     """The channel that the search loop uses."""
-    from deap_nas.evaluators import mpi_executor
+    from deap_nas.executors import mpi_executor
 
     with mpi_executor() as executor:
         if executor is None:
@@ -136,7 +136,8 @@ def loop(args):
     from deap import base, creator
 
     import deap_nas
-    from deap_nas.evaluators import Evaluation, SerialExecutor
+    from deap_nas.evaluation import Evaluation
+    from deap_nas.executors import SerialExecutor
 
     creator.create("FitnessMax", base.Fitness, weights=(1.0,))
     creator.create("Individual", deap_nas.Genotype, fitness=creator.FitnessMax)

@@ -26,7 +26,7 @@ from scipy.stats import kendalltau, spearmanr
 from tqdm import tqdm
 
 from deap_nas import Genotype, HierarchicalSpace, NetworkTemplate, initDiversified
-from deap_nas.evaluators import Curves, Evaluation, derive_seed
+from deap_nas.evaluation import Curves, Evaluation, derive_seed
 from deap_nas.training import AccuracyFitness, CurveBound, EarlyStopping, Recipe, SuccessiveHalving, dataset_info
 
 SPACE = HierarchicalSpace()

@@ -25,7 +25,8 @@ from safetensors.torch import load_file
 from tqdm import tqdm
 
 import deap_nas
-from deap_nas.evaluators import Job, ProcessExecutor, Runner, SerialExecutor, Status
+from deap_nas.evaluation import Job, Runner, Status
+from deap_nas.executors import ProcessExecutor, SerialExecutor
 from deap_nas.store import MemoryStore
 from deap_nas.training import SEARCH, AccuracyFitness
 

@@ -22,7 +22,7 @@ from machine import describe
 from tqdm import tqdm
 
 import deap_nas
-from deap_nas.evaluators import SerialExecutor
+from deap_nas.executors import SerialExecutor
 
 SPACE = deap_nas.FlatSpace(nodes=4, operations=("identity", "conv_1x1", "conv_3x3", "avg_pool_3x3"), merge="add")
 DATASETS = ("cifar10", "cifar100", "imagenet16")

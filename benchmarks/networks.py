@@ -30,9 +30,9 @@ from deap_nas import FlatSpace, Genotype, HierarchicalSpace, NetworkTemplate, ca
 from deap_nas.assembly import build_network
 from deap_nas.template import training_memory
 from deap_nas.training import Augmentation
-from deap_nas.training.allocation import keep_freed_memory
-from deap_nas.training.batches import augmented_batch, to_device
-from deap_nas.training.sources import Images
+from deap_nas.training.data.batches import augmented_batch, to_device
+from deap_nas.training.data.sources import Images
+from deap_nas.training.tensor_memory import keep_freed_memory
 
 SPACES = {"hierarchical": HierarchicalSpace(), "flat": FlatSpace()}
 CROP = 24

@@ -86,7 +86,7 @@ def serve(comm, receive):
 
 def sleeping(args):
     """The plain loop, with both sides waiting as the ranks of deap_nas do: it leaves the cores to others."""
-    from deap_nas.evaluators.worker import Backoff
+    from deap_nas.executors.mpi.worker import Backoff
 
     def receive(comm, buffer, *, source, status=None):
         backoff = Backoff()

@@ -23,8 +23,8 @@ from deap import base, creator
 from machine import describe
 
 import deap_nas
-from deap_nas.evaluators import Evaluation
-from deap_nas.evaluators.controller import BEAT, CALL, NUMBER, RESULT, Call, Controller
+from deap_nas.evaluation import Evaluation
+from deap_nas.executors.mpi.controller import BEAT, CALL, NUMBER, RESULT, Call, Controller
 from deap_nas.store import HDF5Store, MemoryStore
 
 creator.create("FitnessMax", base.Fitness, weights=(1.0,))
@@ -65,12 +65,12 @@ class Simulation(Executor):
         return self
 
     def submit(self, job, *, avoid=-1):
-        """See :meth:`deap_nas.evaluators.channel.Channel.submit`."""
+        """See :meth:`deap_nas.executors.channel.Channel.submit`."""
         self._let_time_pass()
         self._controller.submit(Call(b"1", pickle.dumps((job,)), job, avoid=avoid))
 
     def wait(self):
-        """See :meth:`deap_nas.evaluators.channel.Channel.wait`."""
+        """See :meth:`deap_nas.executors.channel.Channel.wait`."""
         while True:
             self._let_time_pass()
             ended = self._controller.step()
@@ -79,10 +79,10 @@ class Simulation(Executor):
             self.now = max(self.now, self._events[0][0])
 
     def close(self):
-        """See :meth:`deap_nas.evaluators.channel.Channel.close`."""
+        """See :meth:`deap_nas.executors.channel.Channel.close`."""
 
     def send(self, rank, message):
-        """Let a rank evaluate; see :meth:`deap_nas.evaluators.controller.Transport.send`."""
+        """Let a rank evaluate; see :meth:`deap_nas.executors.mpi.controller.Transport.send`."""
         if message[:1] != CALL:
             return
         (job,) = pickle.loads(message[1 + NUMBER.size :])
@@ -98,13 +98,13 @@ class Simulation(Executor):
         )
 
     def receive(self):
-        """See :meth:`deap_nas.evaluators.controller.Transport.receive`."""
+        """See :meth:`deap_nas.executors.mpi.controller.Transport.receive`."""
         if not self._events or self._events[0][0] > self.now:
             return None
         return heapq.heappop(self._events)[1:]
 
     def failed(self):
-        """See :meth:`deap_nas.evaluators.controller.Transport.failed`."""
+        """See :meth:`deap_nas.executors.mpi.controller.Transport.failed`."""
         return ()
 
     def _let_time_pass(self):
@@ -126,12 +126,12 @@ class Signs:
         self._is_due = False
 
     def send(self, rank, message):
-        """See :meth:`deap_nas.evaluators.controller.Transport.send`."""
+        """See :meth:`deap_nas.executors.mpi.controller.Transport.send`."""
         if message[:1] == CALL:
             self._calls.append((rank, message[1 : 1 + NUMBER.size]))
 
     def receive(self):
-        """See :meth:`deap_nas.evaluators.controller.Transport.receive`."""
+        """See :meth:`deap_nas.executors.mpi.controller.Transport.receive`."""
         if not self._is_due:
             return None
         self._is_due = False
@@ -140,7 +140,7 @@ class Signs:
         return rank, BEAT + number
 
     def failed(self):
-        """See :meth:`deap_nas.evaluators.controller.Transport.failed`."""
+        """See :meth:`deap_nas.executors.mpi.controller.Transport.failed`."""
         return ()
 
     def let_time_pass(self):

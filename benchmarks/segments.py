@@ -23,7 +23,7 @@ from deap_nas import NetworkTemplate
 from deap_nas.assembly.modules import copy_layer
 from deap_nas.graph import Conv2d, split_pools, viable_graph
 from deap_nas.template import expand
-from deap_nas.training.allocation import keep_freed_memory
+from deap_nas.training.tensor_memory import keep_freed_memory
 
 
 def concatenations(space, genes):

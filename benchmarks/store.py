@@ -24,7 +24,8 @@ from deap import base, creator
 from machine import describe
 
 from deap_nas import Evaluation, Genotype, HierarchicalSpace, eaAsync, mutEdge, selTournamentFraction
-from deap_nas.evaluators import Job, SerialExecutor
+from deap_nas.evaluation import Job
+from deap_nas.executors import SerialExecutor
 from deap_nas.store import HDF5Store, find_problems, resume_population
 
 SPACE = HierarchicalSpace()

@@ -25,11 +25,11 @@ from networks import SPACES, random_genotypes
 from deap_nas import NetworkTemplate
 from deap_nas.template import plan_network
 from deap_nas.training import Augmentation, Recipe
-from deap_nas.training.batches import to_device
-from deap_nas.training.candidate import Candidate, forget_compiled, stacked
-from deap_nas.training.sources import Images
-from deap_nas.training.switches import PLAIN, Switches
+from deap_nas.training.data.batches import to_device
+from deap_nas.training.data.sources import Images
+from deap_nas.training.fitness.candidate import Candidate, forget_compiled, stacked
 from deap_nas.training.trainer import seeded_network
+from deap_nas.training.training_switches import PLAIN, Switches
 
 
 def means_of_training(modes):

@@ -26,7 +26,8 @@ from tqdm import tqdm
 
 import deap_nas
 from deap_nas.errors import SettingsError
-from deap_nas.evaluators import MPIExecutor, ProcessExecutor, derive_seed
+from deap_nas.evaluation import derive_seed
+from deap_nas.executors import MPIExecutor, ProcessExecutor
 from deap_nas.report import Progress
 from deap_nas.store import HDF5Store, resume_population
 from deap_nas.training import CIFAR_EVALUATION, SEARCH, AccuracyFitness, Retraining

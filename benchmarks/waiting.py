@@ -65,7 +65,7 @@ def ours(args):
     """The channel that the search loop uses."""
     from mpi4py import MPI
 
-    from deap_nas.evaluators import mpi_executor
+    from deap_nas.executors import mpi_executor
 
     processes = MPI.COMM_WORLD.allgather(os.getpid())
     with mpi_executor() as executor:
@@ -107,7 +107,7 @@ def blocking(args):
 
 def start(args):  # noqa: ARG001 - one signature for all
     """Seconds of CPU and megabytes of a rank before its first job: ours."""
-    from deap_nas.evaluators import mpi_executor
+    from deap_nas.executors import mpi_executor
 
     with mpi_executor() as executor:
         return executor.submit(usage).result() if executor is not None else None

@@ -3,7 +3,8 @@
 The core, importable without torch, mpi4py and h5py: search spaces say which genotypes are legal, operators vary and
 select them in DEAP's form, the loops run the search, and the graph tells what a genotype costs. The parts that need
 more are packages of their own: :mod:`deap_nas.assembly` and :mod:`deap_nas.training` (torch),
-:mod:`deap_nas.evaluators` (executors), :mod:`deap_nas.store` (population files) and :mod:`deap_nas.report` (pictures).
+:mod:`deap_nas.executors` (processes, MPI ranks), :mod:`deap_nas.store` (population files) and :mod:`deap_nas.report`
+(pictures).
 
 Each name is imported when it is first asked for, so that a rank that waits for work has loaded little; the names are in
 ``__init__.pyi``.

@@ -2,7 +2,8 @@
 
 from .algorithms import eaAsync, eaAsyncGenerateUpdate
 from .errors import NASError
-from .evaluators import Evaluation, Status, mpi_executor
+from .evaluation import Evaluation, Status
+from .executors import mpi_executor
 from .genotype import Genotype
 from .genotype_file import load_genotype, save_genotype
 from .graph import PAPER_OPERATIONS, Graph, canonical_key, register_operation

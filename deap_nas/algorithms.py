@@ -9,6 +9,7 @@ from functools import partial
 from types import ModuleType
 from typing import Any
 
+from deap_nas.deap_protocols import EvaluatedIndividual, Individual, StrategyToolbox, VariationToolbox
 from deap_nas.engine import (
     Agenda,
     Crew,
@@ -19,23 +20,24 @@ from deap_nas.engine import (
     split_population,
 )
 from deap_nas.errors import SettingsError
-from deap_nas.evaluators import Evaluation
+from deap_nas.evaluation import Evaluation
+from deap_nas.evaluation.adapter import AdaptedFitness
 from deap_nas.history import History, Reuse, Survival
 from deap_nas.operators.ranking import RankedPopulation
 from deap_nas.store import MemoryStore, Store
-from deap_nas.store.base import without_collection
 from deap_nas.store.conduct import conduct_of
+from deap_nas.store.contract import without_collection
 from deap_nas.strategies import Tournaments
 
 __all__ = ["Observer", "Reuse", "Survival", "eaAsync", "eaAsyncGenerateUpdate"]
 
 #: Called after each evaluation with the individual that has it and the number of evaluations that go on.
-Observer = Callable[[Any, int], None]
+Observer = Callable[[EvaluatedIndividual, int], None]
 
 
 def eaAsync(
-    population: MutableSequence[Any],
-    toolbox: Any,
+    population: MutableSequence[Individual],
+    toolbox: VariationToolbox,
     executor: Executor,
     *,
     n_evaluations: int,
@@ -51,7 +53,7 @@ def eaAsync(
     seed: int | None = None,
     observer: Observer | None = None,
     verbose: bool = False,
-) -> tuple[MutableSequence[Any], Any]:
+) -> tuple[MutableSequence[Individual], Any]:
     """Asynchronous evolution by tournaments (Liu 2018, algorithms 1 and 2).
 
     The members without a fitness are evaluated first. After that, whenever a worker is free, ``toolbox.select`` picks
@@ -60,14 +62,16 @@ def eaAsync(
 
     Args:
         population: individuals, with or without a fitness; at the end the evaluated members, in the order in which
-            they joined; those evaluated here have an ``evaluation``, an :class:`~deap_nas.evaluators.Evaluation`.
+            they joined; those evaluated here have an ``evaluation``, an :class:`~deap_nas.evaluation.Evaluation`.
             An exception, such as Ctrl-C, leaves it with those still to be evaluated at its end, as does a run that
             has nothing left to do.
         toolbox: with ``select(individuals, k)``, ``mutate``, ``clone`` and ``evaluate``. ``evaluate`` receives a plain
-            genotype, in a worker; a :class:`~deap_nas.evaluators.DetailedFitness` also receives a seed, a
-            :class:`~deap_nas.evaluators.JobFitness` the whole job. If it has an attribute ``stopping``, evaluations
-            end early: :class:`~deap_nas.evaluators.Stopping`. If it has a method ``check_store``, that is called with
-            the store first, and raises where it does not suit the fitness.
+            genotype, in a worker; a :class:`~deap_nas.evaluation.DetailedFitness` also receives a seed, a
+            :class:`~deap_nas.evaluation.JobFitness` the whole job. If it has an attribute ``stopping``, evaluations
+            end early: :class:`~deap_nas.evaluation.Stopping`. If it has a method ``check_store``, that is called with
+            the store first, and raises where it does not suit the fitness. If it has an attribute ``deterministic``
+            that is false, genotype, seed and parent do not decide what an evaluation gives: ``reuse`` is then refused,
+            and a resumed run need not end as one that was not interrupted.
         executor: any :class:`concurrent.futures.Executor`.
         n_evaluations: evaluations in the whole run, those of the initial population and of a resumed run included.
         store: journal of the run, which :func:`deap_nas.store.resume_population` can go on from.
@@ -99,8 +103,10 @@ def eaAsync(
     Raises:
         SettingsError: ``n_evaluations`` or ``n_workers`` is not positive, ``cxpb`` is out of its range, the population
             is no list of individuals, or empty, or has one of them twice; the store belongs to another seed, fitness
-            or population, has no room for the fitness's curves, or is refused by it; or the whole first population
-            has failed for the same reason, which is then the fitness's: all is recorded.
+            or population, has no room for the fitness's curves, or is refused by it; ``reuse`` is asked of a fitness
+            that is not deterministic, or a run goes on with one that is where the run's was not, or the other way
+            round; or the whole first population has failed for the same reason, which is then the fitness's: all is
+            recorded.
         ExecutorError: an evaluation cannot be sent to a worker, or no worker can be started or is left; a store can be
             resumed.
         StorageError: weights, or what else an evaluation writes, cannot be written, such as on a full disk. Nothing
@@ -129,14 +135,14 @@ def eaAsync(
         period=n_first(population),
         verbose=verbose,
     )
-    note = _note(store, n_evaluations, survival=survival, reuse=reuse)
+    note = _note(store, toolbox, n_evaluations, survival=survival, reuse=reuse)
     crew = Crew(executor, toolbox.evaluate, retries=retries, n_workers=n_workers, note=note)
     _search(agenda, history, crew, n_evaluations - store.n_evaluated, population=population, observer=observer)
     return population, history.logbook
 
 
 def eaAsyncGenerateUpdate(
-    toolbox: Any,
+    toolbox: StrategyToolbox,
     executor: Executor,
     *,
     n_evaluations: int,
@@ -144,7 +150,7 @@ def eaAsyncGenerateUpdate(
     stats: Any = None,
     halloffame: Any = None,
     observer: Observer | None = None,
-    population: Sequence[Any] = (),
+    population: Sequence[Individual] = (),
     period: int = 100,
     rng: random.Random | ModuleType = random,
     reuse: Reuse | None = None,
@@ -152,7 +158,7 @@ def eaAsyncGenerateUpdate(
     n_workers: int | None = None,
     seed: int | None = None,
     verbose: bool = False,
-) -> tuple[list[Any], Any]:
+) -> tuple[list[Individual], Any]:
     """Asynchronous search by any strategy, as :func:`deap.algorithms.eaGenerateUpdate` is a search by generations.
 
     Whenever a worker is free, ``toolbox.generate`` gives the individual that it evaluates; whenever an evaluation has
@@ -187,8 +193,8 @@ def eaAsyncGenerateUpdate(
 
     Raises:
         SettingsError: ``n_evaluations``, ``n_workers`` or ``period`` is not positive, the strategy waits though nothing
-            is being evaluated, or the store belongs to another seed or fitness, has no room for its curves, or is
-            refused by it.
+            is being evaluated, the store belongs to another seed or fitness, has no room for its curves, or is
+            refused by it, or the fitness is not deterministic where that is asked for, see :func:`eaAsync`.
         ExecutorError: see :func:`eaAsync`.
         StorageError: see :func:`eaAsync`.
         NASError: see :func:`eaAsync`.
@@ -215,22 +221,22 @@ def eaAsyncGenerateUpdate(
         verbose=verbose,
     )
 
-    def remove(individuals: Sequence[Any]) -> None:
+    def remove(individuals: Sequence[Individual]) -> None:
         history.remove(individuals)
         if (tell := _ability(toolbox, "remove")) is not None:
             tell(individuals)
 
     getstate = _ability(toolbox, "getstate")
     agenda = Agenda(waiting, fresh, toolbox.generate, store, rng, getstate=getstate, remove=remove)
-    note = _note(store, n_evaluations, survival=None, reuse=reuse)
+    note = _note(store, toolbox, n_evaluations, survival=None, reuse=reuse)
     crew = Crew(executor, toolbox.evaluate, retries=retries, n_workers=n_workers, note=note)
 
-    def observe(individual: Any, n_running: int) -> None:
+    def observe(individual: EvaluatedIndividual, n_running: int) -> None:
         toolbox.update(individual)
         if observer is not None:
             observer(individual, n_running)
 
-    left: list[Any] = []
+    left: list[Individual] = []
     _search(agenda, history, crew, n_evaluations - store.n_evaluated, population=left, observer=observe)
     return left, history.logbook
 
@@ -269,11 +275,15 @@ def _replay(toolbox: Any, store: Store, population: Sequence[Any]) -> None:
         tell(dead)
 
 
-def _note(store: Store, n_evaluations: int, *, survival: Survival | None, reuse: Reuse | None) -> Callable[[int], None]:
+def _note(
+    store: Store, toolbox: Any, n_evaluations: int, *, survival: Survival | None, reuse: Reuse | None
+) -> Callable[[int], None]:
     """What tells the store how the search is conducted, by so many workers."""
+    word = AdaptedFitness(toolbox.evaluate).deterministic
+    rules: dict[str, Any] = {"survival": survival, "reuse": reuse, "deterministic": word}
 
     def note(n_workers: int) -> None:
-        store.note_conduct(conduct_of(n_evaluations=n_evaluations, n_workers=n_workers, survival=survival, reuse=reuse))
+        store.note_conduct(conduct_of(n_evaluations=n_evaluations, n_workers=n_workers, **rules))
 
     return note
 
@@ -284,7 +294,7 @@ def _search(
     crew: Crew,
     n_left: int,
     *,
-    population: MutableSequence[Any],
+    population: MutableSequence[Individual],
     observer: Observer | None,
 ) -> None:
     """Evaluate until so many evaluations have ended; at the end, the population is those who are members then."""

@@ -72,7 +72,7 @@ class NotViableError(NASError, ValueError):
         super().__init__(*arguments)
         self.add_note(
             "eaAsync records such a genotype as a failed evaluation; in a loop of DEAP, or with toolbox.map, register "
-            "the fitness behind a guard: Guard(evaluate, worst_values=(0.0,)), from deap_nas.evaluators"
+            "the fitness behind a guard: Guard(evaluate, worst_values=(0.0,)), from deap_nas.evaluation"
         )
 
 

@@ -10,11 +10,11 @@ from dataclasses import replace
 from typing import Any
 
 from deap_nas.errors import SettingsError
-from deap_nas.evaluators import Evaluation, Job, Status
-from deap_nas.evaluators.adapter import AdaptedFitness
-from deap_nas.evaluators.curves import Curves
-from deap_nas.evaluators.failures import Failures, reason_of
-from deap_nas.evaluators.interrupts import say_stopped
+from deap_nas.evaluation import Evaluation, Job, Status
+from deap_nas.evaluation.adapter import AdaptedFitness
+from deap_nas.evaluation.curves import Curves
+from deap_nas.evaluation.failures import Failures, reason_of
+from deap_nas.executors.interrupts import say_stopped
 from deap_nas.operators.ranking import RankedPopulation
 from deap_nas.store import Store
 
@@ -159,11 +159,14 @@ class History:
         one = None if self._has_ever_succeeded or (self._awaited and not at_end) else self._failures.common()
         if one is None or one.status is not Status.FAILED:
             return
-        path = getattr(self._store, "path", None)
+        path, number = getattr(self._store, "path", None), self._store.n_evaluated
         anew = "start anew" if path is None else f"start anew, with another file or without {path}"
+        failed, kept = f"all {number} evaluations have failed for the same reason", "these failures"
+        if number == 1:
+            failed, kept = "the only evaluation has failed", "this failure"
         raise SettingsError(
-            f"all {self._store.n_evaluated} evaluations have failed for the same reason, {reason_of(one)}: mend it and "
-            f"{anew}; a run that is resumed keeps these failures and goes on with offspring of theirs"
+            f"{failed}, {reason_of(one)}: mend it and {anew}; a run that is resumed keeps {kept} and goes on with "
+            "offspring of what failed"
         )
 
     def tell_end(self, error: BaseException) -> None:
@@ -172,10 +175,10 @@ class History:
         path = getattr(self._store, "path", None)
         if path is None:
             return
-        text = (
-            f"{path} holds all {self._store.n_evaluated} evaluations that have ended; start the program again to go on "
-        )
-        text += "with it (it opens the file by open_run or HDF5Store.resume)"
+        number = self._store.n_evaluated
+        ended = "the 1 evaluation that has" if number == 1 else f"all {number} evaluations that have"
+        text = f"{path} holds {ended} ended; start the program again to go on with it "
+        text += "(it opens the file by open_run or HDF5Store.resume)"
         if isinstance(error, KeyboardInterrupt):  # where nobody may print its notes
             say_stopped(text)
         elif self._has_ever_succeeded:

@@ -36,8 +36,11 @@ nitpick_ignore_regex = [
     (r"py:class", r"deap_nas\..*\._\w+"),  # type variables and private bases
     (r"py:class", r"(numpy|torch)\..*|Figure"),  # large projects, too few names of each to keep an inventory
     (r"py:class", r"NDArray"),  # of numpy, likewise
-    (r"py:class", r"deap_nas\.template\.(values\.Value|steps\.StepWriter)"),  # what a layout is made of
-    (r"py:class", r"deap_nas\.training\.(weight_sources\.WeightsOfOne|inheritance\.Inheritance)"),  # inside a fitness
+    (r"py:class", r"deap_nas\.template\.(value_shapes\.Value|steps\.StepWriter)"),  # what a layout is made of
+    (
+        r"py:class",
+        r"deap_nas\.training\.weights\.(weight_sources\.WeightsOfOne|inheritance\.Inheritance)",
+    ),  # inside a fitness
     (r"py:class", r"Candidate"),  # its module imports torch, so the package does not export it
 ]
 
@@ -50,7 +53,8 @@ PACKAGES = (
     "deap_nas.operators",
     "deap_nas.graph",
     "deap_nas.template",
-    "deap_nas.evaluators",
+    "deap_nas.evaluation",
+    "deap_nas.executors",
     "deap_nas.store",
     "deap_nas.assembly",
     "deap_nas.training",

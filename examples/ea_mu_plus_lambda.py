@@ -13,7 +13,7 @@ from deap import algorithms, base, creator, tools
 
 import deap_nas
 from deap_nas.command_line import CommandLine, at_least, make_fitness, run
-from deap_nas.evaluators import Guard
+from deap_nas.evaluation import Guard
 
 creator.create("FitnessMax", base.Fitness, weights=(1.0,))
 creator.create("Individual", deap_nas.Genotype, fitness=creator.FitnessMax)

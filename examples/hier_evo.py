@@ -16,7 +16,7 @@ from deap import base, creator, tools
 import deap_nas
 from deap_nas.command_line import CommandLine, at_least, make_fitness, number_in, run
 from deap_nas.errors import SettingsError
-from deap_nas.evaluators import MPIExecutor
+from deap_nas.executors import MPIExecutor
 from deap_nas.report import Progress, draw_best, in_words, summarise
 from deap_nas.store import HDF5Store, beside, resume_population
 from deap_nas.training import remove_dead_weights

@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 
 import deap_nas
 from deap_nas.command_line import CommandLine, at_least, make_fitness, run
-from deap_nas.report import Progress
+from deap_nas.report import Progress, save_figure
 from deap_nas.store import MemoryStore
 
 creator.create("FitnessPair", base.Fitness, weights=(1.0, -1.0))
@@ -60,8 +60,8 @@ def draw(everyone, front, path):
         axes.scatter(parameters, accuracies, s=16, **style)
     axes.step(parameters, accuracies, where="post", color="C3", marker="o", markersize=4, label="Pareto front")
     axes.legend(loc="lower right")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    axes.figure.savefig(path, dpi=120)
+    path.expanduser().parent.mkdir(parents=True, exist_ok=True)
+    save_figure(axes.figure, [path], dpi=120)
 
 
 if __name__ == "__main__":

@@ -5,7 +5,10 @@ import shutil
 import subprocess
 import sys
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
+
+from tests.warm import Nursery
 
 ROOT = Path(__file__).parent.parent
 HIER_EVO = ROOT / "examples" / "hier_evo.py"
@@ -36,6 +39,7 @@ def environment():
     launchers = ("OMPI_", "PMIX_", "PRTE_", "PMI_", "SLURM_")
     mine = {name: value for name, value in os.environ.items() if not name.startswith(launchers)}
     mine |= {"PRTE_MCA_rmaps_default_mapping_policy": ":oversubscribe", "PYTHONPATH": str(ROOT)}
+    mine |= {"OMPI_MCA_btl": "self,sm"}  # one machine: a second less for each process than with a look at its networks
     if os.geteuid() == 0:
         mine |= {"OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1"}
     return mine
@@ -53,12 +57,20 @@ HEED_INTERRUPTS = ("env", "--default-signal=INT")
 
 
 def run(*arguments, n_ranks=None, survives=False, mpi=OPEN_MPI, variables=None, cwd=ROOT, **options):
-    """Run a Python program to its end."""
+    """Run a Python program to its end; one that needs nothing special finds torch imported, see :mod:`tests.warm`."""
+    if n_ranks is None and variables is None and not options and arguments[0] != "-c":
+        return nursery().run(arguments, cwd=cwd, timeout=200)
     return subprocess.run(
-        command(*arguments, n_ranks=n_ranks, survives=survives, mpi=mpi),
+        [*HEED_INTERRUPTS, *command(*arguments, n_ranks=n_ranks, survives=survives, mpi=mpi)],
         env=environment() | mpi.variables | (variables or {}), cwd=cwd,
         capture_output=True, text=True, timeout=200, check=False, **options,
     )  # fmt: skip
+
+
+@cache
+def nursery():
+    """Where programs are forked from."""
+    return Nursery(HEED_INTERRUPTS, environment())
 
 
 def enlarge(disk):

@@ -11,8 +11,9 @@ from deap import base, tools
 
 from deap_nas import HierarchicalSpace, Status, eaAsync, initDiversified, initTrivial
 from deap_nas.errors import DatasetError, ExecutorError, NoWorkerError, SettingsError, StorageError
-from deap_nas.evaluators import SerialExecutor, derive_seed
-from deap_nas.evaluators.run import set_worker
+from deap_nas.evaluation import derive_seed
+from deap_nas.evaluation.runner import set_worker
+from deap_nas.executors import SerialExecutor
 from deap_nas.store import MemoryStore, resume_population
 from tests import toolboxes
 from tests.toolboxes import (

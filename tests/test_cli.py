@@ -7,7 +7,8 @@ import h5py
 import pytest
 
 from deap_nas import cli
-from deap_nas.evaluators import Evaluation, Job, SerialExecutor, Status
+from deap_nas.evaluation import Evaluation, Job, Status
+from deap_nas.executors import SerialExecutor
 from deap_nas.genotype import Genotype
 from deap_nas.store import HDF5Store
 from tests.store import search
@@ -92,7 +93,7 @@ def test_info_without_failures_tells_no_errors(tmp_path, capsys):
 
 
 def test_info_on_a_file_without_a_success(tmp_path, capsys):
-    from tests.store.test_hdf5 import create
+    from tests.store.hdf5.test_population_file import create
 
     create(tmp_path / "run.h5").close()
     assert cli.main(["info", str(tmp_path / "run.h5")]) == 0

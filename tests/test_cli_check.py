@@ -5,11 +5,12 @@ import h5py
 import pytest
 
 from deap_nas import FlatSpace, Genotype, NetworkTemplate, cli, cost, register_operation
-from deap_nas.evaluators import Evaluation, Job, SerialExecutor
+from deap_nas.evaluation import Evaluation, Job
+from deap_nas.executors import SerialExecutor
 from deap_nas.store import HDF5Store
 from tests import lying
 from tests.store import search
-from tests.store.test_soundness import change, write
+from tests.store.test_checking import change, write
 from tests.toolboxes import gene_sum
 
 

@@ -8,7 +8,7 @@ from safetensors.torch import save_file
 
 from deap_nas import FlatSpace, Genotype, NetworkTemplate, canonical_key, cli, cost, load_genotype
 from deap_nas.assembly import build_network
-from deap_nas.evaluators import Evaluation, Job
+from deap_nas.evaluation import Evaluation, Job
 from deap_nas.store import HDF5Store
 
 SPACE = FlatSpace(nodes=3)

@@ -8,7 +8,7 @@ import pytest
 
 from deap_nas import cli, load_genotype
 from deap_nas.commands.options import network_folder
-from deap_nas.evaluators import SerialExecutor
+from deap_nas.executors import SerialExecutor
 from deap_nas.report import best_id, draw_best
 from deap_nas.store import HDF5Store, merge_runs
 from tests.launch import HIER_EVO, TINY, enlarge, run

@@ -40,7 +40,7 @@ PROGRAM = """
 import random, sys
 from {module} import *
 from deap_nas import Evaluation, FlatSpace, Genotype, NetworkTemplate, cost, save_genotype
-from deap_nas.evaluators import Job
+from deap_nas.evaluation import Job
 from deap_nas.store import HDF5Store
 
 space, path = {space}, sys.argv[1]

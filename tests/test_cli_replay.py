@@ -11,13 +11,14 @@ import torch
 from deap_nas import FlatSpace, Genotype, NetworkTemplate, eaAsync
 from deap_nas import cli as command
 from deap_nas.errors import DatasetError, SettingsError, UnknownNameError
-from deap_nas.evaluators import Job, Runner, SerialExecutor
+from deap_nas.evaluation import Job, Runner
+from deap_nas.executors import SerialExecutor
 from deap_nas.store import HDF5Store, merge_runs
 from deap_nas.training import SEARCH, AccuracyFitness, EarlyStopping, SuccessiveHalving
 from tests.launch import run
 from tests.toolboxes import MaxIndividual, make_toolbox
-from tests.training.test_identity import forget_folders
-from tests.training.test_inspection import make_noise
+from tests.training.data.test_image_identity import forget_folders
+from tests.training.data.test_inspection import make_noise
 
 SPACE = FlatSpace(nodes=3, operations=("conv_1x1", "identity"))
 
@@ -193,7 +194,7 @@ def test_moved_images_are_named_and_changed_ones_refused(tmp_path, capsys):
 
 
 def test_a_file_without_a_fitness_says_so(tmp_path, capsys):
-    from tests.store.test_hdf5 import append, create
+    from tests.store.hdf5.test_population_file import append, create
 
     with create(tmp_path / "run.h5") as store:
         append(store, 0)

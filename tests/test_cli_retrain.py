@@ -16,7 +16,7 @@ from safetensors import safe_open
 
 from deap_nas import FlatSpace, Genotype, NetworkTemplate, cli
 from deap_nas.commands import RetrainingReport
-from deap_nas.evaluators import Evaluation, Job
+from deap_nas.evaluation import Evaluation, Job
 from deap_nas.store import HDF5Store
 from deap_nas.training import (
     CIFAR_EVALUATION,
@@ -28,12 +28,12 @@ from deap_nas.training import (
     RetrainingProgress,
     Source,
 )
-from deap_nas.training.checkpoints import load_tensors
-from deap_nas.training.data import load_test_images
+from deap_nas.training.data.datasets import load_test_images
+from deap_nas.training.weights.tensor_files import load_tensors
 from tests.launch import HEED_INTERRUPTS, environment
 from tests.terminals import open_terminal, read_all
-from tests.training.test_identity import forget_folders
-from tests.training.test_inspection import make_noise
+from tests.training.data.test_image_identity import forget_folders
+from tests.training.data.test_inspection import make_noise
 
 SPACE = FlatSpace(nodes=3)
 #: Genes of the individuals 0 and 1, and their fitness.

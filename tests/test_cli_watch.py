@@ -9,12 +9,12 @@ import time
 import pytest
 
 from deap_nas import cli
-from deap_nas.commands import pulse as pulses
-from deap_nas.commands.pulse import take_pulse
-from deap_nas.evaluators import Evaluation, Job, Status
+from deap_nas.commands import run_progress as pulses
+from deap_nas.commands.run_progress import take_pulse
+from deap_nas.evaluation import Evaluation, Job, Status
 from deap_nas.store import HDF5Store
 from tests.launch import HEED_INTERRUPTS
-from tests.store.test_hdf5 import GENES, create
+from tests.store.hdf5.test_population_file import GENES, create
 from tests.terminals import open_terminal, read_all
 
 NOW = 1_000_000.0

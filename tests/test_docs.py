@@ -86,15 +86,37 @@ def test_a_search_that_ends_without_a_warning_is_not_queued_again(job, tmp_path,
     assert len(log_of(tmp_path)) == 1
 
 
-def test_the_search_space_of_the_tutorial_does_what_the_page_prints(tmp_path):
+def section_of_the_tutorial(title):
+    """The blocks of code and the outputs of a section."""
     page = (ROOT / "docs" / "tutorial.md").read_text(encoding="utf-8")
-    (section,) = re.findall(r"\n## A search space of your own\n(.*?)\n## ", page, re.DOTALL)
-    space, program, contract = re.findall(r"```python\n(.*?)```", section, re.DOTALL)
-    (printed,) = re.findall(r"```text\n(.*?)```", section, re.DOTALL)
-    for name, text in {"my_space": space, "program": program, "test_my_space": contract}.items():
-        (tmp_path / f"{name}.py").write_text(text)
-    for arguments in (["program.py"], ["-m", "pytest", "-q", "test_my_space.py"]):
-        command, environment = [sys.executable, *arguments], os.environ | {"PYTHONPATH": f"{ROOT}:{tmp_path}"}
-        done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stdout + done.stderr
-        assert arguments[0] == "-m" or done.stdout == printed
+    (section,) = re.findall(rf"\n#+ {title}\n(.*?)\n##+ ", page, re.DOTALL)
+    return [re.findall(rf"```{kind}\n(.*?)```", section, re.DOTALL) for kind in ("python", "text")]
+
+
+def printed_by(arguments, folder, **files):
+    """What a program prints that stands beside these modules."""
+    for name, text in files.items():
+        (folder / f"{name}.py").write_text(text)
+    command, environment = [sys.executable, *arguments], os.environ | {"PYTHONPATH": f"{ROOT}:{folder}"}
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_the_search_space_of_the_tutorial_does_what_the_page_prints(tmp_path):
+    (space, program, contract), (printed,) = section_of_the_tutorial("A search space of your own")
+    assert printed_by(["program.py"], tmp_path, my_space=space, program=program) == printed
+    printed_by(["-m", "pytest", "-q", "test_my_space.py"], tmp_path, test_my_space=contract)
+
+
+def test_a_table_of_accuracies_is_searched_in_15_lines_which_find_one_of_its_best(tmp_path):
+    (table, program), (printed,) = section_of_the_tutorial("A table of accuracies")
+    assert len([line for line in program.splitlines() if line.strip()]) <= 15
+    assert printed_by(["program.py"], tmp_path, my_table=table, program=program) == printed
+    names = {}
+    exec(table, names)
+    accuracies = names["ACCURACY"]
+    found = accuracies[tuple(printed.split(": ")[1].split())]
+    assert len(accuracies) == 3**8
+    assert sum(accuracy > found for accuracy in accuracies.values()) < 10
+    assert max(accuracies.values()) - min(accuracies.values()) > 0.2

@@ -69,6 +69,7 @@ def test_ranks_and_processes_at_once_are_refused_in_one_line(path, tmp_path):
 @pytest.mark.parametrize(
     ("name", "arguments", "message"),
     [
+        ("chain", ("--dataset=mnist",), "unknown dataset 'mnist'"),
         ("custom_evaluator", ("--workers=-1",), "--workers must be at least 0, found -1"),
         ("custom_operation", ("--steps=0",), "--steps must be at least 1, found 0"),
         ("ea_mu_plus_lambda", ("--dataset=mnist",), "unknown dataset 'mnist'"),
@@ -95,6 +96,24 @@ def test_random_search_over_ranks_has_no_parents_and_ends_where_it_ended(tmp_pat
         assert store.column("parent").tolist() == [-1] * 4
         assert set(store.column("worker").tolist()) <= {1, 2}
     assert "evaluated   4 (" in example("random_search", *arguments, folder=tmp_path)
+
+
+def test_chains_of_layers_grow_are_drawn_and_go_on(tmp_path):
+    arguments = (*SMALL, "--population=3", "--layers=4")
+    printed = example("chain", *arguments, "--evaluations=8", "--workers=2", folder=tmp_path)
+    assert "evaluated   8 (8 OK)" in printed
+    printed = example("chain", *arguments, "--evaluations=24", folder=tmp_path)
+    assert "evaluated   24 (24 OK)" in printed
+    assert "reuse       canonical_key" in printed
+    *_, png, svg = printed.splitlines()
+    assert (tmp_path / png).read_bytes()[:4] == b"\x89PNG"
+    assert "/2" in (tmp_path / svg).read_text() or "_by2" not in printed
+    with HDF5Store.read(tmp_path / "runs" / "chain.h5") as store:
+        layers = [len(record.genes) // 4 for record in store]
+        assert store.space.channels == (2, 4, 8)
+        assert (store.column("reused") >= 0).any()
+    assert layers[:3] == [1, 1, 1]
+    assert 1 < max(layers) <= 4
 
 
 def test_constrained_flat_genotypes_keep_within_the_limit(tmp_path):
@@ -126,6 +145,27 @@ def test_nsga2_prints_and_draws_a_front_in_which_nobody_dominates(tmp_path):
         assert one[0] < other[0]
         assert one[1] < other[1]
     assert (tmp_path / "there" / "front.png").read_bytes()[:4] == b"\x89PNG"
+
+
+def test_the_picture_of_nsga2_is_put_into_the_home_folder_and_replaced_whole(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    path = tmp_path / "home" / "there" / "front.png"
+    script = (
+        "import nsga2_accuracy_parameters as nsga2; from pathlib import Path;"
+        "nsga2.draw([(0.5, 10.0), (0.7, 30.0)], [(0.5, 10.0)], Path('~/there/front.png'))"
+    )
+    done = run("-c", script, cwd=ROOT / "examples")
+    assert done.returncode == 0, done.stderr
+    before = path.read_bytes()
+    assert before[:4] == b"\x89PNG"
+    broken = script.replace("import", "import matplotlib.figure; import", 1) + (
+        "\nmatplotlib.figure.Figure.savefig = lambda self, path, **others: Path(path).write_text('half') and 1 / 0"
+        "\nnsga2.draw([(0.5, 10.0), (0.7, 30.0)], [(0.5, 10.0)], Path('~/there/front.png'))"
+    )
+    done = run("-c", broken, cwd=ROOT / "examples")
+    assert "ZeroDivisionError" in done.stderr
+    assert path.read_bytes() == before
+    assert list(path.parent.iterdir()) == [path]
 
 
 def test_migrants_bring_the_best_of_an_island_to_the_next(tmp_path):

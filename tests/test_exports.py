@@ -56,8 +56,11 @@ def load(module):
 
 
 def exported_by(module):
-    """The module's ``__all__``, or None."""
-    for node in tree_of(module).body:
+    """The module's ``__all__``, empty where it has nothing but a docstring, or None."""
+    statements = tree_of(module).body[1:]
+    if not statements:
+        return []
+    for node in statements:
         if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__":
             return ast.literal_eval(node.value)
     return None

@@ -4,7 +4,7 @@ import pytest
 
 from deap_nas import mpi_executor
 from deap_nas.errors import MissingExtraError, NASError
-from deap_nas.evaluators import ProcessExecutor, SerialExecutor
+from deap_nas.executors import ProcessExecutor, SerialExecutor
 from deap_nas.extras import check_installed, require
 
 LAUNCHER_VARIABLES = ("OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "MV2_COMM_WORLD_SIZE", "SLURM_STEP_NUM_TASKS")

@@ -10,7 +10,7 @@ from deap import tools
 
 from deap_nas import Status, eaAsync
 from deap_nas.errors import SettingsError
-from deap_nas.evaluators import SerialExecutor
+from deap_nas.executors import SerialExecutor
 from deap_nas.store import HDF5Store, MemoryStore, resume_population
 from tests import toolboxes
 from tests.launch import run
@@ -82,6 +82,27 @@ def test_with_several_workers_what_ended_is_recorded_before_the_search_ends():
         search(undefined, store=store, executor=executor)
     assert {record.evaluation.id for record in store} >= set(range(6))
     assert store.n_evaluated < 12
+
+
+def test_one_evaluation_is_spoken_of_in_the_singular(tmp_path, caplog):
+    with pytest.raises(SettingsError) as caught:
+        search(undefined, n_evaluations=1)
+    assert "the only evaluation has failed, NameError: name 'undefined_name' is not" in str(caught.value)
+    assert "keeps this failure and goes on" in str(caught.value)
+
+    def interrupts(genotype, calls=[]):  # noqa: B006 - counts the calls
+        calls.append(genotype)
+        if len(calls) > 1:
+            raise KeyboardInterrupt
+        return gene_sum(genotype)
+
+    path = tmp_path / "run.h5"
+    with HDF5Store.create(path, space=SPACE, settings={}, seed=1) as store:
+        with pytest.raises(KeyboardInterrupt):
+            search(interrupts, store=store)
+        with pytest.raises(SettingsError, match="holds a run of 1 evaluation, and nobody"):
+            eaAsync(make_toolbox().population(2), make_toolbox(), SerialExecutor(), n_evaluations=5, store=store)
+    assert f"stopped: {path} holds the 1 evaluation that has ended; start the program again" in caplog.text
 
 
 def test_fewer_evaluations_than_members_that_all_fail_end_with_the_error_too():
@@ -190,7 +211,7 @@ def test_a_plain_script_shows_the_warning_on_its_standard_error(tmp_path):
     path = tmp_path / "search.py"
     path.write_text("""
 from deap_nas import eaAsync
-from deap_nas.evaluators import SerialExecutor
+from deap_nas.executors import SerialExecutor
 from tests.toolboxes import MaxIndividual, make_toolbox
 
 def evaluate(individual):

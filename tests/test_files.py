@@ -11,7 +11,7 @@ import torch
 
 from deap_nas.errors import StorageError
 from deap_nas.files import append_row, beside, make_folder, naming, replacing, save_json, user_path
-from deap_nas.training.checkpoints import save_tensors
+from deap_nas.training.weights.tensor_files import save_tensors
 from tests.launch import ROOT
 
 MEGABYTE = "x" * 2**20
@@ -130,7 +130,7 @@ from deap_nas.report import draw_best, save_drawing
 from deap_nas.store import HDF5Store, MemoryStore, merge_runs, open_run, save_table, to_frame
 from deap_nas.training import AccuracyFitness, Retraining, remove_dead_weights
 from tests.store import search
-from deap_nas.evaluators import SerialExecutor
+from deap_nas.executors import SerialExecutor
 space, template = FlatSpace(nodes=3), NetworkTemplate.small_cifar()
 HDF5Store.create("~/a.h5", space=space, settings={}, seed=0).close()
 HDF5Store.resume("~/a.h5").close()

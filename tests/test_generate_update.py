@@ -10,7 +10,7 @@ from deap import base, tools
 
 from deap_nas import eaAsyncGenerateUpdate
 from deap_nas.errors import SettingsError
-from deap_nas.evaluators import ProcessExecutor, SerialExecutor
+from deap_nas.executors import ProcessExecutor, SerialExecutor
 from deap_nas.store import HDF5Store, MemoryStore, find_problems, resume_population
 from deap_nas.strategies import Proposal
 from tests.launch import ROOT, command, environment

@@ -11,12 +11,12 @@ import time
 import h5py
 import pytest
 
-from deap_nas.evaluators import Status
+from deap_nas.evaluation import Status
 from deap_nas.report import best_id
 from deap_nas.store import HDF5Store
 from tests.launch import HEED_INTERRUPTS, HIER_EVO, ROOT, TINY, command, environment, run
-from tests.store.test_hdf5 import rows
-from tests.training.test_data import cut_png, make_folder
+from tests.store.hdf5.test_population_file import rows
+from tests.training.data.test_datasets import cut_png, make_folder
 
 
 def hier_evo(*arguments, **options):

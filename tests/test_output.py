@@ -10,7 +10,7 @@ import sys
 import pytest
 
 from deap_nas.errors import StorageError
-from deap_nas.evaluators import SerialExecutor
+from deap_nas.executors import SerialExecutor
 from deap_nas.output import CLOSED_PIPE_EXIT, guarded_output
 from deap_nas.report import Progress
 from tests.launch import ROOT, command, environment

@@ -9,7 +9,8 @@ import pytest
 from deap import tools
 
 from deap_nas import Status, eaAsync, killUnselected, selTournamentCrowded
-from deap_nas.evaluators import SerialExecutor, derive_seed
+from deap_nas.evaluation import derive_seed
+from deap_nas.executors import SerialExecutor
 from deap_nas.store import MemoryStore, resume_population
 from tests.toolboxes import (
     SPACE,

@@ -8,7 +8,7 @@ from deap import tools
 
 from deap_nas import Status, canonical_key, cxMotif, eaAsync
 from deap_nas.errors import SettingsError
-from deap_nas.evaluators import SerialExecutor
+from deap_nas.executors import SerialExecutor
 from deap_nas.store import HDF5Store, MemoryStore, resume_population
 from tests.toolboxes import SPACE, MaxIndividual, make_toolbox
 

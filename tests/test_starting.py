@@ -9,7 +9,7 @@ from deap import tools
 
 from deap_nas import Genotype, eaAsync
 from deap_nas.errors import SettingsError
-from deap_nas.evaluators import SerialExecutor
+from deap_nas.executors import SerialExecutor
 from deap_nas.operators.ranking import RankedPopulation
 from deap_nas.store import HDF5Store, MemoryStore, resume_population
 from tests.toolboxes import SPACE, MaxIndividual, evaluated, gene_sum, make_toolbox

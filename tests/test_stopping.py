@@ -7,7 +7,8 @@ import pytest
 
 from deap_nas import eaAsync
 from deap_nas.errors import SettingsError
-from deap_nas.evaluators import Evaluation, SerialExecutor
+from deap_nas.evaluation import Evaluation
+from deap_nas.executors import SerialExecutor
 from deap_nas.store import HDF5Store, MemoryStore, resume_population
 from deap_nas.training import CurveBound, EarlyStopping, SuccessiveHalving
 from tests.toolboxes import SPACE, MaxIndividual, make_toolbox

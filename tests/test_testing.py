@@ -9,7 +9,7 @@ import pytest
 from distributed import Client, LocalCluster
 
 from deap_nas import ChainSpace, FlatSpace, HierarchicalSpace
-from deap_nas.evaluators import ProcessExecutor, SerialExecutor
+from deap_nas.executors import ProcessExecutor, SerialExecutor
 from deap_nas.store import MemoryStore
 from deap_nas.testing import ExecutorContract, IntegerSpaceContract, SpaceContract, StoreContract
 from tests import toys

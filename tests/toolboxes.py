@@ -9,7 +9,7 @@ from deap import base, creator, tools
 
 from deap_nas import FlatSpace, Genotype, initDiversified, mutEdge, selTournamentFraction
 from deap_nas.errors import DivergedError, NotViableError
-from deap_nas.evaluators import Evaluation
+from deap_nas.evaluation import Evaluation
 
 creator.create("MaxFitness", base.Fitness, weights=(1.0,))
 creator.create("MinFitness", base.Fitness, weights=(-1.0,))

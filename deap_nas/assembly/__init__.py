@@ -4,9 +4,9 @@ from deap_nas.extras import require
 
 require("torch", extra="torch")
 
-from deap_nas.assembly.export import ExportedFile, export_network  # noqa: E402 - after the check above
 from deap_nas.assembly.modules import build_layer  # noqa: E402 - after the check above
 from deap_nas.assembly.network import Network, assemble, build_network, weight_names  # noqa: E402 - after the check above
+from deap_nas.assembly.network_files import ExportedFile, export_network  # noqa: E402 - after the check above
 from deap_nas.assembly.weights import Weights, read_weights  # noqa: E402 - after the check above
 
 __all__ = [

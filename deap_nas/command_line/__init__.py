@@ -19,9 +19,9 @@ A script adds its own options, and takes the rest from here::
         run(search, arguments)
 """
 
+from deap_nas.command_line.option_types import at_least, number_in
 from deap_nas.command_line.parser import CommandLine
 from deap_nas.command_line.running import run
 from deap_nas.command_line.trainings import make_fitness
-from deap_nas.command_line.values import at_least, number_in
 
 __all__ = ["CommandLine", "at_least", "make_fitness", "number_in", "run"]

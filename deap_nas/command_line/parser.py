@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any, NoReturn
 
-from deap_nas.command_line.values import at_least, number_in, positive_or_none
+from deap_nas.command_line.option_types import at_least, number_in, positive_or_none
 from deap_nas.training import SEARCH
 
 __all__ = ["CommandLine"]

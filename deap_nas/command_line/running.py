@@ -17,7 +17,7 @@ from deap_nas.errors import (
     StoreError,
     UnknownNameError,
 )
-from deap_nas.evaluators import GenotypeExecutor, MPIExecutor, mpi_executor
+from deap_nas.executors import GenotypeExecutor, MPIExecutor, mpi_executor
 from deap_nas.training.devices import choose_device
 
 __all__ = ["run"]

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from deap_nas.errors import GenotypeError, MissingExtraError, StoreError, UnknownNameError
 from deap_nas.graph import JOINS, OperationValue, graphs_of, label_of
 from deap_nas.store import HDF5Store, find_problems
-from deap_nas.store.lock import WriterLock
-from deap_nas.store.spaces import check_known
+from deap_nas.store.hdf5.lock import WriterLock
+from deap_nas.store.recorded_spaces import check_known
 
 if TYPE_CHECKING:
     from argparse import _SubParsersAction

@@ -13,7 +13,7 @@ from deap_nas.files import user_path
 from deap_nas.genotype_file import load_genotype, save_genotype
 from deap_nas.search_space import SearchSpace
 from deap_nas.store import HDF5Store
-from deap_nas.store.spaces import check_known
+from deap_nas.store.recorded_spaces import check_known
 from deap_nas.template import Template
 
 if TYPE_CHECKING:

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 from deap_nas.commands.options import chosen_member
 from deap_nas.errors import SettingsError, StoreError
-from deap_nas.evaluators import Job, Runner, Status
+from deap_nas.evaluation import Job, Runner, Status
 from deap_nas.files import beside, user_path
 from deap_nas.report import member
 from deap_nas.store import HDF5Store
-from deap_nas.store.spaces import check_known
+from deap_nas.store.recorded_spaces import check_known
 
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
@@ -109,7 +109,7 @@ def _fitness(settings: Mapping[str, Any], options: argparse.Namespace, weights_d
 
 def _copy_weights(store: HDF5Store, parent: int, weights_dir: Path | None, copies: Path) -> None:
     """Copy the weights that an individual left to its children, if it left any."""
-    from deap_nas.training.inheritance import weights_file
+    from deap_nas.training.weights.inheritance import weights_file
 
     fields = None if parent < 0 else member(store, parent)
     if fields is None or fields["status"] != Status.OK.name or fields["reused"] >= 0:

@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from deap_nas.commands.options import chosen_member, chosen_template, network_folder, network_options
 from deap_nas.errors import DatasetError, DivergedError, SettingsError
-from deap_nas.evaluators import Status
-from deap_nas.evaluators.interrupts import interrupted_by_signals
+from deap_nas.evaluation import Status
+from deap_nas.executors.interrupts import interrupted_by_signals
 from deap_nas.files import user_path
 from deap_nas.report.terminal import columns_of, fitting, is_terminal
 from deap_nas.store import HDF5Store
-from deap_nas.store.spaces import check_known
+from deap_nas.store.recorded_spaces import check_known
 from deap_nas.training import (
     CIFAR_EVALUATION,
     IMAGENET,
@@ -31,7 +31,7 @@ from deap_nas.training import (
     RetrainingResult,
     Source,
 )
-from deap_nas.training.identity import other_images
+from deap_nas.training.data.image_identity import other_images
 
 if TYPE_CHECKING:
     from argparse import _SubParsersAction

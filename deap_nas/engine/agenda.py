@@ -11,7 +11,7 @@ from types import ModuleType
 from typing import Any
 
 from deap_nas.engine.starting import is_pending
-from deap_nas.evaluators import Job, derive_seed
+from deap_nas.evaluation import Job, derive_seed
 from deap_nas.genotype import content_of, plain_genotype
 from deap_nas.store import Store
 from deap_nas.strategies.proposals import Proposal, ids_of, proposal_of
@@ -74,24 +74,26 @@ class Agenda:
         """Give each a job, which the store takes note of first."""
         first = self._store.n_submitted
         for number, proposal in enumerate(proposals, start=first):
-            _forget(proposal.individual)
+            individual: Any = proposal.individual
+            _forget(individual)
             parents = ids_of(proposal.parents) or [-1]
             seed = derive_seed(self._store.seed, number)
-            genotype = plain_genotype(proposal.individual)
+            genotype = plain_genotype(individual)
             mates = tuple(mate for mate in parents[1:] if mate >= 0)
-            proposal.individual.job = Job(number, genotype, seed, parents[0], mates=mates)
+            individual.job = Job(number, genotype, seed, parents[0], mates=mates)
         if proposals:
             self._submit(proposals)
         self.waiting.extend(proposal.individual for proposal in proposals)
 
     def _submit(self, proposals: Sequence[Proposal]) -> None:
+        individuals: list[Any] = [proposal.individual for proposal in proposals]
         removed = [individual for proposal in proposals for individual in proposal.removed]
         details: dict[str, Any] = {}
         if removed:
             details["removed"] = ids_of(removed)
         if self._getstate is not None:
             details["strategy"] = self._getstate()
-        jobs = [proposal.individual.job for proposal in proposals]
+        jobs = [individual.job for individual in individuals]
         self._store.submit(jobs, self._rng.getstate(), **details)
         if removed and self._remove is not None:
             self._remove(removed)

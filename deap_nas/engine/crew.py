@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
 from typing import Any
 
-from deap_nas.evaluators import Evaluation, Job, Runner, Status
-from deap_nas.evaluators.channel import count_workers, open_channel
-from deap_nas.evaluators.outcome import outcome
+from deap_nas.engine.outcome import outcome
+from deap_nas.evaluation import Evaluation, Job, Runner, Status
+from deap_nas.executors.channel import count_workers, open_channel
 
 __all__ = ["Crew"]
 

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Iterator, Mapping, MutableSequence, Sequence
 from typing import Any
 
 from deap_nas.errors import SettingsError
-from deap_nas.evaluators.adapter import AdaptedFitness
-from deap_nas.evaluators.curves import Curves
+from deap_nas.evaluation.adapter import AdaptedFitness
+from deap_nas.evaluation.curves import Curves
 from deap_nas.genotype import content_of
 from deap_nas.store import Store
 
 __all__ = ["check_population", "check_settings", "check_store", "is_pending", "n_first"]
+
+_log = logging.getLogger("deap_nas.algorithms")
 
 
 def check_settings(n_evaluations: int, n_workers: int | None, cxpb: float = 0.0) -> None:
@@ -68,6 +71,8 @@ def check_store(
 ) -> None:
     """Refuse a store of another run, or one that does not suit the fitness; and reuse of what is not deterministic.
 
+    Of a run that goes on whose fitness is not, a warning says what is not promised.
+
     Raises:
         SettingsError: see :func:`deap_nas.eaAsync`.
     """
@@ -85,11 +90,31 @@ def check_store(
         raise SettingsError(f"the store has n_rungs={store.n_rungs}: the fitness needs one with n_rungs={n_rungs}")
     if fitness.check_store is not None:
         fitness.check_store(store)
+    path = getattr(store, "path", "the store")
     if store.n_submitted and not any(_belongs_to(store, population)):
         raise SettingsError(
-            f"{getattr(store, 'path', 'the store')} holds a run of {store.n_evaluated} evaluations, and nobody in the "
+            f"{path} holds a run of {_evaluations(store.n_evaluated)}, and nobody in the "
             "population belongs to it: go on with resume_population(store, Individual, rng=rng), or use a new store"
         )
+    if store.n_submitted:
+        _check_word(store.conduct.get("deterministic", fitness.deterministic), fitness.deterministic, path)
+
+
+def _check_word(recorded: bool, asked: bool, path: object) -> None:
+    """Refuse a fitness that keeps its word otherwise than that of the run; warn where neither is deterministic."""
+    if recorded != asked:
+        was, now = ("does not", "does") if asked else ("does", "does not")
+        raise SettingsError(
+            f"the fitness of the run in {path} {was} follow from genotype, seed and parent (its deterministic is "
+            f"{recorded}), that of the toolbox {now}: go on with the fitness of the run, or use a new store"
+        )
+    if not recorded:
+        text = "%s goes on, but need not end as a run that was not interrupted: its fitness is not deterministic, %s"
+        _log.warning(text, path, "and what had begun is evaluated anew")
+
+
+def _evaluations(number: int) -> str:
+    return "1 evaluation" if number == 1 else f"{number} evaluations"
 
 
 def _belongs_to(store: Store, population: Sequence[Any]) -> Iterator[bool]:

@@ -1,6 +1,6 @@
 """DEAP-style operators: initialise, mutate, mate, select, kill; limits on what they may give."""
 
-from deap_nas.operators.chain import (
+from deap_nas.operators.chain_operators import (
     cxChain,
     initChain,
     mutAlterLayer,
@@ -8,7 +8,7 @@ from deap_nas.operators.chain import (
     mutInsertLayer,
     mutRemoveLayer,
 )
-from deap_nas.operators.limit import CostLimit, median_cost
+from deap_nas.operators.cost_limit import CostLimit, median_cost
 from deap_nas.operators.motif import cxMotif, initDiversified, initTrivial, mutEdge
 from deap_nas.operators.ranking import RankedPopulation
 from deap_nas.operators.selection import selTournamentCrowded, selTournamentFraction

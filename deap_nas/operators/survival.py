@@ -9,15 +9,18 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TypeVar
 
+from deap_nas.deap_protocols import Individual
 from deap_nas.errors import SettingsError
-from deap_nas.evaluators import derive_seed
+from deap_nas.evaluation import derive_seed
 
 __all__ = ["killLoser", "killOldest", "killUnselected"]
 
+_Individual = TypeVar("_Individual", bound=Individual)
 
-def killOldest(evaluated: Sequence[Any], *, size: int) -> Sequence[Any]:
+
+def killOldest(evaluated: Sequence[_Individual], *, size: int) -> Sequence[_Individual]:
     """Name those who joined first, as regularised evolution does (Real 2018 <https://arxiv.org/abs/1802.01548>).
 
     Args:
@@ -30,7 +33,7 @@ def killOldest(evaluated: Sequence[Any], *, size: int) -> Sequence[Any]:
     return evaluated[: _n_too_many(evaluated, size)]
 
 
-def killLoser(evaluated: Sequence[Any], *, size: int, seed: int = 0) -> list[Any]:
+def killLoser(evaluated: Sequence[_Individual], *, size: int, seed: int = 0) -> list[_Individual]:
     """Name the less fit of pairs drawn at random (Real 2017 <https://arxiv.org/abs/1703.01041>, section 3.1).
 
     There one pair gives the parent and the dead; here the parent comes from ``toolbox.select``, for which
@@ -56,8 +59,11 @@ def killLoser(evaluated: Sequence[Any], *, size: int, seed: int = 0) -> list[Any
 
 
 def killUnselected(
-    evaluated: Sequence[Any], *, size: int, select: Callable[[Sequence[Any], int], Sequence[Any]]
-) -> list[Any]:
+    evaluated: Sequence[_Individual],
+    *,
+    size: int,
+    select: Callable[[Sequence[_Individual], int], Sequence[_Individual]],
+) -> list[_Individual]:
     """Name those that a selection of DEAP leaves out.
 
     With :func:`deap.tools.selNSGA2` it makes the search a steady-state NSGA-II, with :func:`deap.tools.selBest` one
@@ -79,7 +85,7 @@ def killUnselected(
     return [member for member in evaluated if id(member) not in selected]
 
 
-def _n_too_many(evaluated: Sequence[Any], size: int) -> int:
+def _n_too_many(evaluated: Sequence[Individual], size: int) -> int:
     if size < 1:
         raise SettingsError(f"size must be at least 1, found {size}")
     return max(0, len(evaluated) - size)

@@ -1,6 +1,6 @@
 """Pictures of genotypes, the progress of a search, summaries of population files. Needs the extra ``report``."""
 
-from deap_nas.report.draw import draw_genotype, save_drawing
+from deap_nas.report.draw import draw_genotype, save_drawing, save_figure
 from deap_nas.report.pictures import draw_best, draw_member
 from deap_nas.report.progress import Progress
 from deap_nas.report.summary import best_id, in_words, member, summarise
@@ -14,5 +14,6 @@ __all__ = [
     "in_words",
     "member",
     "save_drawing",
+    "save_figure",
     "summarise",
 ]

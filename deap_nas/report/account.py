@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from deap_nas.store import HDF5Store
-from deap_nas.store.lock import WriterLock
+from deap_nas.store.hdf5.lock import WriterLock
 
 __all__ = ["n_in_whole_run", "n_running", "pending_in_words", "task_in_words"]
 

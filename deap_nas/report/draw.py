@@ -14,14 +14,14 @@ from deap_nas.extras import require
 from deap_nas.files import replacing, user_path
 from deap_nas.graph import operation_names
 from deap_nas.report.panel import FONT_SIZE, GREY, INK, Panel, motif_number, text_width
-from deap_nas.report.styles import Style, styles_of
+from deap_nas.report.styles import Style, parts_of, styles_of
 from deap_nas.search_space import Motif, SearchSpace
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from matplotlib.lines import Line2D
 
-__all__ = ["draw_genotype", "save_drawing"]
+__all__ = ["draw_genotype", "save_drawing", "save_figure"]
 
 _CELL_SCALE = 1.2
 _PAGE_WIDTH = 500.0
@@ -41,8 +41,10 @@ def draw_genotype(space: SearchSpace, genes: Sequence[int], *, title: str = "") 
     """Draw every motif of a genotype, the cell first.
 
     An edge has its operation's colour and dashes, the same ones in every picture; one that the network does not use is
-    grey and dashed, and a motif that it does not use is grey as a whole. A motif of more than 12 edges carries no names
-    of operations, only their colours, and of the motifs on its edges only the numbers.
+    grey and dashed, and a motif that it does not use is grey as a whole. Channels and strides that operations have of
+    their own are told on the edges only: ``3x3, 32, /2`` is a 3x3 convolution to 32 channels with a stride of 2. A
+    motif with more than 12 edges of which more than 8 pass a node carries no names of operations, only their colours,
+    and of the motifs on its edges only the numbers.
 
     Args:
         space: the search space of the genes.
@@ -83,18 +85,37 @@ def save_drawing(
         StorageError: a file cannot be written; one that is there stays as it was.
         ValueError: matplotlib has no format with that suffix.
     """
-    figure = draw_genotype(space, genes, title=title)
+    save_figure(draw_genotype(space, genes, title=title), paths)
+
+
+def save_figure(figure: Figure, paths: Iterable[str | os.PathLike[str]], *, dpi: float = 200) -> None:
+    """Write a figure of matplotlib into one file or several, each whole or not at all.
+
+    The same figure gives the same bytes, SVG and PDF included. Text in an SVG file stays text.
+
+    Args:
+        figure: a figure, such as one of your own.
+        paths: files to write, each in the format of its suffix, such as ``.png``, ``.svg`` or ``.pdf``;
+            PNG without one. ``~`` is the home folder.
+        dpi: pixels an inch, where the format has pixels.
+
+    Raises:
+        MissingExtraError: matplotlib is not installed.
+        StorageError: a file cannot be written; one that is there stays as it was.
+        ValueError: matplotlib has no format with that suffix.
+    """
     settings = {"svg.hashsalt": "deap_nas", "svg.fonttype": "none"}
     with require("matplotlib", extra="report").rc_context(settings):
         for path in map(user_path, paths):
             kind = path.suffix.lower()
             with replacing(path) as partial:
-                figure.savefig(partial, format=kind[1:] or "png", dpi=200, metadata=_UNDATED.get(kind))
+                figure.savefig(partial, format=kind[1:] or "png", dpi=dpi, metadata=_UNDATED.get(kind))
 
 
 def _styles(motifs: Sequence[Motif]) -> dict[str, Style]:
     """Style of each operation in use, in the order of their registration, then of their names."""
-    labels = {edge.label for motif in motifs for edge in motif.edges if edge.used and not motif_number(edge.label)}
+    used = {edge.label for motif in motifs for edge in motif.edges if edge.used and not motif_number(edge.label)}
+    labels = {parts_of(label)[0] for label in used}
     order = {name: place for place, name in enumerate(operation_names())}
     return styles_of(sorted(labels, key=lambda label: (order.get(label, len(order)), label)))
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from deap_nas.extras import require
 from deap_nas.report.arcs import Arc, arrange
-from deap_nas.report.styles import Style
+from deap_nas.report.styles import Style, parts_of
 from deap_nas.search_space import Motif
 
 if TYPE_CHECKING:
@@ -28,8 +28,9 @@ _RADIUS = 7.0
 _HEAD = 5.5
 #: From a node to the next.
 _STEP = 40.0
-#: A motif with more edges than this has no room for the names of its operations.
+#: A motif with more edges than the first, and more of them past a node than the second, has no room for names.
 _MOST_LABELS = 12
+_MOST_LONG = 8
 #: From a label to the next; from an arc without a label to the next.
 _LABEL_GAP = 8.0
 _BARE_PITCH = 17.0
@@ -39,11 +40,15 @@ _SHORT = {"conv": "", "depthwise_conv": "dw ", "separable_conv": "sep ", "max_po
 
 
 def short_label(label: str) -> str:
-    """Form of an edge's label that fits on the edge: ``"sep 3x3"`` for ``"separable_conv_3x3"``."""
-    kind, _, kernel = label.rpartition("_")
+    """Form of an edge's label that fits on the edge: ``"sep 3x3"`` for ``"separable_conv_3x3"``.
+
+    Channels of its own and a stride follow, as ``"3x3, 32, /2"``.
+    """
+    name, numbers = parts_of(label)
+    kind, _, kernel = name.rpartition("_")
     if kind in _SHORT and re.fullmatch(r"\d+x\d+", kernel):
-        return _SHORT[kind] + kernel
-    return label.replace("_", " ")
+        return _SHORT[kind] + kernel + numbers
+    return name.replace("_", " ") + numbers
 
 
 def motif_number(label: str) -> str:
@@ -56,6 +61,11 @@ def text_width(text: str, size: float, *, weight: str = "normal") -> float:
     font = require("matplotlib.font_manager", extra="report").FontProperties(weight=weight, size=size)
     paths = require("matplotlib.textpath", extra="report").TextToPath()
     return float(paths.get_text_width_height_descent(text, font, ismath=False)[0]) if text else 0.0
+
+
+def _is_crowded(motif: Motif) -> bool:
+    spans = [edge.successor - edge.predecessor for edge in motif.edges if edge.label != "none"]
+    return len(spans) > _MOST_LABELS and sum(span > 1 for span in spans) > _MOST_LONG
 
 
 class Panel:
@@ -72,7 +82,7 @@ class Panel:
         self.title = motif.name if motif.used else f"{motif.name} (unused)"
         self.font_size = FONT_SIZE * scale
         #: Whether there are too many edges to write a name on each.
-        self.crowded = sum(edge.label != "none" for edge in motif.edges) > _MOST_LABELS
+        self.crowded = _is_crowded(motif)
         self._styles = styles
         self._radius = _RADIUS * scale
         self._step = _STEP * scale
@@ -112,7 +122,7 @@ class Panel:
 
     def _draw_arrow(self, axes: Axes, arc: Arc) -> None:
         used = arc.edge.used
-        style = self._styles.get(arc.edge.label, Style(INK))
+        style = self._styles.get(parts_of(arc.edge.label)[0], Style(INK))
         colour, linestyle = (style.colour, style.linestyle) if used else (GREY, "--" if self.motif.used else "-")
         patches = require("matplotlib.patches", extra="report")
         path = require("matplotlib.path", extra="report").Path

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from deap_nas.evaluators import Status
+from deap_nas.evaluation import Status
 from deap_nas.files import beside
 from deap_nas.report.draw import save_drawing
 from deap_nas.report.summary import best_id, member

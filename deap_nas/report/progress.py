@@ -10,7 +10,8 @@ from datetime import timedelta
 from types import TracebackType
 from typing import Any, Self, TextIO
 
-from deap_nas.evaluators import Status
+from deap_nas.deap_protocols import EvaluatedIndividual
+from deap_nas.evaluation import Status
 from deap_nas.extras import require
 from deap_nas.report.terminal import columns_of, fitting, is_terminal
 
@@ -71,7 +72,7 @@ class Progress:
                 desc=self.text(0, columns=columns_of(self._file) - _BAR_COLUMNS),
             )
 
-    def __call__(self, individual: Any, n_running: int) -> None:
+    def __call__(self, individual: EvaluatedIndividual, n_running: int) -> None:
         """Take note of an evaluation that has ended."""
         self._weight = individual.fitness.weights[0]
         self._n_running = n_running

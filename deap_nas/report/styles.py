@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from hashlib import sha256
 
 from deap_nas.graph import operation_names
 
-__all__ = ["Style", "styles_of"]
+__all__ = ["Style", "parts_of", "styles_of"]
 
 #: Lengths of dashes and gaps, in widths of the line; a line without is solid.
 Dashes = tuple[float, ...]
@@ -53,6 +54,22 @@ _COLOURS = (
     "#0033ff", "#a86b3c", "#8f9bff", "#7fae00", "#5c7a99", "#ff7f6e",
 )  # fmt: skip
 _PATTERNS = (_DOTS, _TWO_DOTS, _LONG)
+
+
+#: Label of an operation with channels and a stride of its own, such as ``"conv_3x3_32_by2"``.
+_WITH_NUMBERS = re.compile(r"(?P<kind>.+_\d+x\d+)(?P<channels>_\d+)?(_by(?P<stride>\d+(x\d+)?))?")
+
+
+def parts_of(label: str) -> tuple[str, str]:
+    """What is drawn by colour, and what by words: ``("conv_3x3", ", 32, /2")`` of ``"conv_3x3_32_by2"``.
+
+    So convolutions of one window have one style, whatever their channels and their stride.
+    """
+    found = _WITH_NUMBERS.fullmatch(label)
+    if found is None or label in operation_names():
+        return label, ""
+    channels, stride = found["channels"], found["stride"]
+    return found["kind"], (f", {channels[1:]}" if channels else "") + (f", /{stride}" if stride else "")
 
 
 def styles_of(names: Iterable[str]) -> dict[str, Style]:

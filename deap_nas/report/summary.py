@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deap_nas.errors import StoreError, UnknownNameError
-from deap_nas.evaluators import Status
+from deap_nas.evaluation import Status
 from deap_nas.report.account import n_running, pending_in_words, task_in_words
 from deap_nas.search_space import space_from_dict
 from deap_nas.search_space.origins import explain, origins_in_words

@@ -1,10 +1,10 @@
 """Search spaces: which genotypes are legal, and what graph each one stands for."""
 
-from deap_nas.search_space.base import SearchSpace, register_space, space_from_dict
 from deap_nas.search_space.chain import ChainSpace
 from deap_nas.search_space.flat import FlatSpace
 from deap_nas.search_space.hierarchical import GenePlace, HierarchicalSpace
 from deap_nas.search_space.reading import Edge, Motif
+from deap_nas.search_space.space import SearchSpace, register_space, space_from_dict
 
 __all__ = [
     "ChainSpace",

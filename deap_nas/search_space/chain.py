@@ -19,7 +19,7 @@ from deap_nas.graph import (
     SeparableConvolution,
     operation_names,
 )
-from deap_nas.search_space.base import SearchSpace, register_space
+from deap_nas.search_space.space import SearchSpace, register_space
 from deap_nas.template import Template, WholeNetwork
 
 __all__ = ["ChainSpace"]
@@ -31,6 +31,8 @@ _KINDS: dict[str, Callable[[int, int, int], OperationValue]] = {
     "max_pool": lambda channels, kernel_size, stride: Pooling("max", kernel_size, stride),  # noqa: ARG005 - it keeps them
     "avg_pool": lambda channels, kernel_size, stride: Pooling("avg", kernel_size, stride),  # noqa: ARG005 - likewise
 }
+#: Those of them that choose their channels.
+_WITH_CHANNELS = ("conv", "separable_conv")
 
 
 @register_space("chain")
@@ -40,7 +42,8 @@ class ChainSpace(SearchSpace):
 
     A genotype is a list of integers, four for each layer: which operation, which channels, which kernel size and which
     stride, each counted from 0. A pooling takes no channels, and a registered operation neither channels nor kernel
-    size nor stride; their genes are there all the same.
+    size nor stride; their genes are there all the same. A gene that no operation of the space takes is always 0: of
+    chains of registered operations only the first of each four says something.
 
     Args:
         max_layers: most layers of a chain.
@@ -86,8 +89,14 @@ class ChainSpace(SearchSpace):
     @property
     def layer_up(self) -> tuple[int, int, int, int]:
         """Largest value of each of the four genes of a layer; the smallest is 0."""
-        n_operations, *others = map(len, (self.operations, self.channels, self.kernel_sizes, self.strides))
-        return (n_operations - 1, others[0] - 1, others[1] - 1, others[2] - 1)
+        has_channels = not set(self.operations).isdisjoint(_WITH_CHANNELS)
+        has_window = not set(self.operations).isdisjoint(_KINDS)
+        return (
+            len(self.operations) - 1,
+            has_channels * (len(self.channels) - 1),
+            has_window * (len(self.kernel_sizes) - 1),
+            has_window * (len(self.strides) - 1),
+        )
 
     @property
     def row_dtype(self) -> str:

@@ -15,8 +15,8 @@ from typing import Any
 from deap_nas.errors import GenotypeError, SettingsError, UnknownNameError
 from deap_nas.graph import MERGES, PAPER_OPERATIONS, Graph, Node, prune
 from deap_nas.graph.operations import check_operation
-from deap_nas.search_space.base import SearchSpace, register_space
 from deap_nas.search_space.reading import Edge, Motif
+from deap_nas.search_space.space import SearchSpace, register_space
 
 __all__ = ["GenePlace", "HierarchicalSpace"]
 

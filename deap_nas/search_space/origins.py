@@ -14,7 +14,7 @@ from typing import Any
 
 from deap_nas.errors import UnknownNameError
 from deap_nas.graph.operations import outside_operations
-from deap_nas.search_space.base import outside_spaces
+from deap_nas.search_space.space import outside_spaces
 
 __all__ = ["explain", "origins", "origins_in_words"]
 

@@ -15,7 +15,7 @@ _N_BYTES = 2048
 #: Characters of the name of a function with its settings.
 _LONGEST_NAME = 80
 #: What is told of a search, and the type of each.
-_KINDS = {"n_evaluations": int, "n_workers": int, "survival": str, "reuse": str}
+_KINDS = {"n_evaluations": int, "n_workers": int, "survival": str, "reuse": str, "deterministic": bool}
 
 
 def conduct_of(
@@ -24,6 +24,7 @@ def conduct_of(
     n_workers: int,
     survival: Callable[..., Any] | None,
     reuse: Callable[..., Any] | None,
+    deterministic: bool = True,
 ) -> dict[str, Any]:
     """Describe how a search is conducted, as JSON can hold it.
 
@@ -32,12 +33,14 @@ def conduct_of(
         n_workers: evaluations kept running at a time.
         survival: the rule, or None.
         reuse: what gives the keys of genotypes, or None.
+        deterministic: whether genotype, seed and parent decide what an evaluation gives.
     """
     return {
         "n_evaluations": n_evaluations,
         "n_workers": n_workers,
         "survival": "all stay" if survival is None else _name(survival),
         "reuse": "never" if reuse is None else _name(reuse),
+        "deterministic": deterministic,
     }
 
 

@@ -12,13 +12,13 @@ import numpy as np
 
 from deap_nas.errors import SettingsError, StoreExistsError
 from deap_nas.files import user_path
-from deap_nas.store.file import new_file
-from deap_nas.store.hdf5 import HDF5Store
-from deap_nas.store.layout import column_names, lay_out
+from deap_nas.store.hdf5.access import new_file
+from deap_nas.store.hdf5.disk_space import give_back
+from deap_nas.store.hdf5.growing_table import Table
+from deap_nas.store.hdf5.layout import column_names, lay_out
+from deap_nas.store.hdf5.population_file import HDF5Store
 from deap_nas.store.provenance import provenance
-from deap_nas.store.room import give_back
 from deap_nas.store.settings import check_same
-from deap_nas.store.table import Table
 
 __all__ = ["merge_runs"]
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from deap_nas.files import user_path
 from deap_nas.search_space import SearchSpace
-from deap_nas.store.hdf5 import HDF5Store
+from deap_nas.store.hdf5.population_file import HDF5Store
 from deap_nas.store.settings import check_same
 
 __all__ = ["open_run"]

@@ -43,6 +43,8 @@ def check_same(
 def differences(found: Mapping[str, Any], wanted: Mapping[str, Any], *, free: Iterable[str] = ()) -> list[str]:
     """Say in what two nested dictionaries differ; a value of None is as good as none.
 
+    What no line can show, such as a control character of a stranger's file, is escaped.
+
     Where both say of their ``images`` which ones they are, these are compared, and the same images may be elsewhere.
     Where one does not, being older, only the places that it names count.
 
@@ -61,11 +63,16 @@ def differences(found: Mapping[str, Any], wanted: Mapping[str, Any], *, free: It
             texts += _different_images(there, asked)
             if there.get("images.digest") == asked.get("images.digest") is not None:
                 free |= {key for key in left if key.rpartition(".")[2] == "dataset"}
-    return texts + [
+    texts += [
         f"{key} is {left.get(key, _ABSENT)} there, but {right.get(key, _ABSENT)} was asked for"
         for key in sorted(left.keys() | right.keys())
         if key not in free and _comparable(key, left.get(key)) != _comparable(key, right.get(key))
     ]
+    return list(map(_printable, texts))
+
+
+def _printable(text: str) -> str:
+    return "".join(letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in text)
 
 
 def _leaves(fields: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

@@ -6,6 +6,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from deap_nas.deap_protocols import EvaluatedIndividual, Individual
+
 __all__ = ["Proposal", "Strategy", "ids_of", "proposal_of"]
 
 
@@ -14,11 +16,11 @@ class Proposal:
     """An individual to be evaluated, and what belongs to it."""
 
     #: Its fitness need not be invalid: it is deleted.
-    individual: Any
+    individual: Individual
     #: Evaluated individuals that it came from, the one that counts as its parent first.
-    parents: Sequence[Any] = ()
+    parents: Sequence[Individual] = ()
     #: Evaluated individuals that are members of the population no longer when it is made.
-    removed: Sequence[Any] = ()
+    removed: Sequence[Individual] = ()
 
 
 class Strategy(Protocol):
@@ -36,10 +38,10 @@ class Strategy(Protocol):
     these, and from the generator that it draws from.
     """
 
-    def generate(self) -> Any:
+    def generate(self) -> Individual | Proposal | None:
         """Give the next individual to be evaluated, or a :class:`Proposal` of one; None to wait for an evaluation."""
 
-    def update(self, individual: Any) -> None:
+    def update(self, individual: EvaluatedIndividual) -> None:
         """Take back an individual with its fitness, and with its ``evaluation``."""
 
 

@@ -7,6 +7,7 @@ from collections.abc import MutableSequence
 from types import ModuleType
 from typing import Any
 
+from deap_nas.deap_protocols import Individual, VariationToolbox
 from deap_nas.strategies.proposals import Proposal
 
 __all__ = ["Tournaments"]
@@ -24,15 +25,15 @@ class Tournaments:
 
     def __init__(
         self,
-        members: MutableSequence[Any],
-        toolbox: Any,
+        members: MutableSequence[Individual],
+        toolbox: VariationToolbox,
         *,
         cxpb: float = 0.0,
         rng: random.Random | ModuleType = random,
     ) -> None:
         """See the class."""
         self._members = members
-        self._toolbox = toolbox
+        self._toolbox: Any = toolbox  # with mate, or without
         self._cxpb = cxpb
         self._rng = rng
 

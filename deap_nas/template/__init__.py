@@ -3,11 +3,11 @@
 from deap_nas.template.cells import NetworkTemplate
 from deap_nas.template.costs import Cost, cost
 from deap_nas.template.expansion import expand
-from deap_nas.template.memory import TrainingMemory, training_memory
+from deap_nas.template.memory_estimate import TrainingMemory, training_memory
 from deap_nas.template.plan import Plan, plan_network
-from deap_nas.template.protocol import Template, register_template, template_from_dict
 from deap_nas.template.stack import CellStack
 from deap_nas.template.steps import Chain, Step
+from deap_nas.template.template import Template, register_template, template_from_dict
 from deap_nas.template.whole import WholeNetwork
 
 __all__ = [

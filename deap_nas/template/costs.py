@@ -8,7 +8,7 @@ from typing import Any
 
 from deap_nas.graph import Graph, Lowers, living, viable_graphs
 from deap_nas.template.expansion import check_fit, simplified
-from deap_nas.template.protocol import Template
+from deap_nas.template.template import Template
 
 __all__ = ["Cost", "cost", "cost_of"]
 

@@ -9,9 +9,9 @@ from collections.abc import Sequence
 
 from deap_nas.errors import SettingsError
 from deap_nas.graph import Graph, Lowered, graphs_of, simplify, split_pools
-from deap_nas.template.protocol import Template
 from deap_nas.template.steps import Step, StepWriter
-from deap_nas.template.values import check_paths
+from deap_nas.template.template import Template
+from deap_nas.template.value_shapes import check_paths
 
 __all__ = ["check_fit", "expand", "lean", "simplified"]
 

@@ -9,9 +9,9 @@ from typing import Any
 from deap_nas.graph import Graph, Lowers, viable_graphs
 from deap_nas.template.costs import Cost, cost_of
 from deap_nas.template.expansion import expand, lean
-from deap_nas.template.memory import TrainingMemory, memory_of
-from deap_nas.template.protocol import Template
+from deap_nas.template.memory_estimate import TrainingMemory, memory_of
 from deap_nas.template.steps import Step
+from deap_nas.template.template import Template
 
 __all__ = ["Plan", "plan_network"]
 

@@ -9,9 +9,9 @@ from typing import Any, Self
 
 from deap_nas.errors import SettingsError
 from deap_nas.graph import GlobalAvgPool2d, Graph, Linear, Shape, conv_bn_relu
-from deap_nas.template.protocol import Layout, Template, check_counts, register_template
 from deap_nas.template.steps import Chain, StepWriter, measured
-from deap_nas.template.values import Value, shapes_at, total, values_of
+from deap_nas.template.template import Layout, Template, check_counts, register_template
+from deap_nas.template.value_shapes import Value, shapes_at, total, values_of
 
 __all__ = ["WholeNetwork"]
 

@@ -3,16 +3,16 @@
 Importing this package does not import torch; the first training does.
 """
 
-from deap_nas.training.data import dataset_info, dataset_names
-from deap_nas.training.fitness import AccuracyFitness
-from deap_nas.training.inheritance import ParentWeights, remove_dead_weights
+from deap_nas.training.data.datasets import dataset_info, dataset_names
+from deap_nas.training.data.sources import Augmentation, DatasetInfo, Source
+from deap_nas.training.fitness.accuracy import AccuracyFitness
+from deap_nas.training.fitness.early_stopping import CurveBound, EarlyStopping, StoppingRule, SuccessiveHalving
 from deap_nas.training.recipes import CIFAR_EVALUATION, IMAGENET, SEARCH, Recipe
-from deap_nas.training.results import RetrainingProgress, RetrainingResult, RunResult
-from deap_nas.training.retraining import Retraining
-from deap_nas.training.sources import Augmentation, DatasetInfo, Source
-from deap_nas.training.stopping import CurveBound, EarlyStopping, StoppingRule, SuccessiveHalving
-from deap_nas.training.switches import Switches
-from deap_nas.training.weight_sources import FreshWeights, WeightSource
+from deap_nas.training.retraining.results import RetrainingProgress, RetrainingResult, RunResult
+from deap_nas.training.retraining.retraining import Retraining
+from deap_nas.training.training_switches import Switches
+from deap_nas.training.weights.inheritance import ParentWeights, remove_dead_weights
+from deap_nas.training.weights.weight_sources import FreshWeights, WeightSource
 
 __all__ = [
     "CIFAR_EVALUATION",

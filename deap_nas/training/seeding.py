@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 import torch
 
-from deap_nas.evaluators import derive_seed
+from deap_nas.evaluation import derive_seed
 
 __all__ = ["StepDraws", "seeded_draws"]
 

@@ -11,13 +11,13 @@ from torch import nn
 
 from deap_nas.assembly import assemble
 from deap_nas.errors import DivergedError
-from deap_nas.evaluators import derive_seed
+from deap_nas.evaluation import derive_seed
 from deap_nas.template import Plan
-from deap_nas.training.allocation import keep_freed_memory
-from deap_nas.training.batches import Batches, DeviceImages, evaluation_batches
-from deap_nas.training.ranks import ALONE, Ranks
+from deap_nas.training.data.batches import Batches, DeviceImages, evaluation_batches
 from deap_nas.training.recipes import Recipe
+from deap_nas.training.retraining.process_group import ALONE, Ranks
 from deap_nas.training.seeding import StepDraws, seeded_draws
+from deap_nas.training.tensor_memory import keep_freed_memory
 
 __all__ = [
     "Trainer",

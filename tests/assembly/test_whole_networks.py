@@ -10,7 +10,7 @@ from deap_nas import Cost, NetworkTemplate, cost
 from deap_nas.assembly import build_network
 from deap_nas.graph import RESIZE, Convolution, Graph, Node, Pooling
 from deap_nas.template import CellStack, WholeNetwork, plan_network
-from deap_nas.training.stacking import StackedNetwork
+from deap_nas.training.fitness.stacking import StackedNetwork
 from tests.graphs import GRAPHS, cell_pairs, whole_graphs
 
 WHOLE = [

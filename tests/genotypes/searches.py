@@ -9,7 +9,7 @@ from pathlib import Path
 from deap import base, tools
 
 from deap_nas import ChainSpace, Genotype, cxChain, eaAsync, initChain, killOldest, mpi_executor, mutChain
-from deap_nas.evaluators import SerialExecutor
+from deap_nas.executors import SerialExecutor
 from deap_nas.store import HDF5Store, resume_population
 from tests import toys
 from tests.toolboxes import MaxIndividual

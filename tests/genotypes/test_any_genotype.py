@@ -15,7 +15,8 @@ from deap import tools
 
 from deap_nas import CostLimit, canonical_key, cost, eaAsync, load_genotype
 from deap_nas import cli as command
-from deap_nas.evaluators import ProcessExecutor, SerialExecutor, Status
+from deap_nas.evaluation import Status
+from deap_nas.executors import ProcessExecutor, SerialExecutor
 from deap_nas.genotype import content_of
 from deap_nas.report import draw_genotype
 from deap_nas.store import HDF5Store, MemoryStore, find_problems, merge_runs, resume_population

@@ -3,7 +3,7 @@
 import sys
 from contextlib import nullcontext
 
-from deap_nas.evaluators import mpi_executor
+from deap_nas.executors import mpi_executor
 from deap_nas.testing import ExecutorContract
 
 

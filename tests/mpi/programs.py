@@ -14,7 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from deap_nas import NASError, eaAsync
-from deap_nas.evaluators import mpi_executor
+from deap_nas.executors import mpi_executor
 from deap_nas.store import HDF5Store, resume_population
 from tests.store import search
 from tests.toolboxes import (

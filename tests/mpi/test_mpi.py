@@ -80,7 +80,8 @@ def test_log_records_tell_the_worker_and_the_host_also_in_child_processes_of_ran
     script = tmp_path / "script.py"
     script.write_text("""
 import logging, time
-from deap_nas.evaluators import WorkerFilter, mpi_executor
+from deap_nas.evaluation import WorkerFilter
+from deap_nas.executors import mpi_executor
 
 logging.basicConfig(format="%(host)s worker %(worker)d %(levelname)s %(message)s", level=logging.INFO)
 logging.getLogger().handlers[0].addFilter(WorkerFilter())
@@ -121,14 +122,20 @@ def test_exception_on_rank_0_ends_the_job_with_its_traceback_once(mpi):
     assert done.stderr.count("RuntimeError: rank 0 has failed") == 1
 
 
+def statuses(expected, mpi):
+    """What mpirun may give for a rank's exit status; MPICH's may give that of a rank which it has killed itself."""
+    return {expected} if mpi is OPEN_MPI else {expected, 9}
+
+
 def test_exception_on_rank_0_ends_calls_that_run_on_other_ranks(mpi):
     done = run("-m", "tests.mpi.programs", "fail_while_running", n_ranks=5, mpi=mpi)
-    assert done.returncode == 1
+    assert done.returncode in statuses(1, mpi)
     assert done.stderr.count("RuntimeError: rank 0 has failed") == 1
 
 
 def test_warning_while_rank_0_waits_for_calls_at_the_end_of_its_block_ends_them(mpi):
-    assert run("-m", "tests.mpi.programs", "leave_interrupted", n_ranks=3, mpi=mpi).returncode == 130
+    done = run("-m", "tests.mpi.programs", "leave_interrupted", n_ranks=3, mpi=mpi)
+    assert done.returncode in statuses(130, mpi)
 
 
 def test_ranks_without_mpi4py_say_what_to_install(mpi):

@@ -10,7 +10,8 @@ from scipy import stats
 
 from deap_nas import eaAsync, killLoser, killOldest, killUnselected
 from deap_nas.errors import SettingsError
-from deap_nas.evaluators import Evaluation, SerialExecutor
+from deap_nas.evaluation import Evaluation
+from deap_nas.executors import SerialExecutor
 from deap_nas.store import MemoryStore
 from tests.toolboxes import MaxIndividual, PairIndividual, evaluated, make_toolbox
 

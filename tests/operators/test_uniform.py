@@ -24,7 +24,7 @@ from deap_nas import (
     mutGene,
 )
 from deap_nas.errors import SettingsError
-from deap_nas.evaluators import SerialExecutor
+from deap_nas.executors import SerialExecutor
 from deap_nas.testing import SpaceContract
 from tests.chain import Chain
 from tests.strategies import seeds, spaces

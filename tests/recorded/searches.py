@@ -26,7 +26,8 @@ from deap_nas import (
     selTournamentFraction,
 )
 from deap_nas.errors import DivergedError
-from deap_nas.evaluators import Evaluation, SerialExecutor
+from deap_nas.evaluation import Evaluation
+from deap_nas.executors import SerialExecutor
 from deap_nas.store import HDF5Store, resume_population
 
 creator.create("RecordedFitness", base.Fitness, weights=(1.0,))

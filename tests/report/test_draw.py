@@ -5,7 +5,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from deap_nas import FlatSpace, Genotype, HierarchicalSpace, initDiversified, initTrivial
+from deap_nas import ChainSpace, FlatSpace, Genotype, HierarchicalSpace, initDiversified, initTrivial
 from deap_nas.errors import GenotypeError, MissingExtraError
 from deap_nas.graph import PAPER_OPERATIONS
 from deap_nas.report import draw_genotype, save_drawing
@@ -124,6 +124,10 @@ def test_the_cells_edges_carry_their_motifs(matplotlib):
         ("max_pool", "max pool"),
         ("my_own_block", "my own block"),
         ("motif 3", "motif 3"),
+        ("conv_3x3_32", "3x3, 32"),
+        ("separable_conv_1x5_64_by2", "sep 1x5, 64, /2"),
+        ("avg_pool_3x3_by2x1", "avg 3x3, /2x1"),
+        ("my_block_8", "my block 8"),
     ],
 )
 def test_short_labels(label, short):
@@ -135,6 +139,17 @@ def test_a_crowded_motif_names_no_operation_and_numbers_its_motifs(matplotlib, n
     space = SPACES[name]
     genes = [min(up, 1 + index % 10) for index, up in enumerate(space.up)]
     assert {text.get_text() for text in labels(draw_genotype(space, genes).axes[0])} == expected
+
+
+def test_a_long_chain_names_every_layer_and_its_legend_each_kind_once(matplotlib):
+    space = ChainSpace(max_layers=15, operations=("conv", "max_pool"), kernel_sizes=(3,))
+    figure = draw_genotype(space, [0, 0, 0, 1, *([0, 2, 0, 0] * 13), 1, 0, 0, 1])
+    assert [text.get_text() for text in labels(figure.axes[0])] == ["3x3, 16, /2", *["3x3, 64"] * 13, "max 3x3, /2"]
+    first, *_, last = (colour(matplotlib, stem) for stem in stems(figure.axes[0]))
+    assert {colour(matplotlib, stem) for stem in stems(figure.axes[0])} == {first, last}
+    legend = zip(figure.legends[0].get_texts(), figure.legends[0].get_lines(), strict=True)
+    shown = {text.get_text(): colour(matplotlib, line) for text, line in legend}
+    assert shown == {"conv 3x3": first, "max pool 3x3": last}
 
 
 def test_motifs_that_the_network_does_not_use_are_grey_as_a_whole_and_titled_so(matplotlib):

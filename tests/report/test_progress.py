@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from deap_nas.evaluators import Evaluation, Status
+from deap_nas.evaluation import Evaluation, Status
 from deap_nas.report import Progress
 from deap_nas.report import progress as progress_module
 from tests.terminals import open_terminal, read_all, resize

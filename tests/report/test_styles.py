@@ -12,11 +12,13 @@ OURS = (*PAPER_OPERATIONS, "conv_3x3", "conv_5x5", "depthwise_conv_5x5", "separa
 OWN = tuple(f"operation_{letter}_of_the_style_test" for letter in "uvwxyz")
 
 
-@pytest.fixture(scope="module", autouse=True)
-def registered():
+@pytest.fixture(autouse=True)
+def registered(monkeypatch):
+    """Operations of these tests alone; those of others that ran in this process would take colours."""
     for name in OWN:
         if name not in operation_names():
             register_operation(name)(lambda in_channels, channels: conv_bn_relu(in_channels, channels, 3))
+    monkeypatch.setattr("deap_nas.report.styles.operation_names", lambda: (*OURS, *OWN))
 
 
 def drawn(names):

@@ -4,7 +4,8 @@ from functools import partial
 import pytest
 
 from deap_nas import canonical_key, cli, eaAsync, initTrivial
-from deap_nas.evaluators import Evaluation, Job, SerialExecutor, Status
+from deap_nas.evaluation import Evaluation, Job, Status
+from deap_nas.executors import SerialExecutor
 from deap_nas.genotype import Genotype
 from deap_nas.report import draw_best, draw_member, in_words, summarise
 from deap_nas.store import HDF5Store

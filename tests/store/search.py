@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 from deap_nas import eaAsync
-from deap_nas.evaluators import SerialExecutor
+from deap_nas.executors import SerialExecutor
 from deap_nas.store import HDF5Store, resume_population
 from tests.toolboxes import SPACE, MaxIndividual, make_toolbox, troubled
 

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from deap_nas import canonical_key, eaAsync, killLoser, killOldest
-from deap_nas.evaluators import SerialExecutor
+from deap_nas.executors import SerialExecutor
 from deap_nas.store import HDF5Store, MemoryStore
 from deap_nas.store.conduct import conduct_of
 from tests.store import search
-from tests.store.test_hdf5 import create
+from tests.store.hdf5.test_population_file import create
 from tests.toolboxes import SPACE, gene_sum, make_toolbox
 
 
@@ -37,7 +37,8 @@ def test_a_survival_rule_is_told_by_name(rule, name):
 
 def test_what_gives_the_keys_is_told_without_its_space():
     told = conduct_of(n_evaluations=9, n_workers=2, survival=None, reuse=partial(canonical_key, SPACE))
-    assert told == {"n_evaluations": 9, "n_workers": 2, "survival": "all stay", "reuse": "canonical_key"}
+    rules = {"survival": "all stay", "reuse": "canonical_key", "deterministic": True}
+    assert told == {"n_evaluations": 9, "n_workers": 2, **rules}
 
 
 def test_a_name_of_any_length_fits_into_the_file(tmp_path):
@@ -62,7 +63,8 @@ def test_the_loop_tells_a_file_how_it_searches_and_readers_see_it_meanwhile(tmp_
 
     with create(tmp_path / "run.h5") as store:
         run(store, survival=partial(killOldest, size=2), observer=look)
-    expected = {"n_evaluations": 5, "n_workers": 1, "survival": "killOldest(size=2)", "reuse": "never"}
+    rules = {"survival": "killOldest(size=2)", "reuse": "never", "deterministic": True}
+    expected = {"n_evaluations": 5, "n_workers": 1, **rules}
     assert seen == [expected] * 5
     with HDF5Store.read(tmp_path / "run.h5") as store:
         assert store.conduct == expected
@@ -114,6 +116,7 @@ def test_a_file_from_before_is_read_and_resumed_and_then_says_it(tmp_path):
         np.array([b"[1]"], dtype="S2048"),
         np.array([b"[" * 2048], dtype="S2048"),
         np.array([json.dumps({"n_workers": "many", "survival": 5, "x": 1}).encode()], dtype="S2048"),
+        np.array([b'{"deterministic": 1}'], dtype="S2048"),
         np.array([b"{}", b"{}"], dtype="S2048"),
         np.arange(5),
     ],

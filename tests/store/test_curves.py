@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from deap_nas.errors import SettingsError, StoreError
-from deap_nas.evaluators import Evaluation, Job, Status
+from deap_nas.evaluation import Evaluation, Job, Status
 from deap_nas.store import HDF5Store, find_problems, merge_runs, open_run, to_frame
-from tests.store.test_hdf5 import GENES, create
+from tests.store.hdf5.test_population_file import GENES, create
 from tests.toolboxes import SPACE
 
 CURVES = ((0.25, 0.5, 0.75), (0.125,), ())

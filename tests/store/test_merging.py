@@ -5,7 +5,8 @@ import pytest
 
 from deap_nas import eaAsync
 from deap_nas.errors import DifferentRunError, SettingsError, StoreError, StoreExistsError
-from deap_nas.evaluators import Evaluation, Job, SerialExecutor, Status, derive_seed
+from deap_nas.evaluation import Evaluation, Job, Status, derive_seed
+from deap_nas.executors import SerialExecutor
 from deap_nas.genotype import Genotype
 from deap_nas.store import HDF5Store, find_problems, merge_runs, open_run, resume_population
 from tests.toolboxes import SPACE, MaxIndividual, make_toolbox

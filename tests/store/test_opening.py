@@ -4,7 +4,7 @@ import pytest
 
 from deap_nas import eaAsync
 from deap_nas.errors import DifferentRunError
-from deap_nas.evaluators import SerialExecutor
+from deap_nas.executors import SerialExecutor
 from deap_nas.store import HDF5Store, open_run, resume_population
 from tests.toolboxes import SPACE, MaxIndividual, make_toolbox
 

@@ -9,7 +9,7 @@ from deap_nas.template import plan_network
 from deap_nas.training import AccuracyFitness, Recipe
 from deap_nas.training.seeding import StepDraws, seeded_draws
 from deap_nas.training.trainer import Trainer, seeded_network
-from tests.training.test_stacking import Dropout
+from tests.training.fitness.test_stacking import Dropout
 from tests.training.test_trainer import make_batches
 
 CPU = torch.device("cpu")

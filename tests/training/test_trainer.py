@@ -11,10 +11,10 @@ from deap_nas import FlatSpace, Genotype, NetworkTemplate
 from deap_nas.errors import DivergedError
 from deap_nas.template import plan_network
 from deap_nas.training import Augmentation, Recipe
-from deap_nas.training.batches import DeviceBatches, DeviceImages, to_device
-from deap_nas.training.candidate import Candidate
-from deap_nas.training.sources import Images
-from deap_nas.training.stacking import StackedBatches, StackedNetwork
+from deap_nas.training.data.batches import DeviceBatches, DeviceImages, to_device
+from deap_nas.training.data.sources import Images
+from deap_nas.training.fitness.candidate import Candidate
+from deap_nas.training.fitness.stacking import StackedBatches, StackedNetwork
 from deap_nas.training.trainer import Trainer, compiled_form, seeded_network
 
 #: Operations whose result the host has to wait for: a number out of a tensor, or a shape that depends on its values.

@@ -7,7 +7,7 @@ import numpy as np
 from deap import algorithms, base, creator, tools
 
 from deap_nas import Genotype, HierarchicalSpace, NetworkTemplate, cost, cxMotif, initDiversified, mutEdge
-from deap_nas.evaluators import Guard
+from deap_nas.evaluation import Guard
 
 creator.create("SizeFitness", base.Fitness, weights=(-1.0,))
 creator.create("TradeFitness", base.Fitness, weights=(1.0, -1.0))

@@ -4,7 +4,7 @@ import json
 import sys
 from pathlib import Path
 
-from deap_nas.evaluators import mpi_executor
+from deap_nas.executors import mpi_executor
 from tests.toolboxes import exit_at_three
 from tests.with_deap import loops
 

@@ -7,7 +7,8 @@ from deap import algorithms, tools
 from hypothesis import given, settings
 
 from deap_nas import NetworkTemplate, eaAsync
-from deap_nas.evaluators import Guard, SerialExecutor
+from deap_nas.evaluation import Guard
+from deap_nas.executors import SerialExecutor
 from deap_nas.training import AccuracyFitness, Recipe
 from tests.strategies import seeds
 from tests.toolboxes import MaxIndividual

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from deap_nas import Genotype, cxMotif, eaAsync, mutEdge
 from deap_nas.errors import GenotypeError
-from deap_nas.evaluators import SerialExecutor
+from deap_nas.executors import SerialExecutor
 from tests.strategies import genes_of, seeds, spaces, spaces_and_genes
 from tests.toolboxes import MaxIndividual, evaluated, gene_sum, make_toolbox
 from tests.with_deap import loops

@@ -10,7 +10,7 @@ from deap import algorithms, tools
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deap_nas.evaluators import ProcessExecutor, SerialExecutor
+from deap_nas.executors import ProcessExecutor, SerialExecutor
 from tests.launch import run
 from tests.strategies import genes_of
 from tests.toolboxes import MaxIndividual, crashes_hangs_or_works, double, gene_sum, make_toolbox, raises_error

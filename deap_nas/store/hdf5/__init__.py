@@ -1,0 +1,1 @@
+"""A population file: HDF5 with one writer, live readers, and nothing that a kill can tear."""

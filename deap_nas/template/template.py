@@ -1,0 +1,119 @@
+"""What every network template does, and the registry that reads one back from a file."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, Self, TypeVar
+
+from deap_nas.errors import SettingsError, UnknownNameError
+from deap_nas.graph import Graph
+from deap_nas.template.steps import StepWriter
+from deap_nas.template.value_shapes import Value
+
+__all__ = ["Layout", "Template", "check_counts", "register_template", "template_from_dict"]
+
+#: Template of the files that do not say which.
+_FIRST_KIND = "cells"
+
+
+@dataclass(frozen=True, eq=False)
+class Layout:
+    """A network with all its layers and shapes, before it is written down as steps."""
+
+    #: Each graph of the genotype wherever it stands, with the values of its nodes there.
+    values: Sequence[tuple[Graph, Sequence[Value]]]
+    n_parameters: int
+    flops: int
+    #: Writes the network down.
+    write: Callable[[StepWriter], int]
+
+
+class Template(ABC):
+    """The fixed part of a network, around what the genotypes of a search space stand for. A frozen dataclass.
+
+    It is immutable, comparable, hashable and picklable.
+    """
+
+    #: Classes; the network gives one logit for each.
+    n_classes: int
+    #: Channels of the input image.
+    image_channels: int
+    #: Height and width of the input image in pixels, for counting FLOPs; the network takes any size.
+    image_size: int
+    #: Graphs that a genotype has to have.
+    n_graphs: ClassVar[int] = 1
+
+    @abstractmethod
+    def lay_out(self, graphs: Sequence[Graph], *, among: Sequence[Sequence[int]] | None = None) -> Layout:
+        """Layers and shapes of everything in a network.
+
+        Args:
+            graphs: those of the genotype, ``n_graphs`` of them, each with an output.
+            among: for each graph the indices of the nodes that matter, in order, with the inputs and the output and
+                whatever they depend on; by default all.
+
+        Raises:
+            SettingsError: values of different shapes are added, or values of different sizes are concatenated.
+        """
+
+    @abstractmethod
+    def channels_of(self, number: int) -> tuple[int, ...]:
+        """Channels that the inputs of the graph with this number have wherever it stands; each channel count once."""
+
+    @abstractmethod
+    def with_channels(self, channels: int) -> Self:
+        """The same template, wider or narrower: with so many channels where the graph stands first."""
+
+    @abstractmethod
+    def to_dict(self) -> dict[str, Any]:
+        """Fields as JSON can hold them; ``"kind"`` names the class."""
+
+    def for_images(self, *, n_classes: int, image_channels: int, image_size: int) -> Self:
+        """The same template for other images."""
+        fields = {"n_classes": n_classes, "image_channels": image_channels, "image_size": image_size}
+        return replace(self, **fields)  # type: ignore[type-var]  # subclasses are dataclasses
+
+
+def check_counts(**counts: Any) -> None:
+    """Check that numbers, or all in a tuple, are positive integers.
+
+    Raises:
+        SettingsError: one is not, or a tuple is empty.
+    """
+    for name, found in counts.items():
+        numbers = found if isinstance(found, tuple) else (found,)
+        if not numbers or any(not isinstance(number, int) or number < 1 for number in numbers):
+            raise SettingsError(f"{name} must hold integers of at least 1, found {found!r}")
+
+
+_Template = TypeVar("_Template", bound=type[Any])
+_TEMPLATES: dict[str, type[Any]] = {}
+
+
+def register_template(kind: str) -> Callable[[_Template], _Template]:
+    """Register a class of templates, with its ``from_dict``, under the ``"kind"`` of its ``to_dict``."""
+
+    def decorate(template: _Template) -> _Template:
+        _TEMPLATES[kind] = template
+        return template
+
+    return decorate
+
+
+def template_from_dict(fields: dict[str, Any]) -> Template:
+    """Make the template that a ``to_dict`` described.
+
+    Raises:
+        UnknownNameError: its kind is not registered.
+        TypeError: a field is missing or unknown, or these are no fields.
+        SettingsError: a field is out of its range.
+    """
+    if not isinstance(fields, dict):
+        raise TypeError(f"a template is described by a dictionary of its fields, found {fields!r:.80}")
+    kind = fields.get("kind", _FIRST_KIND)
+    if kind not in _TEMPLATES:
+        raise UnknownNameError("template", kind, _TEMPLATES)
+    template: Template = _TEMPLATES[kind].from_dict({name: value for name, value in fields.items() if name != "kind"})
+    return template

@@ -1,0 +1,1 @@
+"""The fitness of a genotype: how well its network classifies after a training."""

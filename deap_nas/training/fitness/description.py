@@ -1,0 +1,89 @@
+"""What a fitness is, as a dictionary that JSON can hold, and back to the arguments that make it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from deap_nas.errors import DatasetError, NASError, SettingsError
+from deap_nas.search_space import space_from_dict
+from deap_nas.template import template_from_dict
+from deap_nas.training.data.image_identity import check_images
+from deap_nas.training.data.sources import Augmentation, Source
+from deap_nas.training.fitness.early_stopping import EarlyStopping
+from deap_nas.training.recipes import Recipe
+
+__all__ = ["arguments_of", "check_same_images", "describe_images", "not_described"]
+
+#: Fields that are arguments as they are: those of every description, and those of some.
+_PLAIN = ("dataset", "repeats", "seed", "objectives")
+_OPTIONAL = ("n_images", "image_size", "flip", "crop", "precision", "compile", "stacked", "memory_bytes")
+
+
+def describe_images(source: Source, augmentation: Augmentation, identity: Mapping[str, Any]) -> dict[str, Any]:
+    """Say which images a fitness uses, and how."""
+    options = {
+        "n_images": source.n_images,
+        "image_size": source.image_size,
+        "flip": source.flip,
+        "crop": source.crop,
+    }
+    padding = {"padding": augmentation.padding} if augmentation.padding else {}
+    return {
+        "dataset": source.name,
+        "augmentation": {"crop": augmentation.crop, "flip": augmentation.flip} | padding,
+        "images": identity,
+        **{name: value for name, value in options.items() if value is not None},
+    }
+
+
+def arguments_of(fields: Mapping[str, Any], weights_dir: str | Path | None) -> dict[str, Any]:
+    """The arguments of :class:`~deap_nas.training.AccuracyFitness` that a description of one holds.
+
+    Args:
+        fields: the description.
+        weights_dir: folder of the weights, where the fitness inherits them.
+
+    Raises:
+        SettingsError: a field is missing, or makes no sense.
+        UnknownNameError: there is no such operation, search space, template or stopping rule.
+    """
+    inherits = fields.get("inherits_weights", False)
+    if inherits and weights_dir is None:
+        raise SettingsError("the fitness inherits weights: give weights_dir, the folder that they are in")
+    try:
+        return {
+            "space": space_from_dict(fields["space"]),
+            "template": template_from_dict(fields["template"]),
+            "recipe": Recipe(**{**fields["recipe"], "drops": tuple(fields["recipe"]["drops"])}),
+            "stopping": EarlyStopping.from_dict(fields["stopping"]) if "stopping" in fields else None,
+            "weights_dir": weights_dir if inherits else None,
+            **{name: fields[name] for name in _PLAIN},
+            **{name: fields[name] for name in _OPTIONAL if name in fields},
+        }
+    except NASError:
+        raise
+    except (KeyError, TypeError, ValueError) as error:
+        raise not_described(error) from error
+
+
+def not_described(error: Exception) -> SettingsError:
+    """What to raise for a description that no fitness gave."""
+    return SettingsError(f"the fitness is not described as AccuracyFitness.to_dict does it: {error}")
+
+
+def check_same_images(fields: Mapping[str, Any], made: Mapping[str, Any], source: Source) -> None:
+    """Check that the images are those that a fitness was described with.
+
+    Args:
+        fields: the description.
+        made: the description of the fitness that was made from it.
+        source: where its images are.
+
+    Raises:
+        DatasetError: they are others.
+    """
+    if any(made[name] != fields.get(name) for name in ("template", "augmentation")):
+        raise DatasetError(f"{source.name} has other images than those that the fitness was made for")
+    check_images(fields, source)

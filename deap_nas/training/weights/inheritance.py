@@ -1,0 +1,228 @@
+"""Weights that a child takes over from its parent: one file of tensors for each evaluation, in a folder of the run.
+
+Nothing here imports torch before weights are read or written.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from deap_nas.errors import SettingsError, StorageError
+from deap_nas.evaluation import Job
+from deap_nas.extras import check_installed
+from deap_nas.files import make_folder, replacing, user_path
+from deap_nas.store import Store
+from deap_nas.store.settings import differences
+from deap_nas.training.weights.ownership import Owner, check_owner
+from deap_nas.training.weights.weight_sources import WeightSource
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
+
+    from deap_nas.training.fitness.candidate import Candidate
+
+__all__ = ["Inheritance", "ParentWeights", "check_weights", "remove_dead_weights", "take_over", "weights_file"]
+
+_REMEDY = "make room or allow it, and resume the run, whose file holds all that was recorded"
+
+_log = logging.getLogger(__name__)
+
+
+def weights_file(folder: Path, number: int) -> Path:
+    """Where the evaluation with this id leaves its weights."""
+    return folder / f"{number}.safetensors"
+
+
+def check_weights(store: Store, folder: Path) -> None:
+    """Check that a folder holds no weights of another run, and let it name the run of a store as its own.
+
+    A new run with the seed of an earlier one could not tell the weights of that one from its own.
+
+    Raises:
+        SettingsError: it does, or it belongs to another run.
+        StorageError: it cannot be written to.
+    """
+    replaced = check_owner(store, folder)
+    foreign = [number for number, _ in _numbered(folder) if replaced or number >= store.n_submitted]
+    if foreign:
+        raise SettingsError(
+            f"{weights_file(folder, min(foreign))} is of no evaluation of this run: give each run a weights_dir of "
+            f"its own, or call remove_dead_weights with the store of a new run"
+        )
+    if (owner := Owner.of(store)) is not None:
+        owner.note(folder)
+
+
+def _numbered(folder: Path) -> Iterator[tuple[int, Path]]:
+    """The files of weights, with the ids of their evaluations."""
+    for path in folder.glob("[0-9]*.safetensors"):
+        if path.stem.isdecimal():
+            yield int(path.stem), path
+
+
+def remove_dead_weights(store: Store, weights_dir: str | os.PathLike[str]) -> None:
+    """Remove the weights of members that a survival rule has removed, unless a child has yet to start from them.
+
+    To be called by the process that searches, such as in the ``observer`` of :func:`~deap_nas.eaAsync`. It looks at
+    all evaluations of the run, and also removes weights of evaluations that the store does not know: with the store of
+    a new run, all of them.
+
+    Args:
+        store: journal of the run.
+        weights_dir: folder of the run's weights.
+
+    Raises:
+        SettingsError: the folder belongs to another run.
+    """
+    folder = user_path(weights_dir)
+    replaced = check_owner(store, folder)
+    pending = store.pending()
+    needed = {record.evaluation.id for record in store.records() if record.alive}
+    needed |= {job.id for job in pending} | {job.parent for job in pending}
+    for number, path in list(_numbered(folder)):
+        if number not in needed:
+            path.unlink()
+    ids = {job.id for job in pending}
+    for path in list(folder.glob(".[0-9]*.partial")):  # left by a worker that was killed
+        if int(path.name.split(".")[1]) not in ids:
+            path.unlink(missing_ok=True)
+    if replaced is not None:
+        replaced.remove(folder)
+
+
+def take_over(network: nn.Module, tensors: Mapping[str, torch.Tensor]) -> list[str]:
+    """Copy into a network the tensors whose name and shape are those of its own; the rest of its own stays.
+
+    A name is the place of the genes that a layer came from (the same edge, below the same edges, in the same cell) and
+    the operation there: see :func:`~deap_nas.assembly.weight_names`. Files of before names held the operation are read.
+
+    Returns:
+        The names of what was copied: parameters, and statistics of the batch normalisation.
+    """
+    from deap_nas.assembly import weight_names
+
+    is_old = not any(":" in name for name in tensors)
+    taken, names = {}, []
+    for key, (name, value) in weight_names(network).items():
+        found = key if is_old else name
+        if found in tensors and tensors[found].shape == value.shape:
+            taken[key] = tensors[found]
+            names.append(found)
+    network.load_state_dict(taken, strict=False)
+    return names
+
+
+class ParentWeights(WeightSource):
+    """Children start from the weights that their parents have left in a folder, where place, operation and shape match.
+
+    Args:
+        folder: seen by all workers; made if need be.
+
+    Raises:
+        MissingExtraError: safetensors is not installed.
+        StorageError: the folder cannot be made.
+    """
+
+    is_deterministic = True
+
+    def __init__(self, folder: str | os.PathLike[str]) -> None:
+        """See the class."""
+        check_installed("safetensors", extra="torch")
+        self.folder = make_folder(user_path(folder))
+
+    def begin(self, job: Job, *, fitness: Mapping[str, Any], genes: list[Any]) -> Inheritance:
+        """See :meth:`WeightSource.begin`."""
+        return Inheritance(self.folder, job, fitness, genes=genes)
+
+    def check_store(self, store: Store) -> None:
+        """See :meth:`WeightSource.check_store`."""
+        check_weights(store, self.folder)
+
+    def to_dict(self) -> dict[str, Any]:
+        """See :meth:`WeightSource.to_dict`."""
+        return {"inherits_weights": True}
+
+
+class Inheritance:
+    """The weights that the repeats of an evaluation start from, and those that they leave to its children.
+
+    Repeat r starts from the weights of repeat r of the parent. A parent without a file leaves nothing: one that failed,
+    or that took the fitness of another.
+
+    Args:
+        folder: of the run; all workers see it.
+        job: the evaluation.
+        fitness: what describes the fitness, as JSON can hold it.
+        genes: row of the genotype, as JSON can hold it.
+
+    Raises:
+        SettingsError: the folder holds weights of this evaluation in another run.
+        StorageError: the folder is not there, or the weights cannot be read.
+    """
+
+    def __init__(self, folder: Path, job: Job, fitness: Mapping[str, Any], *, genes: list[Any]) -> None:
+        """See the class."""
+        if not folder.is_dir():
+            raise StorageError(f"weights_dir {folder} is not there: it must be a folder that all workers see")
+        labels = {"fitness": fitness, "genes": genes, "seed": job.seed, "parent": job.parent}
+        self._labels = json.loads(json.dumps(labels))  # as a file gives them back, with lists for tuples
+        self._path = weights_file(folder, job.id)
+        self._parent = weights_file(folder, job.parent)
+        self._networks: list[nn.Module] = []
+        if self._path.exists():  # left by an earlier try of this evaluation
+            _load(self._path, self._labels)
+
+    def given(self, candidates: Iterable[Candidate]) -> Iterator[Candidate]:
+        """Give the candidates, one a repeat, each with what it inherits.
+
+        Raises:
+            SettingsError: the parent's weights are of another fitness.
+            StorageError: they cannot be read.
+        """
+        fitness = {"fitness": self._labels["fitness"]}
+        tensors = _load(self._parent, fitness) if self._parent.exists() else {}
+        for repeat, candidate in enumerate(candidates):
+            prefix = f"{repeat}."
+            parents = {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
+            names = take_over(candidate.network, parents)
+            n_tensors = len(candidate.network.state_dict())
+            _log.debug("%s, repeat %d: %d of %d tensors inherited", self._path, repeat, len(names), n_tensors)
+            self._networks.append(candidate.network)
+            yield candidate
+
+    def save(self) -> None:
+        """Leave the weights that the candidates have now to the children; a kill leaves all of them or none.
+
+        Raises:
+            StorageError: they cannot be written.
+        """
+        from deap_nas.assembly import weight_names
+        from deap_nas.training.weights.tensor_files import write_tensors
+
+        tensors = {
+            f"{repeat}.{name}": value
+            for repeat, network in enumerate(self._networks)
+            for name, value in weight_names(network).values()
+        }
+        # another worker may have been given the same job
+        with replacing(self._path, shared=True, remedy=_REMEDY) as partial:
+            write_tensors(partial, tensors, **self._labels)
+
+
+def _load(path: Path, labels: Mapping[str, Any]) -> dict[str, torch.Tensor]:
+    """Read weights that have these labels."""
+    from deap_nas.assembly.weights import read_tensors
+
+    try:
+        tensors, found = read_tensors(path)
+    except (OSError, ValueError) as error:
+        raise StorageError(f"{path} cannot be read: {error}; without it the children start anew") from error
+    if differences({name: found.get(name) for name in labels}, labels):
+        raise SettingsError(f"{path} is of another run: give each run a weights_dir of its own, or remove that one")
+    return tensors
