@@ -3,7 +3,6 @@
 import getpass
 import os
 import shutil
-import signal
 import socket
 import subprocess
 import sys
@@ -12,6 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from tests.launch import ROOT, environment
+from tests.slurm import guard
 
 PROGRAMS = ("slurmctld", "slurmd", "sbatch", "srun", "scontrol")
 N_NODES = 4
@@ -63,6 +63,7 @@ class Cluster:
         path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
         self._variables = environment() | places | {"PATH": path, "OMP_NUM_THREADS": "1"}
         del self._variables["PRTE_MCA_rmaps_default_mapping_policy"]  # would put all ranks on the first node
+        self._variables.pop("OMPI_MCA_btl", None)  # for one machine, and Open MPI takes nodes for several
 
     def __enter__(self):
         self.jobs.mkdir()
@@ -76,6 +77,8 @@ class Cluster:
         text = SLURM_CONF.format(**settings, ports=ports, nodes=nodes, cores=cores)
         (self.folder / "slurm.conf").write_text(text)
         (self.folder / "gres.conf").write_text(GRES_CONF)
+        command = [sys.executable, guard.__file__, self.folder]
+        self._guard = subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True)
         self._start("slurmctld")
         for n in range(1, N_NODES + 1):
             for kind in ("spool", "tmp"):
@@ -97,15 +100,7 @@ class Cluster:
                 daemon.terminate()
                 with suppress(subprocess.TimeoutExpired):
                     daemon.wait(timeout=10)
-            self._kill_what_is_left()
-
-    def _kill_what_is_left(self):
-        """End the processes that know this cluster."""
-        mine = f"SLURM_CONF={self.folder}/slurm.conf".encode()
-        for process in Path("/proc").glob("[0-9]*"):
-            with suppress(OSError):  # of another user, or gone
-                if mine in (process / "environ").read_bytes().split(b"\0"):
-                    os.kill(int(process.name), signal.SIGKILL)
+            self._guard.communicate(timeout=20)
 
     def _start(self, program, *options, name=None):
         name = name or program
