@@ -4,6 +4,7 @@ import os
 import shutil
 import signal
 import sys
+import time
 from contextlib import suppress
 from pathlib import Path
 
@@ -23,4 +24,5 @@ if __name__ == "__main__":
         for process in left:
             with suppress(ProcessLookupError):
                 os.kill(process, signal.SIGKILL)
+        time.sleep(0.1)
     shutil.rmtree(folder, ignore_errors=True)
