@@ -10,6 +10,7 @@ import time
 import pytest
 
 from tests.launch import ROOT
+from tests.slurm.page import scripts
 
 #: Runs until the warning, then ends with a delay, as a search does.
 SRUN = """#!/bin/bash
@@ -25,17 +26,15 @@ echo "scontrol $*" >> log
 
 @pytest.fixture
 def job(tmp_path):
-    """The job script of the page in a folder with a scheduler that is made up; starts it, once it runs gives it."""
-    page = (ROOT / "docs" / "cluster.md").read_text(encoding="utf-8")
-    (script,) = re.findall(r"```bash\n(#!/bin/bash\n.*?)```", page, re.DOTALL)
-    programs = {"job": script, "srun": SRUN, "scontrol": SCONTROL}
+    """The search of docs/slurm.md in a folder with a scheduler that is made up; starts it, once it runs gives it."""
+    programs = scripts() | {"srun": SRUN, "scontrol": SCONTROL}
     for name, text in programs.items():
         (tmp_path / name).write_text(text)
         (tmp_path / name).chmod(0o755)
 
     def start(**variables):
-        mine = {"PATH": f"{tmp_path}:{os.environ['PATH']}", "SLURM_JOB_ID": "7", **variables}
-        process = subprocess.Popen([tmp_path / "job"], cwd=tmp_path, env=os.environ | mine)
+        mine = {"PATH": f"{tmp_path}:{os.environ['PATH']}", "SLURM_JOB_ID": "7", "SLURM_CPUS_PER_TASK": "8"}
+        process = subprocess.Popen([tmp_path / "search.sh"], cwd=tmp_path, env=os.environ | mine | variables)
         deadline = time.monotonic() + 20
         while not (tmp_path / "running").exists():
             assert time.monotonic() < deadline

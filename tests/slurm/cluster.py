@@ -5,13 +5,17 @@ import os
 import shutil
 import socket
 import subprocess
+import sys
 import time
+from contextlib import suppress
+from pathlib import Path
 
 from tests.launch import ROOT, environment
+from tests.slurm import guard
 
 PROGRAMS = ("slurmctld", "slurmd", "sbatch", "srun", "scontrol")
 N_NODES = 4
-#: Of each node; Slurm tells Open MPI of cores that it has made up, and a rank that is to sit there does not start.
+#: Of each node, for ranks of Open MPI: Slurm would tell it of cores that are made up, and no rank could sit there.
 N_CPUS = 2
 
 #: A job that was put back waits for as long as a credential is valid, of which 5 seconds are the least. PMIx makes a
@@ -31,10 +35,10 @@ SlurmdPidFile={folder}/slurmd-%n.pid
 SlurmdSpoolDir={folder}/spool-%n
 TmpFS={folder}/tmp-%n
 ProctrackType=proctrack/linuxproc
-TaskPlugin=task/affinity
+{cores}
 SelectType=select/cons_tres
 SelectTypeParameters=CR_Core
-SchedulerParameters=bf_interval=1,sched_min_interval=0
+SchedulerParameters=bf_interval=1,sched_interval=1,sched_min_interval=0
 GresTypes=gpu
 MpiDefault=none
 KillWait=5
@@ -48,25 +52,33 @@ GRES_CONF = "".join(f"NodeName=n[1-{N_NODES}] Name=gpu File={device}\n" for devi
 
 
 class Cluster:
-    """Its jobs run in a folder, with this Python and this deap_nas."""
+    """Its jobs run in a folder, with this Python and this deap_nas; nodes may have cores that are made up."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, *, n_cpus=N_CPUS):
         self.folder = folder
+        self._n_cpus = n_cpus
         self.jobs = folder / "jobs"
         self._daemons = {}
-        self._variables = environment() | {"SLURM_CONF": str(folder / "slurm.conf"), "OMP_NUM_THREADS": "1"}
+        places = {"SLURM_CONF": str(folder / "slurm.conf"), "TMPDIR": str(folder / "tmp")}
+        path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+        self._variables = environment() | places | {"PATH": path, "OMP_NUM_THREADS": "1"}
         del self._variables["PRTE_MCA_rmaps_default_mapping_policy"]  # would put all ranks on the first node
+        self._variables.pop("OMPI_MCA_btl", None)  # for one machine, and Open MPI takes nodes for several
 
     def __enter__(self):
         self.jobs.mkdir()
         (self.jobs / "examples").symlink_to(ROOT / "examples")
-        (self.folder / "state").mkdir()
+        for name in ("state", "tmp"):
+            (self.folder / name).mkdir()
         ports = free_ports(N_NODES + 1)
-        nodes = [NODE.format(n=n, port=ports[n], cpus=N_CPUS) for n in range(1, N_NODES + 1)]
+        nodes = "\n".join(NODE.format(n=n, port=ports[n], cpus=self._n_cpus) for n in range(1, N_NODES + 1))
         settings = {"folder": self.folder, "host": socket.gethostname().split(".")[0], "user": getpass.getuser()}
-        text = SLURM_CONF.format(**settings, ports=ports, nodes="\n".join(nodes))
+        cores = "TaskPlugin=task/affinity" if self._n_cpus == N_CPUS else "SlurmdParameters=config_overrides"
+        text = SLURM_CONF.format(**settings, ports=ports, nodes=nodes, cores=cores)
         (self.folder / "slurm.conf").write_text(text)
         (self.folder / "gres.conf").write_text(GRES_CONF)
+        command = [sys.executable, guard.__file__, self.folder]
+        self._guard = subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True)
         self._start("slurmctld")
         for n in range(1, N_NODES + 1):
             for kind in ("spool", "tmp"):
@@ -80,11 +92,15 @@ class Cluster:
         return self
 
     def __exit__(self, *_):
-        self.run("scancel", "--user", getpass.getuser(), check=False)
-        self.wait_until(lambda: not self.run("squeue", "--noheader", check=False), "no job is left", seconds=30)
-        for daemon in reversed(self._daemons.values()):
-            daemon.terminate()
-            daemon.wait(timeout=20)
+        try:
+            self.run("scancel", "--user", getpass.getuser(), check=False)
+            self.wait_until(lambda: not self.run("squeue", "--noheader", check=False), "no job is left", seconds=30)
+        finally:
+            for daemon in reversed(self._daemons.values()):
+                daemon.terminate()
+                with suppress(subprocess.TimeoutExpired):
+                    daemon.wait(timeout=10)
+            self._guard.communicate(timeout=20)
 
     def _start(self, program, *options, name=None):
         name = name or program
@@ -97,14 +113,14 @@ class Cluster:
         return states == ["idle"] * N_NODES
 
     def run(self, *arguments, check=True):
-        """What a command prints, errors after it."""
+        """What a command prints, errors after it; one that takes longer than a minute is ended, and has failed."""
         done = subprocess.run(
-            [find(arguments[0]), *map(str, arguments[1:])],
-            env=self._variables, cwd=self.jobs, stdin=subprocess.DEVNULL,
-            capture_output=True, text=True, timeout=120, check=False,
+            ["timeout", "--kill-after=5", "60", find(arguments[0]), *map(str, arguments[1:])],
+            env=self._variables, cwd=self.jobs, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
         )  # fmt: skip
-        assert done.returncode == 0 or not check, done.stdout + done.stderr
-        return done.stdout + done.stderr
+        text = done.stdout + done.stderr
+        assert done.returncode == 0 or not check, f"{arguments}: status {done.returncode}\n{text}\n{self._logs()}"
+        return text
 
     def submit(self, script, *options):
         """Submit a file of the folder of the jobs; gives the number of the job."""
@@ -137,8 +153,19 @@ class Cluster:
             time.sleep(0.2)
 
     def reasons(self, job):
-        logs = [(path.name, path.read_text(errors="replace")[-1500:]) for path in self.folder.glob("*.log")]
-        return "\n".join([self.run("squeue", check=False), self.output(job) if job else "", *map("\n".join, logs)])
+        return "\n".join([self.run("squeue", check=False), self.output(job) if job else "", self._logs()])
+
+    def _logs(self):
+        paths = sorted(self.folder.glob("*.log"))
+        return "\n".join(f"{path.name}\n{path.read_text(errors='replace')[-1500:]}" for path in paths)
+
+
+def what_is_missing():
+    """Why no cluster can be started here; empty where one can."""
+    missing = [program for program in PROGRAMS if not os.path.exists(find(program))]
+    if missing:
+        return f"Slurm is not installed: {', '.join(missing)} not found"
+    return "" if len(os.sched_getaffinity(0)) >= N_CPUS else f"a node of {N_CPUS} cores is needed"
 
 
 def find(program):

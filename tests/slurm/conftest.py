@@ -1,25 +1,28 @@
-"""One cluster for all tests, where Slurm is installed."""
+"""One cluster for all tests, and one of large nodes."""
 
-import os
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
 
-from tests.slurm.cluster import N_CPUS, PROGRAMS, Cluster, find
+from tests.slurm.cluster import Cluster
 from tests.slurm.page import write_scripts
+
+
+def folder_of_a_cluster():
+    """A short path, for sockets; gone when it is left."""
+    return TemporaryDirectory(prefix="slurm-", dir="/tmp")
 
 
 @pytest.fixture(scope="session")
 def cluster():
-    if os.environ.get("DEAP_NAS_SLURM") != "1":
-        pytest.skip("a draft, with the page draft.md: DEAP_NAS_SLURM=1 runs it where Slurm is installed")
-    missing = [program for program in PROGRAMS if not os.path.exists(find(program))]
-    if missing:
-        pytest.skip(f"Slurm is not installed: {', '.join(missing)} not found")
-    if len(os.sched_getaffinity(0)) < N_CPUS:
-        pytest.skip(f"a node of {N_CPUS} cores is needed")
-    # a short path, for sockets
-    with TemporaryDirectory(prefix="slurm-") as folder, Cluster(Path(folder)) as cluster:
+    with folder_of_a_cluster() as folder, Cluster(Path(folder)) as cluster:
         write_scripts(cluster.jobs)
+        yield cluster
+
+
+@pytest.fixture
+def large_cluster():
+    """Its nodes have 64 cores, which are made up, so that no MPI runs there."""
+    with folder_of_a_cluster() as folder, Cluster(Path(folder), n_cpus=64) as cluster:
         yield cluster

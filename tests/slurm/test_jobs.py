@@ -1,15 +1,20 @@
-"""The job scripts of draft.md on a real Slurm."""
+"""The job scripts of docs/slurm.md on a real Slurm."""
 
 import sys
+from collections import Counter
 
 import pytest
 
 from deap_nas.store import HDF5Store
 from tests.launch import HIER_EVO, MPICH, TINY
+from tests.slurm.cluster import what_is_missing
 
+if what_is_missing():
+    pytest.skip(what_is_missing(), allow_module_level=True)  # one line for all
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
 
 DEAP_NAS = (sys.executable, "-m", "deap_nas.cli")
+GOES_ON = ("PENDING", "CONFIGURING", "RUNNING")
 RANKS = "from mpi4py import MPI; print('rank', MPI.COMM_WORLD.rank, 'of', MPI.COMM_WORLD.size)"
 EXECUTOR = """
 import os, sys, deap_nas
@@ -44,7 +49,7 @@ def search(cluster):
 
 def check_that_it_goes_on(cluster, job, file):
     """The job is queued again, and its search goes on with what is in its file."""
-    cluster.wait_for(job, "PENDING", "CONFIGURING", "RUNNING", restarts=1)
+    cluster.wait_for(job, *GOES_ON, restarts=1)
     before = ids(file)
     cluster.wait_until(lambda: len(ids(file)) > len(before), "the search goes on", job=job)
     assert ids(file)[: len(before)] == before
@@ -62,9 +67,9 @@ def test_smoke_job_tells_the_ranks_and_their_gpus_and_comes_to_its_end(cluster):
 def test_search_that_is_warned_goes_on_in_its_job_queued_again_and_one_that_is_cancelled_does_not(cluster, search):
     job, file = search
     set_minutes(cluster, job, 4)  # less than the warning of the script is early
-    cluster.wait_for(job, "PENDING", restarts=1)
+    cluster.wait_for(job, *GOES_ON, restarts=1)
     set_minutes(cluster, job, 60)
-    assert "go on with --resume" in cluster.output(job)
+    assert "stopped: runs/hier_evo.h5 holds all" in cluster.output(job)
     check_that_it_goes_on(cluster, job, file)
     cluster.run("scancel", job)
     output = cluster.wait_for(job, "CANCELLED", restarts=1)
@@ -103,8 +108,13 @@ def test_retraining_that_is_warned_is_queued_again_and_comes_to_its_end(cluster)
     curve = cluster.jobs / "runs" / "found-id0-small-cifar" / "run0.csv"
     cluster.wait_until(curve.exists, "the retraining has begun", job=job)
     cluster.run("scancel", "--batch", "--signal=USR1", job)
+    cluster.wait_for(job, *GOES_ON, restarts=1)
+    before = curve.read_text()
     output = cluster.wait_for(job, "COMPLETED", restarts=1)
+    assert "stopped; the same command goes on with the last checkpoint" in output
     assert "accuracy" in output
+    assert len(before) < len(curve.read_text())
+    assert curve.read_text().startswith(before)  # it has the speed of each step, which no second run would repeat
 
 
 def test_bare_srun_is_refused_with_a_line_that_says_what_to_do(cluster):
@@ -123,10 +133,23 @@ def test_ranks_of_mpich_are_started_by_srun_with_pmi2(cluster):
     assert all(f"rank {rank} of 4" in output for rank in range(4))
 
 
-def test_one_rank_more_than_gpus_leaves_none_idle(cluster):
-    options = ("--mpi=pmix", "--nodes=4", "--ntasks=5", "--gpus-per-node=1", "--label")
-    code = f"{EXECUTOR}\nprint(os.environ['SLURMD_NODENAME'])"
-    output = cluster.run("srun", *options, sys.executable, "-c", code)
-    nodes = dict(line.split(": ") for line in output.splitlines() if len(line) < 8)
-    assert nodes["0"] == nodes["1"]
-    assert len(set(nodes.values())) == 4
+def test_rank_0_has_a_place_of_its_own_without_a_gpu_in_a_heterogeneous_job(cluster):
+    job = cluster.submit("apart.sh")
+    output = cluster.wait_for(job, "COMPLETED")
+    assert "ranks 1, 3 on GPU 0, ranks 2, 4 on GPU 1" in output
+    assert "5/5 done" in output
+    assert {cluster.facts(f"{job}+{n}")["NumNodes"] for n in range(2)} == {"1", "2"}
+
+
+@pytest.mark.parametrize(
+    ("options", "n_tasks"),
+    [(["--exclusive"], [4, 4, 4, 5]), ([], [1, 1, 7, 8])],
+    ids=["whole nodes have as many, and the first one more", "others are packed"],
+)
+def test_one_rank_more_than_gpus(large_cluster, options, n_tasks):
+    options = [*options, "--nodes=4", "--ntasks=17", "--gpus-per-node=2", "--cpus-per-task=8", "--wait"]
+    command = "srun --cpus-per-task=8 bash -c 'echo $SLURMD_NODENAME'"
+    large_cluster.run("sbatch", *options, "--output=nodes", f"--wrap={command}")
+    nodes = Counter((large_cluster.jobs / "nodes").read_text().split())
+    assert sorted(nodes.values()) == n_tasks
+    assert nodes["n1"] == max(n_tasks)
