@@ -6,6 +6,8 @@ import subprocess
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.marks import MARKS
+
 #: Before torch is imported: networks this small gain nothing from more, and another number gives other last digits.
 os.environ["OMP_NUM_THREADS"] = "1"
 
@@ -14,6 +16,20 @@ settings.register_profile(
 )
 settings.register_profile("ci", settings.get_profile("default"), derandomize=True)
 settings.load_profile("ci" if os.environ.get("CI") else "default")
+
+
+def pytest_collection_modifyitems(config, items):
+    """Mark tests as the table says, and let those with a mark begin first, so that parallel processes end together."""
+    unused = {start for starts in MARKS.values() for start in starts}
+    for item in items:
+        for mark, starts in MARKS.items():
+            found = {start for start in starts if item.nodeid.startswith(start)}
+            unused -= found
+            if found:
+                item.add_marker(mark)
+    if unused and not config.option.file_or_dir:
+        raise pytest.UsageError(f"tests/marks.py speaks of tests that are not there: {', '.join(sorted(unused))}")
+    items.sort(key=lambda item: not any(map(item.get_closest_marker, MARKS)))
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from tests.slurm.cluster import what_is_missing
 
 if what_is_missing():
     pytest.skip(what_is_missing(), allow_module_level=True)  # one line for all
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
+pytestmark = pytest.mark.timeout(400)
 
 DEAP_NAS = (sys.executable, "-m", "deap_nas.cli")
 GOES_ON = ("PENDING", "CONFIGURING", "RUNNING")

@@ -59,7 +59,7 @@ SETTINGS = {"template": NetworkTemplate.small_cifar(channels=2), "recipe": Recip
 
 def test_an_evaluation_gives_back_what_it_kept_however_it_ends(monkeypatch):
     released = []
-    monkeypatch.setattr("deap_nas.training.fitness.accuracy.release_freed_memory", lambda: released.append(True))
+    monkeypatch.setattr("deap_nas.training.fitness.trained.release_freed_memory", lambda: released.append(True))
     fitness = AccuracyFitness(FlatSpace(nodes=3), repeats=1, device="cpu", **SETTINGS)
     fitness.evaluate(Genotype([1, 0, 1]), seed=1)
     with pytest.raises(GenotypeError):
