@@ -15,8 +15,9 @@ from deap_nas.store.hdf5.dataset_end import Tail
 
 __all__ = ["RaggedColumn", "Rows"]
 
-#: Bytes in one chunk of the values.
-_CHUNK_BYTES = 2**13
+#: Bytes in one chunk of the values: more than HDF5 keeps of a column, so that it writes a row and not the chunk, and
+#: enough for a quick reading of them all.
+_CHUNK_BYTES = 2**15
 
 
 class Rows:
