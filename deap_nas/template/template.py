@@ -12,8 +12,10 @@ from deap_nas.graph import Graph
 from deap_nas.template.steps import StepWriter
 from deap_nas.template.value_shapes import Value
 
-__all__ = ["Layout", "Template", "check_counts", "register_template", "template_from_dict"]
+__all__ = ["Layout", "Template", "check_counts", "check_n_cells", "register_template", "template_from_dict"]
 
+#: In a network; a file that asks for more is refused before they are laid out.
+_MOST_CELLS = 1000
 #: Template of the files that do not say which.
 _FIRST_KIND = "cells"
 
@@ -91,6 +93,16 @@ def check_counts(**counts: Any) -> None:
         numbers = found if isinstance(found, tuple) else (found,)
         if not numbers or any(not isinstance(number, int) or number < 1 for number in numbers):
             raise SettingsError(f"{name} must hold integers of at least 1, found {found!r}")
+
+
+def check_n_cells(n_cells: int) -> None:
+    """Check that a network has no more cells than can be laid out in a moment.
+
+    Raises:
+        SettingsError: it has.
+    """
+    if n_cells > _MOST_CELLS:
+        raise SettingsError(f"a network has at most {_MOST_CELLS} cells, found {n_cells}: choose fewer")
 
 
 _Template = TypeVar("_Template", bound=type[Any])

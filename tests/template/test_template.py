@@ -46,6 +46,20 @@ def test_a_template_survives_json_and_pickle_and_cannot_be_changed(template):
         template.n_classes = 3
 
 
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda n: NetworkTemplate.small_cifar(n_cells=n),
+        lambda n: CellStack(n_normal=n),
+        lambda n: CellStack(n_normal=1, n_reductions=n),
+    ],
+)
+def test_a_template_has_no_more_cells_than_can_be_laid_out(make):
+    make(300)
+    with pytest.raises(SettingsError, match="a network has at most 1000 cells, found"):
+        make(10**9)
+
+
 @pytest.mark.parametrize(("template", "kind"), [(TEMPLATES[2], "whole"), (TEMPLATES[4], "stack")])
 def test_the_kind_of_a_template_is_in_its_dictionary(template, kind):
     assert template.to_dict()["kind"] == kind
