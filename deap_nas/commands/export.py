@@ -68,7 +68,8 @@ def _export(options: argparse.Namespace) -> None:
     genotype = space.decode(fields["genes"])
     folder = network_folder(options, fields["id"])
     weights = None if options.untrained else options.weights or _first_run(folder)
-    template, training = chosen_template(options, space), {}
+    template: Template = chosen_template(options, space)
+    training: dict[str, Any] = {}
     if weights is not None:
         template, training = _labels(weights, options, space)
     elif images := _described_images(searched):
