@@ -9,10 +9,19 @@ from typing import Any, ClassVar, Self, TypeVar
 
 from deap_nas.errors import SettingsError, UnknownNameError
 from deap_nas.graph import Graph
+from deap_nas.graph.operations import IMPORT_FIRST
 from deap_nas.template.steps import StepWriter
 from deap_nas.template.value_shapes import Value
 
-__all__ = ["Layout", "Template", "check_counts", "check_n_cells", "register_template", "template_from_dict"]
+__all__ = [
+    "Layout",
+    "Template",
+    "check_counts",
+    "check_n_cells",
+    "outside_templates",
+    "register_template",
+    "template_from_dict",
+]
 
 #: In a network; a file that asks for more is refused before they are laid out.
 _MOST_CELLS = 1000
@@ -119,6 +128,12 @@ def register_template(kind: str) -> Callable[[_Template], _Template]:
     return decorate
 
 
+def outside_templates() -> dict[str, str]:
+    """Modules that define the registered classes that are not of this package, by kind."""
+    modules = {kind: template.__module__ for kind, template in _TEMPLATES.items()}
+    return {kind: module for kind, module in modules.items() if module.partition(".")[0] != __name__.partition(".")[0]}
+
+
 def template_from_dict(fields: dict[str, Any]) -> Template:
     """Make the template that a ``to_dict`` described.
 
@@ -131,6 +146,6 @@ def template_from_dict(fields: dict[str, Any]) -> Template:
         raise TypeError(f"a template is described by a dictionary of its fields, found {fields!r:.80}")
     kind = fields.get("kind", _FIRST_KIND)
     if kind not in _TEMPLATES:
-        raise UnknownNameError("template", kind, _TEMPLATES)
+        raise UnknownNameError("template", kind, _TEMPLATES, remedy=IMPORT_FIRST)
     template: Template = _TEMPLATES[kind].from_dict({name: value for name, value in fields.items() if name != "kind"})
     return template
