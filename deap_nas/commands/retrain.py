@@ -19,7 +19,7 @@ from deap_nas.errors import DatasetError, DivergedError, SettingsError
 from deap_nas.evaluation import Status
 from deap_nas.executors.interrupts import interrupted_by_signals
 from deap_nas.files import user_path
-from deap_nas.report.terminal import columns_of, fitting, is_terminal
+from deap_nas.report.terminal import columns_of, error_stream, fitting, is_terminal
 from deap_nas.store import HDF5Store
 from deap_nas.store.recorded_spaces import check_known
 from deap_nas.training import (
@@ -152,7 +152,7 @@ def _train(options: argparse.Namespace) -> None:
     )
     folder = options.output or network_folder(options, fields["id"])
     is_first = _is_first()
-    report = RetrainingReport(sys.stderr)
+    report = RetrainingReport(error_stream())
     try:
         if is_first:
             print(f"individual {fields['id']} on {dataset}, into {folder}", file=sys.stderr)
