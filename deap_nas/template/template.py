@@ -119,9 +119,20 @@ _TEMPLATES: dict[str, type[Any]] = {}
 
 
 def register_template(kind: str) -> Callable[[_Template], _Template]:
-    """Register a class of templates, with its ``from_dict``, under the ``"kind"`` of its ``to_dict``."""
+    """Register a class of templates, with its ``from_dict``, under the ``"kind"`` of its ``to_dict``.
+
+    The class that a cell of a notebook defines once more takes the place of the first.
+
+    Raises:
+        SettingsError: another class has that kind.
+    """
 
     def decorate(template: _Template) -> _Template:
+        known = _TEMPLATES.get(kind, template)
+        if (known.__module__, known.__qualname__) != (template.__module__, template.__qualname__):
+            raise SettingsError(
+                f"the kind of templates {kind!r} is already taken, by {known.__qualname__}: choose another"
+            )
         _TEMPLATES[kind] = template
         return template
 
