@@ -12,10 +12,11 @@ from itertools import product
 import h5py
 import pytest
 
-from deap_nas import FlatSpace, Genotype, cli, load_genotype
+from deap_nas import ChainSpace, FlatSpace, Genotype, cli, load_genotype
 from deap_nas.errors import SettingsError, UnknownNameError
 from deap_nas.search_space.origins import explain, origins, origins_in_words
 from deap_nas.store import HDF5Store
+from deap_nas.template import template_from_dict
 from tests.chain import PlainChain
 from tests.launch import ROOT
 
@@ -270,6 +271,12 @@ def test_a_name_of_a_program_or_a_notebook_says_so(file, remedy):
     error = UnknownNameError("operation", "x", "y")
     assert remedy in str(explain(error, [record]))
     assert str(explain(error, [record])).count(remedy) == 1  # said once, whoever else says it
+
+
+def test_a_name_of_unknown_origin_is_told_with_import():
+    for make in (lambda: ChainSpace(operations=("of_nobody",)), lambda: template_from_dict({"kind": "of_nobody"})):
+        with pytest.raises(UnknownNameError, match=r"'of_nobody'; known: .*; import the module .* by --import"):
+            make()
 
 
 def test_only_names_from_outside_have_an_origin():
