@@ -16,6 +16,7 @@ from deap_nas.engine import (
     check_population,
     check_settings,
     check_store,
+    check_toolbox,
     n_first,
     split_population,
 )
@@ -102,24 +103,30 @@ def eaAsync(
 
     Raises:
         SettingsError: ``n_evaluations`` or ``n_workers`` is not positive, ``cxpb`` is out of its range, the population
-            is no list of individuals, or empty, or has one of them twice; the store belongs to another seed, fitness
-            or population, has no room for the fitness's curves, or is refused by it; ``reuse`` is asked of a fitness
-            that is not deterministic, or a run goes on with one that is where the run's was not, or the other way
-            round; or the whole first population has failed for the same reason, which is then the fitness's: all is
-            recorded.
+            is no list of individuals, or empty, or has one of them twice; the toolbox lacks something; the store
+            belongs to another seed, fitness or population, has no room for the fitness's curves, or is refused by it;
+            ``reuse`` is asked of a fitness that is not deterministic, or a run goes on with one that is where the run's
+            was not, or the other way round; or the whole first population has failed for the same reason, which is then
+            the fitness's: all is recorded.
         ExecutorError: an evaluation cannot be sent to a worker, or no worker can be started or is left; a store can be
             resumed.
         StorageError: weights, or what else an evaluation writes, cannot be written, such as on a full disk. Nothing
             is recorded of that evaluation: a store can be resumed.
-        NASError: an evaluation says that the settings are wrong, such as a missing dataset, and none has succeeded
-            since the search was started or resumed.
+        DatasetError: images are missing or cannot be read, at any time, such as in a process that is started later.
+            Nothing is recorded of that evaluation: a store can be resumed.
+        MissingExtraError: a worker lacks an optional dependency; likewise.
+        NASError: an evaluation says that the settings are wrong in another way, and none has succeeded since the search
+            was started or resumed.
     """
     check_settings(n_evaluations, n_workers, cxpb)
     check_population(population)
+    check_toolbox(toolbox, ("evaluate",))
     if store is None:
         store = MemoryStore(seed=rng.getrandbits(32) if seed is None else seed)
     check_store(store, population, toolbox.evaluate, seed, reuses=reuse is not None)
     members, waiting, fresh = split_population(population, store)
+    if n_evaluations - store.n_evaluated > len(waiting) + len(fresh):  # there will be offspring
+        check_toolbox(toolbox, ("select", "clone", "mutate", *(["mate"] if cxpb else [])))
     evaluated = RankedPopulation(members)
     tournaments = Tournaments(evaluated, toolbox, cxpb=cxpb, rng=rng)
     agenda = Agenda(waiting, fresh, tournaments.generate, store, rng)
@@ -192,16 +199,20 @@ def eaAsyncGenerateUpdate(
         logbook as that of :func:`eaAsync`.
 
     Raises:
-        SettingsError: ``n_evaluations``, ``n_workers`` or ``period`` is not positive, the strategy waits though nothing
-            is being evaluated, the store belongs to another seed or fitness, has no room for its curves, or is
-            refused by it, or the fitness is not deterministic where that is asked for, see :func:`eaAsync`.
+        SettingsError: ``n_evaluations``, ``n_workers`` or ``period`` is not positive, the toolbox lacks something, the
+            strategy waits though nothing is being evaluated, the store belongs to another seed or fitness, has no room
+            for its curves, or is refused by it, or the fitness is not deterministic where that is asked for, see
+            :func:`eaAsync`.
         ExecutorError: see :func:`eaAsync`.
         StorageError: see :func:`eaAsync`.
+        DatasetError: see :func:`eaAsync`.
+        MissingExtraError: see :func:`eaAsync`.
         NASError: see :func:`eaAsync`.
     """
     check_settings(n_evaluations, n_workers)
     if period < 1:
         raise SettingsError(f"period must be at least 1, found {period}")
+    check_toolbox(toolbox, ("generate", "update", "evaluate"))
     if store is None:
         store = MemoryStore(seed=rng.getrandbits(32) if seed is None else seed)
     check_store(store, population, toolbox.evaluate, seed, reuses=reuse is not None)
@@ -228,7 +239,7 @@ def eaAsyncGenerateUpdate(
 
     getstate = _ability(toolbox, "getstate")
     agenda = Agenda(waiting, fresh, toolbox.generate, store, rng, getstate=getstate, remove=remove)
-    note = _note(store, toolbox, n_evaluations, survival=None, reuse=reuse)
+    note = _note(store, toolbox, n_evaluations, survival="by the strategy", reuse=reuse)
     crew = Crew(executor, toolbox.evaluate, retries=retries, n_workers=n_workers, note=note)
 
     def observe(individual: EvaluatedIndividual, n_running: int) -> None:
@@ -276,7 +287,7 @@ def _replay(toolbox: Any, store: Store, population: Sequence[Any]) -> None:
 
 
 def _note(
-    store: Store, toolbox: Any, n_evaluations: int, *, survival: Survival | None, reuse: Reuse | None
+    store: Store, toolbox: Any, n_evaluations: int, *, survival: Survival | str | None, reuse: Reuse | None
 ) -> Callable[[int], None]:
     """What tells the store how the search is conducted, by so many workers."""
     word = AdaptedFitness(toolbox.evaluate).deterministic

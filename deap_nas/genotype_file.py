@@ -54,17 +54,18 @@ def save_genotype(
         "cost": asdict(cost(space, genes, template)),
         "canonical_key": canonical_key(space, genes),
         "source": dict(source or {}),
-        "origins": origins(among=_names(space, genes)),
+        "origins": origins(among=_names(space, genes, template)),
     }
     if classes is not None:
         fields["classes"] = list(classes)
     save_json(user_path(path), fields)
 
 
-def _names(space: SearchSpace, genotype: Any) -> set[str]:
+def _names(space: SearchSpace, genotype: Any, template: Template) -> set[str]:
     """Names that somebody else's module may have registered."""
     nodes = (node for graph in graphs_of(space.lower(genotype)) for node in graph.nodes)
-    return {space.to_dict()["kind"], *(label_of(node.operation) for node in nodes)}
+    kinds = (each.to_dict().get("kind", "") for each in (space, template))
+    return {*kinds, *(label_of(node.operation) for node in nodes)}
 
 
 def load_genotype(path: str | os.PathLike[str]) -> tuple[SearchSpace, Any, Template]:

@@ -1,16 +1,25 @@
 import errno
 import logging
 import random
+import re
 import threading
 import time
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
+from contextlib import nullcontext
 from multiprocessing import get_context
 
 import pytest
 from deap import base, tools
 
 from deap_nas import HierarchicalSpace, Status, eaAsync, initDiversified, initTrivial
-from deap_nas.errors import DatasetError, ExecutorError, NoWorkerError, SettingsError, StorageError
+from deap_nas.errors import (
+    DatasetError,
+    ExecutorError,
+    MissingExtraError,
+    NoWorkerError,
+    SettingsError,
+    StorageError,
+)
 from deap_nas.evaluation import derive_seed
 from deap_nas.evaluation.runner import set_worker
 from deap_nas.executors import SerialExecutor
@@ -620,18 +629,37 @@ def test_wrong_settings_end_the_search_unless_something_has_succeeded(n_good):
     def evaluate(genotype):
         calls.append(genotype)
         if len(calls) > n_good:
-            raise DatasetError("no images")
+            raise SettingsError("no such layer")
         return (1.0,)
 
     toolbox = make_toolbox(evaluate, rng=rng)
     with SerialExecutor() as executor:
         if n_good == 0:
-            with pytest.raises(DatasetError, match="no images"):
+            with pytest.raises(SettingsError, match="no such layer"):
                 eaAsync(toolbox.population(n=2), toolbox, executor, n_evaluations=4, rng=rng)
         else:
             population, _ = eaAsync(toolbox.population(n=2), toolbox, executor, n_evaluations=4, rng=rng)
             assert [member.evaluation.status for member in population] == [Status.OK] + [Status.FAILED] * 3
-            assert population[-1].evaluation.error == "DatasetError: no images"
+            assert population[-1].evaluation.error == "SettingsError: no such layer"
+
+
+@pytest.mark.parametrize("error", [DatasetError("/images is not a folder"), MissingExtraError("sklearn", "torch")])
+def test_images_or_packages_that_a_worker_lacks_end_a_search_at_any_time_and_it_can_be_resumed(error):
+    rng, store, is_there = random.Random(0), MemoryStore(seed=1), []
+
+    def evaluate(genotype):
+        if store.n_evaluated >= 3 and not is_there:
+            raise error
+        return (1.0,)
+
+    toolbox = make_toolbox(evaluate, rng=rng)
+    population = toolbox.population(n=2)
+    for n_evaluated in (3, 9):
+        with nullcontext() if is_there else pytest.raises(type(error), match=re.escape(str(error))):
+            eaAsync(population, toolbox, SerialExecutor(), n_evaluations=9, store=store, rng=rng)
+        assert [record.evaluation.status for record in store] == [Status.OK] * n_evaluated
+        population = resume_population(store, MaxIndividual, rng=rng)
+        is_there.append(True)
 
 
 def test_wrong_settings_end_a_search_that_is_resumed_with_them():

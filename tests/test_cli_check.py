@@ -4,7 +4,7 @@ import sys
 import h5py
 import pytest
 
-from deap_nas import FlatSpace, Genotype, NetworkTemplate, cli, cost, register_operation
+from deap_nas import ChainSpace, FlatSpace, Genotype, NetworkTemplate, cli, cost, register_operation
 from deap_nas.evaluation import Evaluation, Job
 from deap_nas.executors import SerialExecutor
 from deap_nas.store import HDF5Store
@@ -103,6 +103,18 @@ def test_an_operation_that_cannot_be_built_for_all_channels_is_told_and_no_probl
     out = capsys.readouterr().out
     assert "was not compared with its module: it has no layers for 48 channels: ValueError: no multiple" in out
     assert "is sound: 1 evaluated" in out
+
+
+@pytest.mark.parametrize("numbers", [{"channels": (10**9,)}, {"kernel_sizes": (10**9 + 1,)}])
+def test_layers_that_would_take_all_memory_are_not_built(tmp_path, capsys, numbers):
+    space = ChainSpace(operations=("conv",), **numbers)
+    with HDF5Store.create(tmp_path / "run.h5", space=space, settings={}, seed=0) as store:
+        store.submit([Job(0, Genotype([0] * 4), 0)], random.Random(0).getstate())
+        store.append([0] * 4, Evaluation((0.5,), id=0))
+    assert cli.main(["check", str(tmp_path / "run.h5"), "--all"]) == 0
+    out = capsys.readouterr().out
+    assert "was not compared with its module: its layer Conv2d(" in out
+    assert "parameters, too many to be built\n" in out
 
 
 def test_without_torch_everything_else_is_looked_at(path, capsys, monkeypatch):

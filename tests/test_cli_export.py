@@ -125,6 +125,40 @@ def test_untrained_network_is_exported_in_the_template_that_is_named(run_file, c
     assert (source["weights"], source["training"]) == (None, {})
 
 
+@pytest.mark.parametrize(
+    ("fitness", "n_classes"),
+    [
+        ({"template": TEMPLATE.to_dict(), "images": {"classes": ["cats", "dogs", "mäuse"]}}, 3),
+        ({"template": TEMPLATE.to_dict()}, 3),
+        ({"template": TEMPLATE.to_dict() | {"n_classes": 0}}, 10),
+        ("a name", 10),
+    ],
+)
+def test_untrained_network_is_for_the_images_and_the_classes_of_the_search(tmp_path, fitness, n_classes, capsys):
+    path = tmp_path / "run.h5"
+    with HDF5Store.create(path, space=SPACE, settings={"fitness": fitness}, seed=0) as store:
+        store.submit([Job(0, Genotype(MEMBERS[0][0]), 0)], random.Random(0).getstate())
+        store.append(Genotype(MEMBERS[0][0]), Evaluation((0.5,), id=0))
+    assert export(path, "--untrained", "--no-onnx", *SMALL) == 0
+    folder, found = tmp_path / "run-id0-small-cifar", {"classes.json": ""}
+    template = load_genotype(folder / "genotype.json")[2]
+    images = (3, 32) if n_classes == 10 else (1, 8)
+    assert template == NetworkTemplate.small_cifar(n_classes, 4, image_channels=images[0], image_size=images[1])
+    torch.export.load(folder / "network.pt2", extra_files=found)
+    names = ["cats", "dogs", "mäuse"] if "images" in fitness else None
+    assert json.loads((folder / "genotype.json").read_text()).get("classes") == names
+    assert json.loads(found["classes.json"] or "null") == names
+
+
+def test_paths_of_a_genotype_are_whole(run_file, monkeypatch, capsys):
+    monkeypatch.chdir(run_file.parent)
+    save_weights(run_file.with_name("run-id0-large-cifar") / "run0.safetensors")
+    assert export(run_file.name, "--no-onnx") == 0
+    source = json.loads((run_file.with_name("run-id0-large-cifar") / "genotype.json").read_text())["source"]
+    assert source["file"] == str(run_file)
+    assert source["weights"] == str(run_file.with_name("run-id0-large-cifar") / "run0.safetensors")
+
+
 def check_refused(capsys, status, *parts):
     """One line on standard error, with these parts."""
     out, err = capsys.readouterr()

@@ -8,12 +8,13 @@ import pytest
 
 from deap_nas import cli, load_genotype
 from deap_nas.commands.options import network_folder
+from deap_nas.errors import StoreExistsError
 from deap_nas.executors import SerialExecutor
 from deap_nas.report import best_id, draw_best
 from deap_nas.store import HDF5Store, merge_runs
 from tests.launch import HIER_EVO, TINY, enlarge, run
 from tests.store import search
-from tests.test_cli_export import MEMBERS, SMALL, export, run_file  # noqa: F401 - a fixture
+from tests.test_cli_export import MEMBERS, SMALL, SPACE, export, run_file  # noqa: F401 - a fixture
 
 NO_ROOM = "cannot be written: No space left on device; make room or allow it, or choose another place; what was there"
 
@@ -120,6 +121,20 @@ def test_pictures_and_folders_of_files_that_differ_after_the_last_dot_are_apart(
     ]
     names = ["lr0.1-id3-large-cifar", "lr0.2-id3-large-cifar", "demo-id3-large-cifar"]
     assert [folder.name for folder in folders] == names
+
+
+@pytest.mark.parametrize(("there", "new"), [("a", "a.h5"), ("a.h5", "a")])
+def test_a_file_whose_pictures_and_folders_would_have_the_names_of_anothers_is_refused(tmp_path, there, new, capsys):
+    options = {"space": SPACE, "settings": {}, "seed": 1}
+    (tmp_path / there).write_text("no population file")
+    HDF5Store.create(tmp_path / new, **options).close()
+    (tmp_path / new).rename(tmp_path / there)
+    with pytest.raises(StoreExistsError, match=f"{new} would have the names of what lies beside .*{there}, such as a-"):
+        HDF5Store.create(tmp_path / new, **options, overwrite=True)
+    assert cli.main(["merge", str(tmp_path / new), str(tmp_path / there)]) == 1
+    assert "choose another name\n" in capsys.readouterr().err
+    assert not (tmp_path / new).exists()
+    HDF5Store.create(tmp_path / there, **options, overwrite=True).close()
 
 
 def test_two_searches_whose_names_differ_after_the_last_dot_keep_their_weights(tmp_path):

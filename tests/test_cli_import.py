@@ -12,10 +12,11 @@ from itertools import product
 import h5py
 import pytest
 
-from deap_nas import FlatSpace, Genotype, cli, load_genotype
+from deap_nas import ChainSpace, FlatSpace, Genotype, cli, load_genotype
 from deap_nas.errors import SettingsError, UnknownNameError
 from deap_nas.search_space.origins import explain, origins, origins_in_words
 from deap_nas.store import HDF5Store
+from deap_nas.template import template_from_dict
 from tests.chain import PlainChain
 from tests.launch import ROOT
 
@@ -35,17 +36,28 @@ from deap_nas.search_space import register_space
 class Mine(PlainChain):
     pass
 """
+TEMPLATE = """
+from dataclasses import dataclass
+from deap_nas.template import WholeNetwork, register_template
+
+@register_template("headless")
+@dataclass(frozen=True)
+class Headless(WholeNetwork):
+    def to_dict(self):
+        return {**super().to_dict(), "kind": "headless"}
+"""
+CHAIN = "ChainSpace(max_layers=3, operations=('conv', 'conv_9x9'))"
 #: Writes a file with two individuals, of which the second has the size that the first has.
 PROGRAM = """
 import random, sys
 from {module} import *
-from deap_nas import Evaluation, FlatSpace, Genotype, NetworkTemplate, cost, save_genotype
+from deap_nas import ChainSpace, Evaluation, FlatSpace, Genotype, NetworkTemplate, cost, save_genotype
 from deap_nas.evaluation import Job
 from deap_nas.store import HDF5Store
 
 space, path = {space}, sys.argv[1]
-template = NetworkTemplate.small_cifar(channels=4)
-genes = Genotype(space.up)
+template = {template}
+genes = Genotype(getattr(space, "up", [1, 0, 0, 0]))
 size = cost(space, genes, template)
 settings = {{"fitness": {{"template": template.to_dict()}}}}
 with HDF5Store.create(path, space=space, settings=settings, seed=0) as store:
@@ -57,11 +69,11 @@ save_genotype(path + ".json", space, genes, template)
 """
 
 
-def make(folder, *, module, text, space):
+def make(folder, *, module, text, space, template="NetworkTemplate.small_cifar(channels=4)"):
     """Let a program write a population file; gives its path and that of the module."""
     (folder / "lib").mkdir()
     (folder / "lib" / f"{module}.py").write_text(text)
-    (folder / "program.py").write_text(PROGRAM.format(module=module, space=space))
+    (folder / "program.py").write_text(PROGRAM.format(module=module, space=space, template=template))
     environment = os.environ | {"PYTHONPATH": f"{ROOT}:{folder / 'lib'}"}
     subprocess.run([sys.executable, "program.py", "own.h5"], cwd=folder, env=environment, check=True)
     return folder / "own.h5", folder / "lib" / f"{module}.py"
@@ -77,6 +89,35 @@ def operation(tmp_path_factory):
 def space(tmp_path_factory):
     folder = tmp_path_factory.mktemp("space")
     return make(folder, module="my_space", text=SPACE, space="Mine(length=3)")
+
+
+def check_named(done, name, module):
+    """One line: a name is unknown, and where it came from."""
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1), done.stderr
+    assert done.stderr.startswith(f"deap-nas: unknown {name}; known: ")
+    origin = f"when the file was made, it came from the module {module.stem} ({module}): "
+    assert done.stderr.endswith(f"{origin}use --import {module.stem} or --import {module}\n")
+
+
+def test_chains_of_ones_own_operation_do_without_it_and_say_where_it_came_from(tmp_path):
+    path, module = make(tmp_path, module="my_layers", text=OPERATIONS, space=CHAIN)
+    told = {command: deap_nas(command, path) for command in ("info", "table", "check")}
+    assert [(name, done.stderr) for name, done in told.items() if done.returncode] == []
+    assert "1 -> 2  conv_9x9" in told["info"].stdout
+    assert deap_nas("draw", path).returncode == 0
+    check_named(deap_nas("retrain", path), "operation 'conv_9x9'", module)
+
+
+def test_a_template_of_ones_own_is_told_with_its_origin(tmp_path):
+    path, module = make(tmp_path, module="my_heads", text=TEMPLATE, space="FlatSpace(nodes=3)", template="Headless()")
+    told = {command: deap_nas(command, path) for command in ("info", "table", "check", "draw")}
+    assert [(name, done.stderr) for name, done in told.items() if done.returncode] == []
+    assert "unknown template 'headless'; known: " in told["check"].stdout
+    assert f"--import {module}" in told["check"].stdout
+    assert "sound, as far as it was looked at" in told["check"].stdout
+    assert "is sound: 2 evaluated" in deap_nas("check", path, "--import", module).stdout
+    with pytest.raises(UnknownNameError, match=rf"unknown template 'headless'.*--import {module}"):
+        load_genotype(f"{path}.json")
 
 
 def deap_nas(*arguments):
@@ -230,6 +271,12 @@ def test_a_name_of_a_program_or_a_notebook_says_so(file, remedy):
     error = UnknownNameError("operation", "x", "y")
     assert remedy in str(explain(error, [record]))
     assert str(explain(error, [record])).count(remedy) == 1  # said once, whoever else says it
+
+
+def test_a_name_of_unknown_origin_is_told_with_import():
+    for make in (lambda: ChainSpace(operations=("of_nobody",)), lambda: template_from_dict({"kind": "of_nobody"})):
+        with pytest.raises(UnknownNameError, match=r"'of_nobody'; known: .*; import the module .* by --import"):
+            make()
 
 
 def test_only_names_from_outside_have_an_origin():

@@ -152,7 +152,16 @@ def test_moved_images_are_named_and_the_retraining_goes_on_with_them(folder_run,
     assert "other images" not in capfd.readouterr().err
 
 
-def test_changed_images_are_refused_unless_they_are_meant(folder_run, tmp_path, capfd):
+def test_images_that_are_used_and_files_that_are_not_read_are_told(folder_run, tmp_path, capfd, caplog):
+    (tmp_path / "images" / "test" / "class1" / "x.gif").touch()
+    forget_folders()
+    assert retrain(folder_run, *FEW, "--images=24") == 0
+    lines = capfd.readouterr().err.splitlines()
+    assert lines[1].startswith("images: 24 of 3 classes: class0 ")
+    assert "/images/test these are not read: files .gif: 1" in caplog.text
+
+
+def test_changed_images_are_refused_unless_they_are_meant(folder_run, tmp_path, capfd, monkeypatch):
     assert retrain(folder_run, *FEW, "--output", tmp_path / "a") == 0
     (tmp_path / "images" / "train" / "class0" / "3.png").unlink()
     forget_folders()
@@ -164,6 +173,7 @@ def test_changed_images_are_refused_unless_they_are_meant(folder_run, tmp_path, 
     assert message in err
     assert "name them with --dataset" in err
     named = f"--dataset=imagefolder:{tmp_path}/images"
+    monkeypatch.setenv("RANK", "")  # as good as no torchrun
     assert retrain(folder_run, *FEW, named, "--output", tmp_path / "b") == 0
     assert message in capfd.readouterr().err
     assert augmentation_in(tmp_path / "b") == Augmentation(crop=6, flip=True)

@@ -11,6 +11,7 @@ from deap import base, tools
 from deap_nas import eaAsyncGenerateUpdate
 from deap_nas.errors import SettingsError
 from deap_nas.executors import ProcessExecutor, SerialExecutor
+from deap_nas.report import in_words, summarise
 from deap_nas.store import HDF5Store, MemoryStore, find_problems, resume_population
 from deap_nas.strategies import Proposal
 from tests.launch import ROOT, command, environment
@@ -93,6 +94,7 @@ def test_a_proposal_has_its_parents_and_removes_whom_it_names(tmp_path):
         assert sorted(mates) == list(range(6, 30))
         assert [mates[number][0] for number in range(6, 30)] == removed.tolist()  # the worse of each pair
         assert not store.column("alive")[removed].any()
+        assert "\nsurvival    by the strategy\n" in in_words(summarise(store))
     assert {individual.evaluation.id for individual in population}.isdisjoint(removed.tolist())
     assert sum(logbook.select("nevals")) == 30
 

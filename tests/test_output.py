@@ -9,10 +9,13 @@ import sys
 
 import pytest
 
+from deap_nas.commands import RetrainingReport
 from deap_nas.errors import StorageError
 from deap_nas.executors import SerialExecutor
 from deap_nas.output import CLOSED_PIPE_EXIT, guarded_output
 from deap_nas.report import Progress
+from deap_nas.report.terminal import error_stream
+from deap_nas.training import RetrainingProgress
 from tests.launch import ROOT, command, environment
 from tests.store import search
 from tests.toolboxes import MaxIndividual, evaluated
@@ -157,3 +160,14 @@ def test_a_progress_that_cannot_be_shown_ends_no_search():
     with full, Progress(2, file=full, seconds_between_lines=0) as progress:
         progress(member, 1)
         progress(member, 0)
+
+
+def test_a_program_without_a_standard_error_searches_and_retrains_without_a_progress(monkeypatch):
+    monkeypatch.setattr(sys, "stderr", None)
+    (member,) = evaluated(MaxIndividual, 0.5)
+    member.evaluation = type("Ended", (), {"status": 0, "values": (0.5,)})
+    with Progress(1, seconds_between_lines=0) as progress:
+        progress(member, 0)
+    report = RetrainingReport(error_stream(), seconds_between_lines=0)
+    report(RetrainingProgress(0, 1, 4, 4, 0.1, 1.25, 12_345.6))
+    report.end_line()

@@ -5,9 +5,9 @@ from collections import deque
 
 import numpy as np
 import pytest
-from deap import tools
+from deap import base, tools
 
-from deap_nas import Genotype, eaAsync
+from deap_nas import Genotype, eaAsync, eaAsyncGenerateUpdate
 from deap_nas.errors import SettingsError
 from deap_nas.executors import SerialExecutor
 from deap_nas.operators.ranking import RankedPopulation
@@ -129,3 +129,24 @@ def test_the_same_individual_twice_is_refused():
     individual = first_population(1)[0]
     with pytest.raises(SettingsError, match="holds an individual more than once"):
         search([individual] * 3, evaluate=never)
+
+
+@pytest.mark.parametrize(("cxpb", "name"), [(0.0, "select"), (0.0, "mutate"), (0.5, "mate")])
+def test_a_toolbox_that_lacks_an_operator_is_refused_before_the_first_population_is_evaluated(cxpb, name):
+    toolbox = make_toolbox(never, rng=random.Random(2))
+    toolbox.register("mate", tools.cxTwoPoint)
+    toolbox.unregister(name)
+    settings = {"executor": SerialExecutor(), "cxpb": cxpb, "rng": random.Random(2)}
+    with pytest.raises(SettingsError, match=rf"the toolbox has no {name}: toolbox.register\('{name}'"):
+        eaAsync(first_population(), toolbox, n_evaluations=6, **settings)
+    toolbox.register("evaluate", gene_sum)
+    assert len(eaAsync(first_population(), toolbox, n_evaluations=5, **settings)[0]) == 5  # nobody has offspring
+
+
+@pytest.mark.parametrize("name", ["generate", "update", "evaluate"])
+def test_a_toolbox_that_lacks_a_part_of_a_strategy_is_refused_before_anything_is_generated(name):
+    toolbox = base.Toolbox()
+    for part in {"generate", "update", "evaluate"} - {name}:
+        toolbox.register(part, never, None)
+    with pytest.raises(SettingsError, match=rf"the toolbox has no {name}: toolbox.register\('{name}'"):
+        eaAsyncGenerateUpdate(toolbox, SerialExecutor(), n_evaluations=6)

@@ -14,7 +14,7 @@ import torch
 from torch import nn
 
 from deap_nas.assembly.modules import build_layer
-from deap_nas.errors import SettingsError, UnknownNameError
+from deap_nas.errors import NASError, SettingsError, UnknownNameError
 from deap_nas.graph import Layer, OperationValue, Shape, layers_of
 from deap_nas.template import Step
 
@@ -23,6 +23,8 @@ __all__ = ["Verdict", "changes_its_input", "check_layers", "is_outside", "judge"
 #: Layers that have been checked in this process; more are not remembered.
 _CHECKED: set[Layer] = set()
 _MOST_CHECKED = 10_000
+#: Of a layer of the package that is built for a comparison: numbers from a stranger's file may be any.
+_MOST_PARAMETERS = 10**7
 #: Modules whose work is all counted: those that have none, beside convolutions and linear layers.
 _PLAIN = tuple(
     f"torch.nn.modules.{name}"
@@ -106,6 +108,9 @@ def judge_operation(name: str | OperationValue, in_channels: int, channels: int,
     except Exception as error:
         return Verdict([], f"it has no layers for {in_channels} channels: {type(error).__name__}: {error}")
     for layer in layers:
+        if not is_outside(layer) and layer.n_parameters > _MOST_PARAMETERS:
+            unchecked.append(f"its layer {layer!r} has {layer.n_parameters:,} parameters, too many to be built")
+            break
         verdict = judge(layer, shape, by_operators=True)
         false_claims += [f"has the layer {layer!r}, which {claim}" for claim in verdict.false_claims]
         unchecked += [f"of the layer {layer!r}, {verdict.unchecked}"] if verdict.unchecked else []
@@ -126,7 +131,12 @@ def judge(layer: Layer, shape: Shape, *, by_operators: bool = False) -> Verdict:
         by_operators: see above.
     """
     with _apart():
-        module = build_layer(layer).eval()
+        try:
+            module = build_layer(layer).eval()
+        except NASError:
+            raise
+        except Exception as error:
+            return Verdict([], f"its module cannot be built: {type(error).__name__}: {error}")
         image = torch.rand(1, *shape)
         try:
             with _operators(module) if by_operators else _modules(module) as work:

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from deap_nas.errors import GenotypeError, MissingExtraError, StoreError, UnknownNameError
 from deap_nas.graph import JOINS, OperationValue, graphs_of, label_of
+from deap_nas.search_space.origins import explain
 from deap_nas.store import HDF5Store, find_problems
 from deap_nas.store.hdf5.lock import WriterLock
 from deap_nas.store.recorded_spaces import check_known
+from deap_nas.template import template_from_dict
 
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
@@ -47,8 +49,10 @@ def _unknown_name(store: HDF5Store) -> str:
     """What keeps the networks of a file from being looked at; empty if nothing does."""
     try:
         check_known(store.space, store.sessions)
+        with suppress(KeyError, TypeError, ValueError):  # of a fitness without one
+            template_from_dict(store.settings["fitness"]["template"])
     except UnknownNameError as error:
-        return str(error)
+        return str(explain(error, store.sessions))
     return ""
 
 

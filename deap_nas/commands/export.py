@@ -14,7 +14,7 @@ from deap_nas.genotype_file import load_genotype, save_genotype
 from deap_nas.search_space import SearchSpace
 from deap_nas.store import HDF5Store
 from deap_nas.store.recorded_spaces import check_known
-from deap_nas.template import Template
+from deap_nas.template import Template, template_from_dict
 
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 __all__ = ["add_export"]
 
+#: Fields of a template that its images decide.
+_OF_IMAGES = ("n_classes", "image_channels", "image_size")
 #: Difference between logits that is told with its cause.
 _ALARMING = 1e-4
 
@@ -44,7 +46,9 @@ def add_export(commands: _SubParsersAction[argparse.ArgumentParser], file: argpa
         help="safetensors file of a trained network, which also says the template "
         "(default: the first run that deap-nas retrain has left)",
     )
-    weights.add_argument("--untrained", action="store_true", help="export random weights")
+    weights.add_argument(
+        "--untrained", action="store_true", help="export random weights, for the images and the classes of the search"
+    )
     parser.add_argument(
         "--output",
         type=user_path,
@@ -60,20 +64,25 @@ def _export(options: argparse.Namespace) -> None:
 
     with HDF5Store.read(options.file) as store:
         check_known(store.space, store.sessions)
-        space, fields = store.space, chosen_member(store, options)
+        space, fields, searched = store.space, chosen_member(store, options), _searched(store.settings)
     genotype = space.decode(fields["genes"])
     folder = network_folder(options, fields["id"])
     weights = None if options.untrained else options.weights or _first_run(folder)
-    template, training = (chosen_template(options, space), {}) if weights is None else _labels(weights, options, space)
+    template: Template = chosen_template(options, space)
+    training: dict[str, Any] = {}
+    if weights is not None:
+        template, training = _labels(weights, options, space)
+    elif images := _described_images(searched):
+        template = template.for_images(**images)
     if options.output is None and weights is None:
         _check_genotype(folder, genotype)
     folder = options.output or (folder if weights is None else weights.parent)
-    classes = _classes(training, template)
+    classes = _classes(searched if weights is None else training, template)
     exported = export_network(
         space, genotype, template, weights=weights, folder=folder, onnx=not options.no_onnx, classes=classes
     )
-    source = {"file": str(options.file), "id": fields["id"], "fitness": fields["fitness"]}
-    source |= {"weights": None if weights is None else str(weights), "training": training}
+    source = {"file": str(options.file.resolve()), "id": fields["id"], "fitness": fields["fitness"]}
+    source |= {"weights": None if weights is None else str(weights.resolve()), "training": training}
     save_genotype(folder / "genotype.json", space, genotype, template, source=source, classes=classes)
     print(folder / "genotype.json")
     for file in exported:
@@ -98,9 +107,24 @@ def _check_genotype(folder: Path, genotype: Any) -> None:
         raise ExportError(f"{folder} holds the network of another run: remove it, or choose another with --output")
 
 
-def _classes(training: Mapping[str, Any], template: Template) -> list[str] | None:
-    """Names of the classes, where the weights are labelled with one for each logit."""
-    images = training.get("images")
+def _searched(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """What a file says of the fitness of its search; from a stranger it may be anything."""
+    fitness = settings.get("fitness")
+    return fitness if isinstance(fitness, dict) else {}
+
+
+def _described_images(fitness: Mapping[str, Any]) -> dict[str, int]:
+    """The images and the classes for which a search made its networks; nothing where the file does not say it."""
+    try:
+        template = template_from_dict(fitness["template"])
+    except (LookupError, TypeError, ValueError):
+        return {}
+    return {name: getattr(template, name) for name in _OF_IMAGES}
+
+
+def _classes(described: Mapping[str, Any], template: Template) -> list[str] | None:
+    """Names of the classes, where the weights, or else the search, are described with one for each logit."""
+    images = described.get("images")
     names = images.get("classes") if isinstance(images, dict) else None
     if not isinstance(names, list) or len(names) != template.n_classes:
         return None
@@ -128,8 +152,7 @@ def _labels(weights: Path, options: argparse.Namespace, space: SearchSpace) -> t
 
     labels, template, _ = read_weights(weights)
     if (options.template, options.channels, options.cells) != (None, None, None):
-        images = ("n_classes", "image_channels", "image_size")
-        wanted = chosen_template(options, space).for_images(**{name: getattr(template, name) for name in images})
+        wanted = chosen_template(options, space).for_images(**{name: getattr(template, name) for name in _OF_IMAGES})
         if wanted != template:
             raise SettingsError(
                 f"{weights} has the template {template}, and not {wanted}; "

@@ -19,7 +19,7 @@ from deap_nas.errors import DatasetError, DivergedError, SettingsError
 from deap_nas.evaluation import Status
 from deap_nas.executors.interrupts import interrupted_by_signals
 from deap_nas.files import user_path
-from deap_nas.report.terminal import columns_of, fitting, is_terminal
+from deap_nas.report.terminal import columns_of, error_stream, fitting, is_terminal
 from deap_nas.store import HDF5Store
 from deap_nas.store.recorded_spaces import check_known
 from deap_nas.training import (
@@ -30,6 +30,7 @@ from deap_nas.training import (
     RetrainingProgress,
     RetrainingResult,
     Source,
+    dataset_info,
 )
 from deap_nas.training.data.image_identity import other_images
 
@@ -150,14 +151,16 @@ def _train(options: argparse.Namespace) -> None:
         origin={"file": str(options.file.resolve()), "id": fields["id"], "fitness": fields["fitness"]},
     )
     folder = options.output or network_folder(options, fields["id"])
-    is_first = (os.environ.get("RANK") or "0") == "0"  # of the processes that torchrun starts
-    report = RetrainingReport(sys.stderr)
+    is_first = _is_first()
+    report = RetrainingReport(error_stream())
     try:
         if is_first:
             print(f"individual {fields['id']} on {dataset}, into {folder}", file=sys.stderr)
+            if ":" in dataset:
+                print(f"images: {dataset_info(retraining.source).in_words()}", file=sys.stderr)
         result = retraining.run(folder, observer=report)
     except KeyboardInterrupt:
-        for number in (signal.SIGINT, signal.SIGTERM) if "RANK" in os.environ else ():
+        for number in (signal.SIGINT, signal.SIGTERM) if os.environ.get("RANK") else ():
             signal.signal(number, signal.SIG_IGN)  # torchrun passes on what this process may have had already
         report.end_line()
         if is_first:
@@ -168,6 +171,11 @@ def _train(options: argparse.Namespace) -> None:
         print(_in_words(result))
     if result.n_diverged == len(result.runs):
         raise DivergedError("no run came to an end: the loss of each became infinite or NaN")
+
+
+def _is_first() -> bool:
+    """Whether this is the first of the processes that torchrun starts, or no torchrun has started any."""
+    return (os.environ.get("RANK") or "0") == "0"
 
 
 def _how_to_go_on(folder: Path) -> str:
@@ -202,7 +210,7 @@ def _are_the_searched(dataset: str, searched: Mapping[str, Any], options: argpar
             f"{source.name} has other images than the search had: {different}; name them with --dataset to train on "
             f"them all the same"
         )
-    if different and os.environ.get("RANK", "0") == "0":
+    if different and _is_first():
         print(f"{source.name} has other images than the search had: {different}", file=sys.stderr)
     return not different
 

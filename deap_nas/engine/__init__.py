@@ -2,7 +2,7 @@
 
 from deap_nas.engine.agenda import Agenda, split_population
 from deap_nas.engine.crew import Crew
-from deap_nas.engine.starting import check_population, check_settings, check_store, n_first
+from deap_nas.engine.starting import check_population, check_settings, check_store, check_toolbox, n_first
 
 __all__ = [
     "Agenda",
@@ -10,6 +10,7 @@ __all__ = [
     "check_population",
     "check_settings",
     "check_store",
+    "check_toolbox",
     "n_first",
     "split_population",
 ]

@@ -6,13 +6,24 @@ import time
 from concurrent.futures import BrokenExecutor, CancelledError
 from dataclasses import replace
 
-from deap_nas.errors import ExecutorError, LostWorkerError, NASError, NoWorkerError, StorageError
+from deap_nas.errors import (
+    DatasetError,
+    ExecutorError,
+    LostWorkerError,
+    MissingExtraError,
+    NASError,
+    NoWorkerError,
+    StorageError,
+)
 from deap_nas.evaluation.evaluation import Evaluation, Job, Status
 from deap_nas.executors.channel import Ended
 from deap_nas.executors.pickling import likely_lack
 from deap_nas.executors.processes import death_in_words, is_out_of_memory_exit, limit_in_words
 
 __all__ = ["outcome"]
+
+#: What no genotype is to blame for, whenever it comes: whoever is started later may find no images where others did.
+_OF_THE_MACHINES = (DatasetError, MissingExtraError, NoWorkerError, StorageError)
 
 
 def outcome(end: Ended, job: Job, *, is_first: bool, is_last_try: bool) -> Evaluation:
@@ -25,14 +36,16 @@ def outcome(end: Ended, job: Job, *, is_first: bool, is_last_try: bool) -> Evalu
         is_last_try: whether the evaluation is not tried again.
 
     Raises:
-        NASError: the settings are wrong, such as a missing dataset.
-        StorageError: a disk is full, or fails otherwise; that is raised at any time.
+        StorageError: a disk is full, or fails otherwise; this and the next two are raised at any time.
+        DatasetError: images are missing or cannot be read.
+        MissingExtraError: an optional dependency is not installed.
+        NASError: the settings are wrong in another way.
         ExecutorError: an evaluation cannot be sent to a worker, no worker can be started, or none is left.
     """
     try:
         evaluation: Evaluation = end.result()
         return evaluation
-    except (KeyboardInterrupt, CancelledError, NoWorkerError, StorageError):
+    except (KeyboardInterrupt, CancelledError, *_OF_THE_MACHINES):
         raise
     except TimeoutError as error:
         status, text = Status.TIMED_OUT, limit_in_words(error)

@@ -12,7 +12,7 @@ from deap_nas.evaluation.curves import Curves
 from deap_nas.genotype import content_of
 from deap_nas.store import Store
 
-__all__ = ["check_population", "check_settings", "check_store", "is_pending", "n_first"]
+__all__ = ["check_population", "check_settings", "check_store", "check_toolbox", "is_pending", "n_first"]
 
 _log = logging.getLogger("deap_nas.algorithms")
 
@@ -55,6 +55,17 @@ def check_population(population: Any) -> None:
             "the population holds an individual more than once: make each by a call of its own, as "
             "tools.initRepeat(list, toolbox.individual, n) does, or clone it"
         )
+
+
+def check_toolbox(toolbox: Any, names: Iterable[str]) -> None:
+    """Refuse a toolbox in which something is not registered, before anything is evaluated that needs it later.
+
+    Raises:
+        SettingsError: see :func:`deap_nas.eaAsync`.
+    """
+    missing = [name for name in names if not hasattr(toolbox, name)]
+    if missing:
+        raise SettingsError(f"the toolbox has no {' and no '.join(missing)}: toolbox.register({missing[0]!r}, ...)")
 
 
 def _can_grow(population: Any) -> bool:

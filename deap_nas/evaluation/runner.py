@@ -39,7 +39,7 @@ __all__ = [
 #: Errors that every evaluation of the run would meet; the search loop decides what becomes of them.
 _WRONG_SETTINGS = (DatasetError, MissingExtraError, SettingsError, UnknownNameError)
 #: What the system says of a disk that fails whoever writes there.
-_DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO)
+_DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.ESTALE)
 
 #: What torch says where host or device memory runs out, and it has no exception of its own for it.
 _OUT_OF_MEMORY_WORDS = ("can't allocate memory", "CUDA error: out of memory", "STATUS_ALLOC_FAILED")

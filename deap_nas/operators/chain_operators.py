@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterable, MutableSequence
 from types import ModuleType
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from deap_nas.errors import SettingsError
 from deap_nas.search_space import ChainSpace
@@ -31,8 +31,9 @@ def initChain(
         rng: source of the random draws.
 
     Raises:
-        SettingsError: the space has no chain of so many layers.
+        SettingsError: the space has no chains of layers, or none of so many.
     """
+    _check_chains(space, "initChain", "initUniform")
     n_layers = space.min_layers if n_layers is None else n_layers
     if not space.min_layers <= n_layers <= space.max_layers:
         raise SettingsError(f"n_layers must lie in {space.min_layers}..{space.max_layers}, found {n_layers}")
@@ -51,7 +52,11 @@ def mutInsertLayer(
 
     Returns:
         A tuple of the individual.
+
+    Raises:
+        SettingsError: the space has no chains of layers.
     """
+    _check_chains(space, "mutInsertLayer", "mutGene")
     n_layers = len(individual) // 4
     if n_layers < space.max_layers:
         place = 4 * rng.randint(0, n_layers)
@@ -71,7 +76,11 @@ def mutRemoveLayer(
 
     Returns:
         A tuple of the individual.
+
+    Raises:
+        SettingsError: the space has no chains of layers.
     """
+    _check_chains(space, "mutRemoveLayer", "mutGene")
     n_layers = len(individual) // 4
     if n_layers > space.min_layers:
         place = 4 * rng.randrange(n_layers)
@@ -93,7 +102,11 @@ def mutAlterLayer(
 
     Returns:
         A tuple of the individual.
+
+    Raises:
+        SettingsError: the space has no chains of layers.
     """
+    _check_chains(space, "mutAlterLayer", "mutGene")
     up = space.layer_up
     genes = [gene for gene in range(len(individual)) if up[gene % 4]]
     if genes:
@@ -114,7 +127,11 @@ def mutChain(
 
     Returns:
         A tuple of the individual.
+
+    Raises:
+        SettingsError: the space has no chains of layers.
     """
+    _check_chains(space, "mutChain", "mutGene")
     return rng.choice((mutInsertLayer, mutRemoveLayer, mutAlterLayer))(individual, space, rng=rng)
 
 
@@ -133,10 +150,22 @@ def cxChain(
 
     Returns:
         A tuple of both individuals.
+
+    Raises:
+        SettingsError: the space has no chains of layers.
     """
+    _check_chains(space, "cxChain", "DEAP's cxTwoPoint or cxUniform")
     share = rng.random()
     cut1, cut2 = (4 * round(share * (len(individual) // 4)) for individual in (ind1, ind2))
     lengths = (cut1 + len(ind2) - cut2, cut2 + len(ind1) - cut1)
     if all(4 * space.min_layers <= length <= 4 * space.max_layers for length in lengths):
         ind1[cut1:], ind2[cut2:] = ind2[cut2:], ind1[cut1:]
     return ind1, ind2
+
+
+def _check_chains(space: Any, operator: str, instead: str) -> None:
+    if not hasattr(space, "layer_up"):
+        raise SettingsError(
+            f"{operator} is for chains of layers, the genotypes of ChainSpace, and {type(space).__name__} has none: "
+            f"take {instead}, for any space of lists of ints"
+        )

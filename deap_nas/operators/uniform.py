@@ -85,5 +85,5 @@ def _bounds(space: Bounded, operator: str) -> tuple[Sequence[int], Sequence[int]
     except AttributeError:
         raise SettingsError(
             f"{operator} needs a search space of lists of ints, with low and up, the smallest and the largest value of "
-            f"each gene; {type(space).__name__} has none: give it those, or write an operator for its genotypes"
+            f"each gene; {type(space).__name__} has none: give it those, or take operators for its genotypes"
         ) from None

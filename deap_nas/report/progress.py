@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from bisect import insort
 from contextlib import suppress
@@ -13,7 +12,7 @@ from typing import Any, Self, TextIO
 from deap_nas.deap_protocols import EvaluatedIndividual
 from deap_nas.evaluation import Status
 from deap_nas.extras import require
-from deap_nas.report.terminal import columns_of, fitting, is_terminal
+from deap_nas.report.terminal import columns_of, error_stream, fitting, is_terminal
 
 __all__ = ["Progress"]
 
@@ -49,7 +48,7 @@ class Progress:
     ) -> None:
         """See the class."""
         self._n_evaluations = n_evaluations
-        self._file = sys.stderr if file is None else file
+        self._file = error_stream() if file is None else file
         self._seconds_between = seconds_between_lines
         self._weight = weight
         ends = [evaluation.values[0] if evaluation.status is Status.OK else None for evaluation in evaluations]

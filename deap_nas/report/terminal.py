@@ -2,19 +2,30 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import TextIO
+from typing import TextIO, cast
 
-__all__ = ["columns_of", "fitting", "is_terminal"]
+__all__ = ["columns_of", "error_stream", "fitting", "is_terminal"]
 
 #: Width of a line where the width of the terminal is not known.
 _DEFAULT_COLUMNS = 120
 #: Values of the variable TERM of terminals that print, and obey nothing.
 _DUMB = ("dumb", "unknown")
+
+
+class _Nowhere(io.TextIOBase):
+    def write(self, text: str) -> int:
+        return len(text)
+
+
+def error_stream() -> TextIO:
+    """Standard error; where a program was started without one, a stream that keeps nothing."""
+    return cast("TextIO", _Nowhere()) if sys.stderr is None else sys.stderr
 
 
 def is_terminal(file: TextIO) -> bool:

@@ -19,6 +19,7 @@ from deap_nas.graph import (
     SeparableConvolution,
     operation_names,
 )
+from deap_nas.graph.operations import IMPORT_FIRST, check_operation
 from deap_nas.search_space.space import SearchSpace, register_space
 from deap_nas.template import Template, WholeNetwork
 
@@ -77,9 +78,7 @@ class ChainSpace(SearchSpace):
             raise SettingsError(f"numbers of layers must be integers, found {self.min_layers} to {self.max_layers}")
         if not 1 <= self.min_layers <= self.max_layers:
             raise SettingsError(f"a chain has at least 1 layer, found {self.min_layers} to {self.max_layers}")
-        for name in self.operations:
-            if name not in _KINDS and name not in operation_names():
-                raise UnknownNameError("operation", name, (*_KINDS, *operation_names()))
+        _check_operations(self.operations)
         for name in ("channels", "kernel_sizes", "strides"):
             if any(type(number) is not int or number < 1 for number in getattr(self, name)):
                 raise SettingsError(f"{name} must be integers of at least 1, found {getattr(self, name)}")
@@ -170,6 +169,16 @@ class ChainSpace(SearchSpace):
             UnknownNameError: an operation is none.
         """
         return cls(**{name: value for name, value in fields.items() if name != "kind"})
+
+
+def _check_operations(names: Sequence[str]) -> None:
+    for name in names:
+        try:
+            if name not in _KINDS:
+                check_operation(name)
+        except UnknownNameError:
+            known = (*_KINDS, *operation_names())
+            raise UnknownNameError("operation", name, known, remedy=IMPORT_FIRST) from None
 
 
 def _choices(name: str, values: Any) -> tuple[Any, ...]:

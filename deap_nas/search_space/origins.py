@@ -1,4 +1,4 @@
-"""Where the operations and the search spaces that are not of this package came from: what a file says of them.
+"""Where operations, search spaces and templates that are not of this package came from: what a file says of them.
 
 A file holds names only, never code, and nothing imports what it says: it may come from a stranger. So a file also says
 which module registered a name when it was made, for the person who reads the error that the name is unknown.
@@ -15,6 +15,7 @@ from typing import Any
 from deap_nas.errors import UnknownNameError
 from deap_nas.graph.operations import outside_operations
 from deap_nas.search_space.space import outside_spaces
+from deap_nas.template.template import outside_templates
 
 __all__ = ["explain", "origins", "origins_in_words"]
 
@@ -23,12 +24,16 @@ _LONGEST = 300
 
 
 def origins(among: Container[str] | None = None) -> dict[str, dict[str, dict[str, str]]]:
-    """Module and file of each registered operation and space from outside, by kind of name and name.
+    """Module and file of each registered operation, space and template from outside, by kind of name and name.
 
     Args:
         among: names to look at; by default all.
     """
-    registered = {"operation": outside_operations(), "search space": outside_spaces()}
+    registered = {
+        "operation": outside_operations(),
+        "search space": outside_spaces(),
+        "template": outside_templates(),
+    }
     return {
         what: {name: _place(module) for name, module in modules.items() if among is None or name in among}
         for what, modules in registered.items()

@@ -221,9 +221,16 @@ def _networks(rows: _Rows) -> Iterator[Problem]:
     """Whether what is said of a network is true: no path through it, its size."""
     not_viable = rows.sample(rows["status"] == Status.NOT_VIABLE)
     yield from rows.wrong("are NOT_VIABLE, and have a network", [row for row in not_viable if _is_network(rows, row)])
+    fitness = rows.store.settings.get("fitness")
+    described = fitness.get("template") if isinstance(fitness, dict) else None
+    if described is None:
+        return
     try:
-        template = template_from_dict(rows.store.settings["fitness"]["template"])
-    except (LookupError, TypeError, ValueError):  # of a fitness without one
+        template = template_from_dict(described)
+    except UnknownNameError:  # of one's own
+        return
+    except (TypeError, ValueError) as error:
+        yield Problem(f"describes a template that is none: {error}")
         return
     if not rows.are_networks_known:
         return

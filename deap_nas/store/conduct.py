@@ -22,7 +22,7 @@ def conduct_of(
     *,
     n_evaluations: int,
     n_workers: int,
-    survival: Callable[..., Any] | None,
+    survival: Callable[..., Any] | str | None,
     reuse: Callable[..., Any] | None,
     deterministic: bool = True,
 ) -> dict[str, Any]:
@@ -31,14 +31,14 @@ def conduct_of(
     Args:
         n_evaluations: in the whole run.
         n_workers: evaluations kept running at a time.
-        survival: the rule, or None.
+        survival: the rule, or None; where there is none of its own, who names those that leave.
         reuse: what gives the keys of genotypes, or None.
         deterministic: whether genotype, seed and parent decide what an evaluation gives.
     """
     return {
         "n_evaluations": n_evaluations,
         "n_workers": n_workers,
-        "survival": "all stay" if survival is None else _name(survival),
+        "survival": "all stay" if survival is None else survival if isinstance(survival, str) else _name(survival),
         "reuse": "never" if reuse is None else _name(reuse),
         "deterministic": deterministic,
     }

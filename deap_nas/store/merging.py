@@ -12,7 +12,7 @@ import numpy as np
 
 from deap_nas.errors import SettingsError, StoreExistsError
 from deap_nas.files import user_path
-from deap_nas.store.hdf5.access import new_file
+from deap_nas.store.hdf5.access import check_names_beside, new_file
 from deap_nas.store.hdf5.disk_space import give_back
 from deap_nas.store.hdf5.growing_table import Table
 from deap_nas.store.hdf5.layout import column_names, lay_out
@@ -63,6 +63,7 @@ def merge_runs(
         raise SettingsError(f"files other than {output} and than each other can be merged into it, found {found}")
     if output.exists() and not overwrite:
         raise StoreExistsError(f"{output} exists: give another output, or allow to overwrite it")
+    check_names_beside(output)
     with ExitStack() as stack:
         stores = [stack.enter_context(HDF5Store.read(path)) for path in paths]
         for store in stores[1:]:
@@ -128,7 +129,7 @@ def _sources(store: HDF5Store, first_id: int) -> list[dict[str, Any]]:
     """What the merged file says of a file: one entry, or those of a file that was merged itself."""
     if store.sources:
         return [source | {"first_id": source["first_id"] + first_id} for source in store.sources]
-    source = {"file": str(store.path), "seed": store.seed, "settings": store.settings}
+    source = {"file": str(store.path.resolve()), "seed": store.seed, "settings": store.settings}
     return [{"first_id": first_id, "n_submitted": store.n_submitted, **source}]
 
 

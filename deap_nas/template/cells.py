@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, Self
 from deap_nas.errors import SettingsError
 from deap_nas.graph import GlobalAvgPool2d, Graph, Linear, Shape, conv_bn_relu, separable_conv
 from deap_nas.template.steps import Chain, StepWriter, measured
-from deap_nas.template.template import Layout, Template, check_counts, register_template
+from deap_nas.template.template import Layout, Template, check_counts, check_n_cells, register_template
 from deap_nas.template.value_shapes import Shapes, Value, shapes_at, total, values_of
 
 __all__ = ["NetworkTemplate"]
@@ -43,7 +43,7 @@ class NetworkTemplate(Template):
         """Check the fields, and make tuples of lists.
 
         Raises:
-            SettingsError: a count is not a positive integer, or the stem does not hold pairs.
+            SettingsError: a count is not a positive integer, the stem does not hold pairs, or there are too many cells.
         """
         try:
             object.__setattr__(self, "stem", tuple((channels, stride) for channels, stride in self.stem))
@@ -56,6 +56,7 @@ class NetworkTemplate(Template):
         numbers = tuple(number for pair in self.stem for number in pair)
         check_counts(n_classes=self.n_classes, image_channels=self.image_channels, image_size=self.image_size)
         check_counts(stem=numbers, groups=self.groups)
+        check_n_cells(sum(self.groups))
         if self.last_stride not in (1, 2):
             raise SettingsError(f"last_stride must be 1 or 2, found {self.last_stride!r}")
 

@@ -10,7 +10,7 @@ from typing import Any, ClassVar, NamedTuple, Self
 from deap_nas.errors import SettingsError
 from deap_nas.graph import GlobalAvgPool2d, Graph, Linear, Shape, conv_bn_relu
 from deap_nas.template.steps import Chain, StepWriter, measured
-from deap_nas.template.template import Layout, Template, check_counts, register_template
+from deap_nas.template.template import Layout, Template, check_counts, check_n_cells, register_template
 from deap_nas.template.value_shapes import Value, shapes_at, total, values_of
 
 __all__ = ["CellStack"]
@@ -52,12 +52,13 @@ class CellStack(Template):
         """Check the fields.
 
         Raises:
-            SettingsError: a count is not a positive integer.
+            SettingsError: a count is not a positive integer, or there are too many cells.
         """
         check_counts(n_classes=self.n_classes, image_channels=self.image_channels, image_size=self.image_size)
         check_counts(channels=self.channels, n_normal=self.n_normal, stem_multiplier=self.stem_multiplier)
         if not isinstance(self.n_reductions, int) or self.n_reductions < 0:
             raise SettingsError(f"n_reductions must be an integer of at least 0, found {self.n_reductions!r}")
+        check_n_cells((self.n_reductions + 1) * self.n_normal + self.n_reductions)
 
     def channels_of(self, number: int) -> tuple[int, ...]:
         """See :meth:`Template.channels_of`."""

@@ -9,11 +9,22 @@ from typing import Any, ClassVar, Self, TypeVar
 
 from deap_nas.errors import SettingsError, UnknownNameError
 from deap_nas.graph import Graph
+from deap_nas.graph.operations import IMPORT_FIRST
 from deap_nas.template.steps import StepWriter
 from deap_nas.template.value_shapes import Value
 
-__all__ = ["Layout", "Template", "check_counts", "register_template", "template_from_dict"]
+__all__ = [
+    "Layout",
+    "Template",
+    "check_counts",
+    "check_n_cells",
+    "outside_templates",
+    "register_template",
+    "template_from_dict",
+]
 
+#: In a network; a file that asks for more is refused before they are laid out.
+_MOST_CELLS = 1000
 #: Template of the files that do not say which.
 _FIRST_KIND = "cells"
 
@@ -93,18 +104,45 @@ def check_counts(**counts: Any) -> None:
             raise SettingsError(f"{name} must hold integers of at least 1, found {found!r}")
 
 
+def check_n_cells(n_cells: int) -> None:
+    """Check that a network has no more cells than can be laid out in a moment.
+
+    Raises:
+        SettingsError: it has.
+    """
+    if n_cells > _MOST_CELLS:
+        raise SettingsError(f"a network has at most {_MOST_CELLS} cells, found {n_cells}: choose fewer")
+
+
 _Template = TypeVar("_Template", bound=type[Any])
 _TEMPLATES: dict[str, type[Any]] = {}
 
 
 def register_template(kind: str) -> Callable[[_Template], _Template]:
-    """Register a class of templates, with its ``from_dict``, under the ``"kind"`` of its ``to_dict``."""
+    """Register a class of templates, with its ``from_dict``, under the ``"kind"`` of its ``to_dict``.
+
+    The class that a cell of a notebook defines once more takes the place of the first.
+
+    Raises:
+        SettingsError: another class has that kind.
+    """
 
     def decorate(template: _Template) -> _Template:
+        known = _TEMPLATES.get(kind, template)
+        if (known.__module__, known.__qualname__) != (template.__module__, template.__qualname__):
+            raise SettingsError(
+                f"the kind of templates {kind!r} is already taken, by {known.__qualname__}: choose another"
+            )
         _TEMPLATES[kind] = template
         return template
 
     return decorate
+
+
+def outside_templates() -> dict[str, str]:
+    """Modules that define the registered classes that are not of this package, by kind."""
+    modules = {kind: template.__module__ for kind, template in _TEMPLATES.items()}
+    return {kind: module for kind, module in modules.items() if module.partition(".")[0] != __name__.partition(".")[0]}
 
 
 def template_from_dict(fields: dict[str, Any]) -> Template:
@@ -119,6 +157,6 @@ def template_from_dict(fields: dict[str, Any]) -> Template:
         raise TypeError(f"a template is described by a dictionary of its fields, found {fields!r:.80}")
     kind = fields.get("kind", _FIRST_KIND)
     if kind not in _TEMPLATES:
-        raise UnknownNameError("template", kind, _TEMPLATES)
+        raise UnknownNameError("template", kind, _TEMPLATES, remedy=IMPORT_FIRST)
     template: Template = _TEMPLATES[kind].from_dict({name: value for name, value in fields.items() if name != "kind"})
     return template

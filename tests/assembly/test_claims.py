@@ -58,6 +58,12 @@ def test_a_module_that_does_not_run_here_is_not_compared_but_for_its_parameters(
     assert "takes no (6, 9, 8) on the CPU: RuntimeError: no kernel for the CPU" in verdict.unchecked
 
 
+def test_a_module_that_cannot_be_built_is_not_compared():
+    verdict = judge(Conv2d(6, 2**40, 2**20 + 1), SHAPE)
+    assert verdict.false_claims == []
+    assert verdict.unchecked.startswith("its module cannot be built: RuntimeError: ")
+
+
 @pytest.mark.parametrize("name", [name for name in operation_names() if name.islower()])
 def test_the_operations_of_the_package_tell_the_truth(name):
     for channels in ((4, 4), (12, 4)):

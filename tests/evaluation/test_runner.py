@@ -93,7 +93,7 @@ def test_the_error_of_a_failure_holds_its_traceback():
     assert "raises_error" in evaluation.error
 
 
-@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO])
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.ESTALE])
 def test_a_disk_that_fails_is_no_failure_of_the_genotype_wherever_it_is_met(number):
     def evaluate(genotype):
         try:

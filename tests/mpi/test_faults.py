@@ -81,8 +81,8 @@ def test_a_limit_of_time_isolates_calls_and_their_next_process_sees_no_launcher_
     assert program("limited", n_ranks=2, mpi=mpi)[0] == ["TimeoutError", "0"]
 
 
-def test_limits_may_be_set_inside_the_block_and_changed():
-    ends, _ = program("limited_inside", n_ranks=2, mpi=OPEN_MPI)
+def test_limits_may_be_set_inside_the_block_and_changed(mpi):
+    ends, _ = program("limited_inside", n_ranks=2, mpi=mpi)
     assert ends == [[True, "TimeoutError"], [True, None]]
 
 

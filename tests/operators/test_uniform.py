@@ -14,14 +14,20 @@ from deap_nas import (
     NetworkTemplate,
     canonical_key,
     cost,
+    cxChain,
     cxMotif,
     eaAsync,
+    initChain,
     initDiversified,
     initTrivial,
     initUniform,
     median_cost,
+    mutAlterLayer,
+    mutChain,
     mutEdge,
     mutGene,
+    mutInsertLayer,
+    mutRemoveLayer,
 )
 from deap_nas.errors import SettingsError
 from deap_nas.executors import SerialExecutor
@@ -121,6 +127,23 @@ class Graphs:
 def test_an_operator_on_motifs_says_what_to_take_for_a_space_that_has_none(operate, instead):
     with pytest.raises(SettingsError, match=rf"is for genotypes of motifs.* Chain has none: {instead}"):
         operate(CHAIN)
+
+
+@pytest.mark.parametrize(
+    ("operate", "instead"),
+    [
+        (lambda space: initChain(Genotype, space), "initUniform"),
+        (lambda space: mutInsertLayer(Genotype([0] * 8), space), "mutGene"),
+        (lambda space: mutRemoveLayer(Genotype([0] * 8), space), "mutGene"),
+        (lambda space: mutAlterLayer(Genotype([0] * 8), space), "mutGene"),
+        (lambda space: mutChain(Genotype([0] * 8), space), "mutGene"),
+        (lambda space: cxChain(Genotype([0] * 8), Genotype([1] * 8), space), "DEAP's cxTwoPoint or cxUniform"),
+    ],
+    ids=["initChain", "mutInsertLayer", "mutRemoveLayer", "mutAlterLayer", "mutChain", "cxChain"],
+)
+def test_an_operator_on_chains_of_layers_says_what_to_take_for_a_space_that_has_none(operate, instead):
+    with pytest.raises(SettingsError, match=rf"is for chains of layers.* FlatSpace has none: take {instead}"):
+        operate(FlatSpace(nodes=4))
 
 
 @pytest.mark.parametrize("operate", [lambda space: initUniform(list, space), lambda space: mutGene([0], space)])

@@ -157,6 +157,27 @@ def test_a_clock_that_was_put_back_is_no_fault_of_a_file_whose_sessions_measured
     assert problems(path) == []
 
 
+@pytest.mark.parametrize(
+    ("template", "words"),
+    [
+        (
+            TEMPLATE.to_dict() | {"groups": [1, 10**9]},
+            "a network has at most 1000 cells, found 1000000001: choose fewer",
+        ),
+        ({"kind": "stack", "n_normal": 10**12}, "a network has at most 1000 cells, found 3000000000002: choose fewer"),
+        ({"kind": "stack", "n_reductions": 10**9}, "a network has at most 1000 cells, found 3000000002: choose fewer"),
+        ({"n_classes": 10}, "missing"),
+        ("small", "a template is described by a dictionary of its fields, found 'small'"),
+    ],
+)
+def test_a_template_that_is_none_or_would_take_forever_is_said(path, template, words):
+    with h5py.File(path, "r+") as file:
+        file.attrs["settings"] = json.dumps({"fitness": {"template": template}})
+    (problem,) = problems(path)
+    assert problem.startswith("the file describes a template that is none: ")
+    assert words in problem
+
+
 def test_long_lists_of_ids_are_cut(path):
     change(path, "individuals/fitness", slice(None), np.nan)
     (line, *_) = [line for line in problems(path) if "finite" in line]

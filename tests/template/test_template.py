@@ -46,6 +46,20 @@ def test_a_template_survives_json_and_pickle_and_cannot_be_changed(template):
         template.n_classes = 3
 
 
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda n: NetworkTemplate.small_cifar(n_cells=n),
+        lambda n: CellStack(n_normal=n),
+        lambda n: CellStack(n_normal=1, n_reductions=n),
+    ],
+)
+def test_a_template_has_no_more_cells_than_can_be_laid_out(make):
+    make(300)
+    with pytest.raises(SettingsError, match="a network has at most 1000 cells, found"):
+        make(10**9)
+
+
 @pytest.mark.parametrize(("template", "kind"), [(TEMPLATES[2], "whole"), (TEMPLATES[4], "stack")])
 def test_the_kind_of_a_template_is_in_its_dictionary(template, kind):
     assert template.to_dict()["kind"] == kind
@@ -214,3 +228,18 @@ def test_a_template_of_ones_own_is_read_by_its_kind(monkeypatch):
     assert isinstance(template, Template)
     assert template_from_dict(template.to_dict()) == template
     assert cost(FlatSpace(nodes=2), [1], template).n_parameters > 0
+
+
+def test_a_kind_of_templates_that_is_taken_is_refused_and_a_cell_that_is_run_twice_is_not(monkeypatch):
+    monkeypatch.setattr("deap_nas.template.template._TEMPLATES", dict(_TEMPLATES))
+    for _ in range(2):
+
+        @register_template("mine")
+        class Mine(WholeNetwork):
+            pass
+
+    assert type(template_from_dict({"kind": "mine"})) is Mine
+    for kind in ("mine", "whole"):
+        with pytest.raises(SettingsError, match=f"the kind of templates '{kind}' is already taken, by "):
+            register_template(kind)(CellStack)
+    assert type(template_from_dict({"kind": "whole"})) is WholeNetwork

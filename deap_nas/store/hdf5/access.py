@@ -9,19 +9,35 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from deap_nas.errors import StorageError, StoreError
+from deap_nas.errors import StorageError, StoreError, StoreExistsError
 from deap_nas.extras import require
-from deap_nas.files import replacing
+from deap_nas.files import beside, replacing
 from deap_nas.store.hdf5.disk_space import reserve
 from deap_nas.store.hdf5.layout import check_layout
 from deap_nas.store.hdf5.lock import WriterLock
 from deap_nas.store.hdf5.superblock import is_cut_short, is_marked
 
-__all__ = ["new_file", "open_for_reading"]
+__all__ = ["check_names_beside", "new_file", "open_for_reading"]
 
 #: Bytes of a column that HDF5 keeps in memory while it writes: little more than the chunk that grows, since each flush
 #: looks at all it keeps, and so would take longer from row to row.
 _CACHE_BYTES = 2**14
+
+
+def check_names_beside(path: Path) -> None:
+    """Check that there is no population file whose pictures and folders would have the same names: ``a`` and ``a.h5``.
+
+    Raises:
+        StoreExistsError: one is.
+        MissingExtraError: h5py is not installed.
+    """
+    stem = path.name.removesuffix(".h5")
+    other = path.with_name(stem if stem != path.name else f"{stem}.h5")
+    if other.is_file() and require("h5py", extra="hdf5").is_hdf5(other):
+        raise StoreExistsError(
+            f"what lies beside {path} would have the names of what lies beside {other}, such as "
+            f"{beside(path, '-weights').name}: choose another name"
+        )
 
 
 def new_file(path: Path, prepare: Callable[[Any], None], *, n_bytes: int = 2**16) -> tuple[Any, WriterLock]:

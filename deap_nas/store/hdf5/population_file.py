@@ -24,7 +24,7 @@ from deap_nas.genotype import plain_genotype
 from deap_nas.search_space import SearchSpace
 from deap_nas.store.conduct import Conduct
 from deap_nas.store.contract import Record, Store
-from deap_nas.store.hdf5.access import new_file, open_for_reading
+from deap_nas.store.hdf5.access import check_names_beside, new_file, open_for_reading
 from deap_nas.store.hdf5.disk_space import Room
 from deap_nas.store.hdf5.growing_table import Table
 from deap_nas.store.hdf5.layout import column_names, complete, json_attribute, lay_out, space_of
@@ -100,7 +100,8 @@ class HDF5Store(Store):
             overwrite: whether a file that is there is replaced.
 
         Raises:
-            StoreExistsError: the file is there, and is not to be replaced.
+            StoreExistsError: the file is there, and is not to be replaced; or another file shares its name but for the
+                ``.h5``, and with it the names of pictures and folders.
             StoreError: the file cannot be written, or another process is writing it.
             SettingsError: the seed does not fit into 64 bits, or the class of the space is not registered.
             MissingExtraError: h5py is not installed.
@@ -108,6 +109,7 @@ class HDF5Store(Store):
         path = user_path(path)
         if path.exists() and not overwrite:
             raise StoreExistsError(f"{path} exists: give another output, resume it, or allow to overwrite it")
+        check_names_beside(path)
         if not -(2**63) <= seed < 2**63:
             raise SettingsError(f"seed must fit into 64 bits, found {seed}")
         check_registered(space)

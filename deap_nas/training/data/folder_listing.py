@@ -10,11 +10,13 @@ from typing import NamedTuple
 
 from deap_nas.errors import DatasetError
 
-__all__ = ["SUFFIXES", "Listing", "list_images"]
+__all__ = ["HIDDEN", "SUFFIXES", "Listing", "list_images"]
 
 #: Of file names, in lower or upper case.
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".ppm", ".pgm", ".webp", ".tif", ".tiff")
-_HIDDEN, _BESIDE, _BACK = "folders with a leading dot", "files beside the class folders", "links that lead back"
+#: What is ignored on purpose.
+HIDDEN = "folders with a leading dot"
+_BESIDE, _BACK = "files beside the class folders", "links that lead back"
 
 
 class Listing(NamedTuple):
@@ -47,7 +49,7 @@ def list_images(folder: Path) -> Listing:
         raise _unreadable(error) from error
     folders = [name for name in sorted(is_folder) if is_folder[name]]
     classes = tuple(name for name in folders if not name.startswith("."))
-    ignored = Counter({_HIDDEN: len(folders) - len(classes), _BESIDE: len(is_folder) - len(folders)})
+    ignored = Counter({HIDDEN: len(folders) - len(classes), _BESIDE: len(is_folder) - len(folders)})
     files = [(path, label) for label, name in enumerate(classes) for path in _images_in(folder / name, ignored)]
     if len(classes) < 2 or not files:
         raise DatasetError(
@@ -65,7 +67,7 @@ def _images_in(folder: Path, ignored: Counter[str]) -> list[Path]:
     found = []
     for place, folders, names in os.walk(folder, followlinks=True, onerror=_raise_unreadable):
         shown = [name for name in folders if not name.startswith(".")]
-        ignored[_HIDDEN] += len(folders) - len(shown)
+        ignored[HIDDEN] += len(folders) - len(shown)
         folders[:] = [name for name in shown if not _leads_back(Path(place, name), folder)]
         ignored[_BACK] += len(shown) - len(folders)
         images = [name for name in names if name.lower().endswith(SUFFIXES)]

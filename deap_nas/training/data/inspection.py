@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from contextlib import suppress
 from itertools import groupby
 from pathlib import Path
 
@@ -11,7 +12,8 @@ import numpy as np
 from deap_nas.errors import DatasetError
 from deap_nas.training.data.datasets import n_test_images
 from deap_nas.training.data.decoding import n_pictures, open_image
-from deap_nas.training.data.image_folders import used_files
+from deap_nas.training.data.folder_listing import HIDDEN, SUFFIXES, list_images
+from deap_nas.training.data.image_folders import test_folder, training_folder, used_files
 from deap_nas.training.data.sources import Source
 
 __all__ = ["inspect_images", "warn_of_missing_test_images"]
@@ -23,15 +25,19 @@ _LEAST_CONTRAST = 20
 
 
 def inspect_images(source: Source) -> None:
-    """Warn of what a few images of each class of a folder show: files of several pictures, no contrast, no difference.
+    """Warn of files of a folder that are not read, and of what a few images of each class show.
 
-    Of each class images are read until two differ, so it takes long only where all are the same.
+    That is several pictures in a file, no contrast, no difference. Of each class images are read until two differ, so
+    it takes long only where all are the same.
 
     Raises:
         DatasetError: one of them cannot be read.
     """
     if ":" not in source.name:
         return
+    _warn_of_ignored(training_folder(source))
+    with suppress(DatasetError):  # there need be none
+        _warn_of_ignored(test_folder(source))
     darkest, brightest = 255, 0
     same, paged = [], []
     for _, files in groupby(used_files(source), key=lambda file: file[1]):
@@ -57,6 +63,12 @@ def inspect_images(source: Source) -> None:
         )
     if paged:
         _log.warning("of several pictures in a file the first is read, in %s: make each a file", _in_words(paged))
+
+
+def _warn_of_ignored(folder: Path) -> None:
+    ignored = [f"{what}: {count:,}" for what, count in list_images(folder).ignored.items() if what != HIDDEN]
+    if ignored:
+        _log.warning("in %s these are not read: %s; images end with %s", folder, ", ".join(ignored), " ".join(SUFFIXES))
 
 
 def _in_words(first: list[Path]) -> str:

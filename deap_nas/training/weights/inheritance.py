@@ -134,7 +134,7 @@ class ParentWeights(WeightSource):
     def __init__(self, folder: str | os.PathLike[str]) -> None:
         """See the class."""
         check_installed("safetensors", extra="torch")
-        self.folder = make_folder(user_path(folder))
+        self.folder = make_folder(user_path(folder).absolute())
 
     def begin(self, job: Job, *, fitness: Mapping[str, Any], genes: list[Any]) -> Inheritance:
         """See :meth:`WeightSource.begin`."""

@@ -70,6 +70,18 @@ def test_files_of_several_pictures_are_noticed(tmp_path, caplog):
     assert "class1/!.tif" in message
 
 
+def test_files_that_are_not_read_are_told_of_training_and_test_images_but_not_hidden_folders(tmp_path, caplog):
+    source = make_noise(tmp_path)
+    for name in ("train/class1/a.gif", "train/class1/b.GIF", "train/notes.txt", "test/class0/a.heic"):
+        (tmp_path / name).touch()
+    (tmp_path / "train" / ".cache").mkdir()
+    make_fitness(source)
+    training, tested = warnings_of(caplog)
+    told = "these are not read: files .gif: 2, files beside the class folders: 1; images end with .png"
+    assert training.startswith(f"in {tmp_path}/train {told}")
+    assert tested.startswith(f"in {tmp_path}/test these are not read: files .heic: 1; images end with .png")
+
+
 def make_fitness(source, **options):
     return AccuracyFitness(FlatSpace(nodes=3), dataset=source.name, recipe=Recipe(steps=1, batch_size=8), **options)
 

@@ -1,3 +1,4 @@
+import pickle
 import random
 
 import pytest
@@ -7,7 +8,7 @@ from deap_nas.errors import SettingsError
 from deap_nas.evaluation import Job
 from deap_nas.genotype import Genotype
 from deap_nas.store import HDF5Store, MemoryStore, Store
-from deap_nas.training import remove_dead_weights
+from deap_nas.training import ParentWeights, remove_dead_weights
 from deap_nas.training.weights.inheritance import check_weights, weights_file
 
 SPACE = FlatSpace(nodes=3)
@@ -79,6 +80,14 @@ def test_a_folder_of_a_store_that_tells_no_run_and_one_from_before_are_taken(fol
     assert list(folder.iterdir()) == []
     (folder / ".run.json").write_text("no JSON")
     check_weights(MemoryStore(), folder)
+
+
+def test_a_folder_is_the_same_to_a_worker_that_works_elsewhere(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    weights = pickle.dumps(ParentWeights("weights"))
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    assert pickle.loads(weights).folder == tmp_path / "weights"
 
 
 def test_what_a_killed_worker_has_left_is_removed_unless_its_evaluation_may_be_at_work(tmp_path, folder):
