@@ -177,8 +177,8 @@ class History:
             return
         number = self._store.n_evaluated
         ended = "the 1 evaluation that has" if number == 1 else f"all {number} evaluations that have"
-        text = f"{path} holds {ended} ended; start the program again to go on with it "
-        text += "(it opens the file by open_run or HDF5Store.resume)"
+        how = getattr(self._store, "how_to_go_on", "start the program again to go on with it")
+        text = f"{path} holds {ended} ended; {how}"
         if isinstance(error, KeyboardInterrupt):  # where nobody may print its notes
             say_stopped(text)
         elif self._has_ever_succeeded:

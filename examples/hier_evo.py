@@ -111,6 +111,7 @@ def search(args, executor):
     rng = random.Random(args.seed)
     toolbox = make_toolbox(args, fitness, rng)
     with open_store(args, fitness) as store:
+        store.how_to_go_on = f"--resume {store.path} goes on with it"
         print(f"images: {fitness.images.in_words()}", file=sys.stderr)
         print(f"writing {store.path}; an interrupted run goes on with --resume {store.path}", file=sys.stderr)
         population = resume_population(store, creator.Individual, rng=rng)

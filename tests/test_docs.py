@@ -86,10 +86,10 @@ def test_a_search_that_ends_without_a_warning_is_not_queued_again(job, tmp_path,
     assert len(log_of(tmp_path)) == 1
 
 
-def section_of_the_tutorial(title):
-    """The blocks of code and the outputs of a section."""
-    page = (ROOT / "docs" / "tutorial.md").read_text(encoding="utf-8")
-    (section,) = re.findall(rf"\n#+ {title}\n(.*?)\n##+ ", page, re.DOTALL)
+def section_of(page, title):
+    """The blocks of code and the outputs of a section of a page."""
+    text = (ROOT / "docs" / f"{page}.md").read_text(encoding="utf-8")
+    (section,) = re.findall(rf"\n#+ {title}\n(.*?)(?:\n##+ |\Z)", text, re.DOTALL)
     return [re.findall(rf"```{kind}\n(.*?)```", section, re.DOTALL) for kind in ("python", "text")]
 
 
@@ -104,13 +104,13 @@ def printed_by(arguments, folder, **files):
 
 
 def test_the_search_space_of_the_tutorial_does_what_the_page_prints(tmp_path):
-    (space, program, contract), (printed,) = section_of_the_tutorial("A search space of your own")
+    (space, program, contract), (printed,) = section_of("tutorial", "A search space of your own")
     assert printed_by(["program.py"], tmp_path, my_space=space, program=program) == printed
     printed_by(["-m", "pytest", "-q", "test_my_space.py"], tmp_path, test_my_space=contract)
 
 
 def test_a_table_of_accuracies_is_searched_in_15_lines_which_find_one_of_its_best(tmp_path):
-    (table, program), (printed,) = section_of_the_tutorial("A table of accuracies")
+    (table, program), (printed,) = section_of("tutorial", "A table of accuracies")
     assert len([line for line in program.splitlines() if line.strip()]) <= 15
     assert printed_by(["program.py"], tmp_path, my_table=table, program=program) == printed
     names = {}
@@ -120,3 +120,44 @@ def test_a_table_of_accuracies_is_searched_in_15_lines_which_find_one_of_its_bes
     assert len(accuracies) == 3**8
     assert sum(accuracy > found for accuracy in accuracies.values()) < 10
     assert max(accuracies.values()) - min(accuracies.values()) > 0.2
+
+
+def is_shown(printed, shown):
+    """Whether a page shows what a program prints, but for the space between words and what it leaves out as ``...``."""
+    printed, shown = ("\n".join(" ".join(line.split()) for line in text.splitlines()) for text in (printed, shown))
+    return re.fullmatch("(\n.*)?".join(map(re.escape, shown.split("\n..."))), printed, re.DOTALL) is not None
+
+
+@pytest.mark.parametrize(
+    ("page", "title"),
+    [
+        ("tutorial", "A genotype and its network"),
+        ("tutorial", "A fitness of your own, without PyTorch"),
+        ("tutorial", "DEAP's own algorithms"),
+        ("tutorial", "Limits, survival, reuse"),
+        ("from-onemax", "1. One-max"),
+        ("from-onemax", "2. The individual becomes a genotype"),
+        ("from-onemax", "Pitfalls"),
+    ],
+)
+def test_a_seeded_program_without_trainings_prints_what_its_page_shows(tmp_path, page, title):
+    (program, *_), (shown, *_) = section_of(page, title)
+    assert is_shown(printed_by(["program.py"], tmp_path, program=program), shown)
+
+
+def test_one_max_with_a_limit_prints_what_its_page_shows(tmp_path):
+    (program,), _ = section_of("from-onemax", "2. The individual becomes a genotype")
+    (lines,), (shown,) = section_of("from-onemax", "toolbox.decorate")
+    first, last = lines.split("...\n")
+    population = first.splitlines(keepends=True)[-1]
+    program = program.replace(population, first).replace("\nstatistics =", f"{last}\nstatistics =")
+    assert program.count("limit") == 4
+    assert is_shown(printed_by(["program.py"], tmp_path, program=program), shown)
+
+
+def test_what_a_page_leaves_out_may_be_anything_and_nothing_else():
+    assert is_shown("a  b\nc\nd\n", "a b\n...\nd\n")
+    assert is_shown("a b\nc\nd\n", "a b\nc\n...\n")
+    assert not is_shown("a b\nc\nd\n", "a b\nd\n")
+    assert not is_shown("a b\nc\nd\n", "a b\n...\ne\n")
+    assert not is_shown("a b\nc\nd\n", "b\n...\nd\n")

@@ -52,7 +52,11 @@ class HDF5Store(Store):
         n_repeats: largest number of scores of an individual.
         n_rungs: rungs at which an evaluation may end; 0 for none.
         sources: of a merged file, the runs it was made of, see :func:`merge_runs`; else empty.
+        how_to_go_on: what :func:`~deap_nas.eaAsync` tells a user to do after a stop, where a program sets it; such as
+            to give an option of the program.
     """
+
+    how_to_go_on = "start the program again to go on with it (it opens the file by open_run or HDF5Store.resume)"
 
     def __init__(self, file: Any, lock: WriterLock | None, path: Path) -> None:
         """Take over an open file; use the class methods instead."""
