@@ -348,6 +348,7 @@ def test_torchrun_trains_with_several_processes_and_one_tells(run_file):
         "run", "run0", "run1", "accuracy", "error", "network",
     ]  # fmt: skip
     assert done.stderr.count("individual 1 on digits") == 1
+    assert "Warning" not in done.stderr
 
 
 class Terminal(io.StringIO):

@@ -57,7 +57,8 @@ class _Product(torch.autograd.Function):
     def backward(ctx: Any, gradient: torch.Tensor) -> tuple[torch.Tensor | None, torch.Tensor]:
         value, weight = ctx.saved_tensors
         rows = gradient.movedim(1, -1).flatten(0, -2)
-        of_weight = (rows.t() @ value.movedim(1, -1).flatten(0, -2)).view(weight.shape)
+        of_weight = rows.t() @ value.movedim(1, -1).flatten(0, -2)
+        of_weight = of_weight[:, None, None, :].movedim(-1, 1)  # with the strides of weights that are channels-last
         if not ctx.needs_input_grad[0]:
             return None, of_weight
         of_value = (rows @ weight.flatten(1)).unflatten(0, (len(value), *value.shape[2:])).movedim(-1, 1)

@@ -32,6 +32,15 @@ def test_value_and_gradients_are_those_of_pytorchs_convolution(shape, memory_for
         assert found[0][-1].is_contiguous(memory_format=torch.channels_last)
 
 
+def test_the_gradient_of_a_weight_in_a_network_has_its_strides():
+    weight = PointwiseConv2d(3, 5).weight
+    weight.data = weight.data.to(memory_format=torch.channels_last)
+    module = PointwiseConv2d(3, 5)
+    module.weight = weight
+    (gradient,) = torch.autograd.grad(module(torch.randn(2, 3, 4, 4)).sum(), (weight,))
+    assert gradient.stride() == weight.stride() == (3, 1, 3, 3)
+
+
 def test_without_gradients_and_in_mixed_precision_it_is_pytorchs_convolution():
     ours, theirs = (module.float() for module in both())
     value = torch.randn(2, 3, 4, 4)
