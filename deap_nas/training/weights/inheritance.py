@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import logging
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -88,12 +88,16 @@ def remove_dead_weights(store: Store, weights_dir: str | os.PathLike[str]) -> No
     for number, path in list(_numbered(folder)):
         if number not in needed:
             path.unlink()
-    ids = {job.id for job in pending}
-    for path in list(folder.glob(".[0-9]*.partial")):  # left by a worker that was killed
-        if int(path.name.split(".")[1]) not in ids:
-            path.unlink(missing_ok=True)
+    _remove_torn(folder, but={job.id for job in pending})
     if replaced is not None:
         replaced.remove(folder)
+
+
+def _remove_torn(folder: Path, *, but: Collection[int] = ()) -> None:
+    """Remove what workers that were killed have left half written, but for evaluations that may be at work."""
+    for path in list(folder.glob(".[0-9]*.partial")):
+        if int(path.name.split(".")[1]) not in but:
+            path.unlink(missing_ok=True)
 
 
 def take_over(network: nn.Module, tensors: Mapping[str, torch.Tensor]) -> list[str]:
@@ -141,8 +145,9 @@ class ParentWeights(WeightSource):
         return Inheritance(self.folder, job, fitness, genes=genes)
 
     def check_store(self, store: Store) -> None:
-        """See :meth:`WeightSource.check_store`."""
+        """See :meth:`WeightSource.check_store`; nobody is at work yet on a run that is about to start or to go on."""
         check_weights(store, self.folder)
+        _remove_torn(self.folder)
 
     def to_dict(self) -> dict[str, Any]:
         """See :meth:`WeightSource.to_dict`."""

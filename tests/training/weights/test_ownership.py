@@ -98,3 +98,11 @@ def test_what_a_killed_worker_has_left_is_removed_unless_its_evaluation_may_be_a
         submit(store)
         remove_dead_weights(store, folder)
     assert [path.name for path in folder.iterdir()] == names[:1]
+
+
+def test_what_a_killed_worker_has_left_is_removed_when_the_run_goes_on(tmp_path, folder):
+    (folder / ".0.safetensors.host-0.partial").touch()
+    with create(tmp_path / "a.h5") as store:
+        submit(store)
+        ParentWeights(folder).check_store(store)
+    assert [path.name for path in folder.iterdir()] == [".run.json"]
