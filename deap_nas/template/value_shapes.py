@@ -56,7 +56,7 @@ def values_of(graph: Graph, inputs: Sequence[Shapes], *, among: Sequence[int] | 
     n_inputs, nodes = graph.n_inputs, graph.nodes
     if len(inputs) != n_inputs:
         raise SettingsError(f"the template has {len(inputs)} inputs for a graph of {n_inputs}: they do not fit")
-    first = [total(tuple([Chain((), 0, 0, shape) for shape in shapes.of_places])) for shapes in inputs]
+    first = [_given(shapes) for shapes in inputs]
     values = [*first, *[first[0]] * (len(nodes) - n_inputs)]
     shapes = [value[0] for value in values]
     for index in range(n_inputs, len(nodes)) if among is None else among[n_inputs:]:
@@ -74,6 +74,12 @@ def total(chains: tuple[Chain, ...]) -> Value:
     """A value that these chains give at its places, or several chains as one."""
     shapes = shapes_at(tuple([chain.shape for chain in chains]))
     return Value(shapes, chains, sum([chain.n_parameters for chain in chains]), sum([chain.flops for chain in chains]))
+
+
+@lru_cache(maxsize=16_384)
+def _given(shapes: Shapes) -> Value:
+    """The value of an input."""
+    return total(tuple([Chain((), 0, 0, shape) for shape in shapes.of_places]))
 
 
 @lru_cache(maxsize=16_384)
