@@ -35,6 +35,9 @@ def bury(file: Any) -> None:
     Args:
         file: as above, its tables cut.
     """
+    removed = file["removals/removed"][:]
+    if not len(removed):
+        return
     alive, ids = file["individuals/alive"], file["individuals/id"][:]
-    for row in np.flatnonzero(np.isin(ids, file["removals/removed"][:]) & alive[:]):
+    for row in np.flatnonzero(np.isin(ids, removed) & alive[:]):
         alive[row] = False
