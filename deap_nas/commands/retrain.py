@@ -123,7 +123,8 @@ def _retrain(options: argparse.Namespace) -> None:
         _train(options)
 
 
-def _train(options: argparse.Namespace) -> None:
+def _chosen(options: argparse.Namespace) -> tuple[int, Retraining]:
+    """The number of the individual that the options ask for, and its retraining."""
     with HDF5Store.read(options.file) as store:
         check_known(store.space, store.sessions)
         fields = chosen_member(store, options)
@@ -150,12 +151,18 @@ def _train(options: argparse.Namespace) -> None:
         **_augmentation(dataset, searched, options),
         origin={"file": str(options.file.resolve()), "id": fields["id"], "fitness": fields["fitness"]},
     )
-    folder = options.output or network_folder(options, fields["id"])
+    return fields["id"], retraining
+
+
+def _train(options: argparse.Namespace) -> None:
+    number, retraining = _chosen(options)
+    dataset = retraining.source.name
+    folder = options.output or network_folder(options, number)
     is_first = _is_first()
     report = RetrainingReport(error_stream())
     try:
         if is_first:
-            print(f"individual {fields['id']} on {dataset}, into {folder}", file=sys.stderr)
+            print(f"individual {number} on {dataset}, into {folder}", file=sys.stderr)
             if ":" in dataset:
                 print(f"images: {dataset_info(retraining.source).in_words()}", file=sys.stderr)
         result = retraining.run(folder, observer=report)
