@@ -14,7 +14,7 @@ from deap_nas.errors import DatasetError, SettingsError, UnknownNameError
 from deap_nas.evaluation import Job, Runner
 from deap_nas.executors import SerialExecutor
 from deap_nas.store import HDF5Store, merge_runs
-from deap_nas.training import SEARCH, AccuracyFitness, EarlyStopping, SuccessiveHalving
+from deap_nas.training import SEARCH, AccuracyFitness, EarlyStopping, FreshWeights, SuccessiveHalving
 from tests.launch import run
 from tests.toolboxes import MaxIndividual, make_toolbox
 from tests.training.data.test_image_identity import forget_folders
@@ -30,15 +30,15 @@ def make_fitness(seed=0, **options):
     return AccuracyFitness(SPACE, template=template, recipe=recipe, repeats=2, device="cpu", seed=seed, **options)
 
 
-def search(path, seed):
+def search(path, seed, *, reuse=sum, **options):
     """A search of five individuals: two networks, the second twice by reuse, and one that is none."""
-    rng, fitness = random.Random(seed), make_fitness(seed)
+    rng, fitness = random.Random(seed), make_fitness(seed, **options)
     toolbox = make_toolbox(fitness, rng=rng, space=SPACE)
     genes = ([1, 1, 0], [1, 0, 2], [0, 1, 1], [0, 0, 0])
     population = [MaxIndividual(each) for each in genes]
     settings = {"fitness": fitness.to_dict(), "device": "cpu"}
     with HDF5Store.create(path, space=SPACE, settings=settings, seed=seed) as store, SerialExecutor() as executor:
-        eaAsync(population, toolbox, executor, n_evaluations=4, store=store, rng=rng, reuse=sum)
+        eaAsync(population, toolbox, executor, n_evaluations=4, store=store, rng=rng, reuse=reuse)
     return str(path)
 
 
@@ -61,6 +61,31 @@ def test_it_is_trained_with_the_threads_of_the_search(tmp_path):
     done = run("-m", "deap_nas.cli", "replay", path, variables={"OMP_NUM_THREADS": "2"})
     assert done.stdout.splitlines()[-1] == "the same", done.stderr
     assert "on cpu, threads: 1\n" in done.stdout
+
+
+class Shared(FreshWeights):
+    """Stands for weights that all evaluations share."""
+
+    is_deterministic = False
+
+    def __init__(self, *, is_deterministic):
+        self.is_deterministic = is_deterministic
+
+    def to_dict(self):
+        return {"shares_weights": True}
+
+
+@pytest.mark.parametrize(
+    ("is_deterministic", "message"),
+    [
+        (False, "cannot be replayed: its evaluations depend on more than genotype, seed and parent"),
+        (True, "('shares_weights'), such as a source of weights of one's own: only the script that made it"),
+    ],
+)
+def test_weights_that_a_replay_cannot_have_are_refused_in_words(tmp_path, capsys, is_deterministic, message):
+    path = search(tmp_path / "run.h5", 5, weights=Shared(is_deterministic=is_deterministic), reuse=None)
+    assert command.main(["replay", path]) == 1
+    assert message in capsys.readouterr().err
 
 
 @pytest.fixture

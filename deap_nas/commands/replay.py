@@ -68,10 +68,6 @@ def _replay(options: argparse.Namespace) -> None:
         origin = fields["id"] if fields["reused"] < 0 else fields["reused"]
         settings, seed, trained = store.settings_of(origin), store.seed_of(origin), member(store, origin)
         fitness = _fitness(settings, options, weights_dir)
-        if not fitness.deterministic:
-            raise StoreError(
-                f"{options.file} cannot be replayed: its evaluations depend on more than genotype and seed"
-            )
         genotype = store.space.decode(trained["genes"])
         if fitness.weights_dir is not None:
             _copy_weights(store, trained["parent"], options.weights_dir, Path(weights_dir))
@@ -96,6 +92,10 @@ def _fitness(settings: Mapping[str, Any], options: argparse.Namespace, weights_d
     if not isinstance(settings.get("fitness"), dict):
         raise SettingsError(
             f"{options.file} does not say how its individuals were evaluated: its settings lack fitness"
+        )
+    if not settings["fitness"].get("deterministic", True):
+        raise StoreError(
+            f"{options.file} cannot be replayed: its evaluations depend on more than genotype, seed and parent"
         )
     return AccuracyFitness.from_dict(
         settings["fitness"],

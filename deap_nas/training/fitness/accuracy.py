@@ -19,7 +19,13 @@ from deap_nas.training.data.image_identity import check_recorded_images, image_i
 from deap_nas.training.data.inspection import inspect_images, warn_of_missing_test_images
 from deap_nas.training.data.sources import Source
 from deap_nas.training.devices import check_device
-from deap_nas.training.fitness.description import arguments_of, check_same_images, describe_images, not_described
+from deap_nas.training.fitness.description import (
+    arguments_of,
+    check_known_fields,
+    check_same_images,
+    describe_images,
+    not_described,
+)
 from deap_nas.training.fitness.early_stopping import EarlyStopping, check_stopping
 from deap_nas.training.fitness.memory_check import check_memory_bytes
 from deap_nas.training.fitness.objectives import WORST, check_objectives, check_repeats
@@ -224,7 +230,7 @@ class AccuracyFitness(TrainedFitness):
             dataset: where the images are, if no more where they were.
 
         Raises:
-            SettingsError: a field is missing, or makes no sense.
+            SettingsError: a field is missing, unknown, or makes no sense.
             UnknownNameError: there is no such dataset, objective, operation, search space or stopping rule.
             DatasetError: the images are missing, or not those that were described.
             MissingExtraError: torch, or what reads the dataset, is not installed.
@@ -236,6 +242,7 @@ class AccuracyFitness(TrainedFitness):
             if isinstance(error, NASError):
                 raise
             raise not_described(error) from error
+        check_known_fields(fields, fitness.to_dict())
         check_same_images(fields, fitness.to_dict(), fitness.source)
         return fitness
 
@@ -244,6 +251,7 @@ class AccuracyFitness(TrainedFitness):
         options = {
             "stopping": None if self.stopping is None else self.stopping.to_dict(),
             "memory_bytes": self.memory_bytes,
+            "deterministic": None if self.deterministic else False,
         }
         return {
             "space": self.space.to_dict(),

@@ -14,7 +14,7 @@ from deap_nas.training.data.sources import Augmentation, Source
 from deap_nas.training.fitness.early_stopping import EarlyStopping
 from deap_nas.training.recipes import Recipe
 
-__all__ = ["arguments_of", "check_same_images", "describe_images", "not_described"]
+__all__ = ["arguments_of", "check_known_fields", "check_same_images", "describe_images", "not_described"]
 
 #: Fields that are arguments as they are: those of every description, and those of some.
 _PLAIN = ("dataset", "repeats", "seed", "objectives")
@@ -71,6 +71,23 @@ def arguments_of(fields: Mapping[str, Any], weights_dir: str | Path | None) -> d
 def not_described(error: Exception) -> SettingsError:
     """What to raise for a description that no fitness gave."""
     return SettingsError(f"the fitness is not described as AccuracyFitness.to_dict does it: {error}")
+
+
+def check_known_fields(fields: Mapping[str, Any], made: Mapping[str, Any]) -> None:
+    """Check that a fitness that was made from a description is all that was described.
+
+    Args:
+        fields: the description.
+        made: the description of the fitness that was made from it.
+
+    Raises:
+        SettingsError: the description says more, such as of a source of weights that only its own script can make.
+    """
+    if unknown := sorted(fields.keys() - made.keys()):
+        raise SettingsError(
+            f"the fitness is described by more than AccuracyFitness knows ({', '.join(map(repr, unknown))}), such as a "
+            f"source of weights of one's own: only the script that made it can make it again"
+        )
 
 
 def check_same_images(fields: Mapping[str, Any], made: Mapping[str, Any], source: Source) -> None:
