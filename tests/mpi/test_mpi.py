@@ -7,7 +7,7 @@ import socket
 
 import pytest
 
-from deap_nas.store import HDF5Store
+from deap_nas.store import HDF5Store, find_problems
 from tests.launch import MPI, MPICH, OPEN_MPI, run
 
 
@@ -291,10 +291,18 @@ if __name__ == "__main__":
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGUSR1])
 @pytest.mark.parametrize(("whom", "n_ranks"), [("self", None), ("launcher", 3)])
 def test_any_program_says_when_a_signal_ends_it_that_its_file_is_complete(mpi, tmp_path, number, whom, n_ranks):
-    path = tmp_path / "run.h5"
     (tmp_path / "script.py").write_text(INTERRUPTED)
-    done = run(tmp_path / "script.py", path, whom, int(number), n_ranks=n_ranks, mpi=mpi, variables={"PAUSE": "0.05"})
-    assert done.returncode != 0
-    (n_evaluated,) = re.findall(rf"^stopped: {path} holds all (\d+) evaluations that have ended", done.stderr, re.M)
-    with HDF5Store.read(path) as store:
-        assert store.n_evaluated == int(n_evaluated)
+    # Open MPI's mpirun kills its ranks a few thousandths of a second after it has passed a signal on: not always enough
+    n_tries = 4 if mpi is OPEN_MPI and whom == "launcher" else 1
+    for number_of_try in range(n_tries):
+        path = tmp_path / f"run{number_of_try}.h5"
+        arguments = (tmp_path / "script.py", path, whom, int(number))
+        done = run(*arguments, n_ranks=n_ranks, mpi=mpi, variables={"PAUSE": "0.05"})
+        assert done.returncode != 0
+        said = re.findall(rf"^stopped: {path} holds all (\d+) evaluations that have ended", done.stderr, re.M)
+        with HDF5Store.read(path) as store:
+            assert find_problems(store) == []
+            assert said in ([], [str(store.n_evaluated)])
+        if said:
+            return
+    raise AssertionError(f"nothing said in {n_tries} tries")
