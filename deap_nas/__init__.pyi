@@ -1,6 +1,7 @@
 # The names of the package; each is imported when it is first asked for.
 
 from .algorithms import eaAsync, eaAsyncGenerateUpdate
+from .dna import DNA
 from .errors import NASError
 from .evaluation import Evaluation, Status
 from .executors import mpi_executor
@@ -8,35 +9,52 @@ from .genotype import Genotype
 from .genotype_file import load_genotype, save_genotype
 from .graph import PAPER_OPERATIONS, Graph, canonical_key, register_operation
 from .operators import (
+    LARGE_SCALE_MUTATIONS,
     CostLimit,
     cxChain,
     cxMotif,
     initChain,
     initDiversified,
+    initLinear,
     initTrivial,
     initUniform,
     killLoser,
     killOldest,
     killUnselected,
     median_cost,
+    mutAddSkip,
     mutAlterLayer,
+    mutAlterLearningRate,
+    mutAlterNumberOfChannels,
+    mutAlterStride,
     mutChain,
     mutEdge,
+    mutFilterSize,
     mutGene,
+    mutIdentity,
+    mutInsertConvolution,
     mutInsertLayer,
+    mutInsertOneToOne,
+    mutLargeScale,
+    mutRemoveConvolution,
     mutRemoveLayer,
+    mutRemoveSkip,
+    mutResetWeights,
     selTournamentCrowded,
     selTournamentFraction,
 )
-from .search_space import ChainSpace, FlatSpace, HierarchicalSpace
+from .search_space import ChainSpace, DNASpace, FlatSpace, HierarchicalSpace
 from .template import CellStack, Cost, NetworkTemplate, WholeNetwork, cost
 
 __all__ = [
+    "DNA",
+    "LARGE_SCALE_MUTATIONS",
     "PAPER_OPERATIONS",
     "CellStack",
     "ChainSpace",
     "Cost",
     "CostLimit",
+    "DNASpace",
     "Evaluation",
     "FlatSpace",
     "Genotype",
@@ -54,6 +72,7 @@ __all__ = [
     "eaAsyncGenerateUpdate",
     "initChain",
     "initDiversified",
+    "initLinear",
     "initTrivial",
     "initUniform",
     "killLoser",
@@ -62,12 +81,24 @@ __all__ = [
     "load_genotype",
     "median_cost",
     "mpi_executor",
+    "mutAddSkip",
     "mutAlterLayer",
+    "mutAlterLearningRate",
+    "mutAlterNumberOfChannels",
+    "mutAlterStride",
     "mutChain",
     "mutEdge",
+    "mutFilterSize",
     "mutGene",
+    "mutIdentity",
+    "mutInsertConvolution",
     "mutInsertLayer",
+    "mutInsertOneToOne",
+    "mutLargeScale",
+    "mutRemoveConvolution",
     "mutRemoveLayer",
+    "mutRemoveSkip",
+    "mutResetWeights",
     "register_operation",
     "save_genotype",
     "selTournamentCrowded",

@@ -10,7 +10,7 @@ from tests.sources import FILES, PACKAGES, imports_of, part_of, uses_of
 #: The package's parts from the ground up. A part imports from the floors below its own only, and from itself.
 FLOORS = (
     {"errors"},
-    {"extras", "files", "genotype", "output"},
+    {"dna", "extras", "files", "genotype", "output"},
     {"graph", "evaluation"},
     {"deap_protocols", "executors"},
     {"evaluators"},

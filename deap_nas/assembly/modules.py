@@ -24,7 +24,7 @@ def build_layer(layer: Layer) -> nn.Module:
 
 @build_layer.register
 def _conv(layer: Conv2d) -> nn.Module:
-    return nn.Conv2d(
+    module = nn.Conv2d(
         layer.in_channels,
         layer.out_channels,
         layer.kernel_size,
@@ -33,6 +33,14 @@ def _conv(layer: Conv2d) -> nn.Module:
         groups=layer.groups,
         bias=False,
     )
+    if layer.variance is not None:
+        nn.init.normal_(module.weight, std=_deviation(layer.variance, module.weight.shape))
+    return module
+
+
+def _deviation(variance: float, shape: torch.Size) -> float:
+    """Standard deviation of the weights of an output that has a variance with inputs of variance 1."""
+    return math.sqrt(variance / shape[1:].numel())
 
 
 @build_layer.register
@@ -83,9 +91,15 @@ def copy_layer(layer: Conv2d | BatchNorm2d) -> nn.Conv2d | nn.BatchNorm2d:
     if isinstance(module, nn.BatchNorm2d):
         _reset(module, prototype.shape)
     else:
-        weight = torch.empty(prototype.shape).uniform_(-prototype.bound, prototype.bound)
-        module._parameters["weight"] = nn.Parameter(weight)
+        module._parameters["weight"] = nn.Parameter(_drawn(prototype))
     return module
+
+
+def _drawn(prototype: _Prototype) -> torch.Tensor:
+    weight = torch.empty(prototype.shape)
+    if prototype.deviation is not None:
+        return weight.normal_(0, prototype.deviation)
+    return weight.uniform_(-prototype.bound, prototype.bound)
 
 
 def _reset(module: nn.BatchNorm2d, shape: torch.Size) -> None:
@@ -102,6 +116,8 @@ class _Prototype(NamedTuple):
     shape: torch.Size
     #: Most that a weight of a convolution is at first, as PyTorch has it.
     bound: float
+    #: Standard deviation of those of a convolution that are drawn from a normal distribution; None for others.
+    deviation: float | None
     #: Attributes that they share.
     values: dict[str, Any]
     #: Attributes of which each has its own.
@@ -120,5 +136,7 @@ def _prototype(layer: Conv2d | BatchNorm2d) -> _Prototype:
     values = {name: value for name, value in vars(module).items() if not isinstance(value, dict | set)}
     containers = [(name, value) for name, value in vars(module).items() if isinstance(value, dict | set)]
     shape = module.weight.shape
-    deviation = nn.init.calculate_gain("leaky_relu", math.sqrt(5)) / math.sqrt(shape[1:].numel())
-    return _Prototype(type(module), shape, math.sqrt(3) * deviation, values, containers)
+    bound = math.sqrt(3) * (nn.init.calculate_gain("leaky_relu", math.sqrt(5)) / math.sqrt(shape[1:].numel()))
+    variance = layer.variance if isinstance(layer, Conv2d) else None
+    deviation = None if variance is None else _deviation(variance, shape)
+    return _Prototype(type(module), shape, bound, deviation, values, containers)

@@ -30,7 +30,13 @@ from deap_nas.graph.layers import (
     Size,
     pair,
 )
-from deap_nas.graph.operation_values import Convolution, Pooling, SeparableConvolution
+from deap_nas.graph.operation_values import (
+    BatchNormReLU,
+    Convolution,
+    Pooling,
+    ScaledConvolution,
+    SeparableConvolution,
+)
 from deap_nas.graph.operations import (
     PAPER_OPERATIONS,
     Operation,
@@ -50,6 +56,7 @@ __all__ = [
     "RESIZE",
     "AvgPool2d",
     "BatchNorm2d",
+    "BatchNormReLU",
     "Conv2d",
     "Convolution",
     "GlobalAvgPool2d",
@@ -64,6 +71,7 @@ __all__ = [
     "OperationValue",
     "Pooling",
     "ReLU",
+    "ScaledConvolution",
     "SeparableConvolution",
     "Shape",
     "Size",

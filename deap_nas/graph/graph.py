@@ -67,6 +67,9 @@ class Graph:
     output: int | None
     #: Inputs; a cell of Liu 2018 has one.
     n_inputs: int = 1
+    #: Numbers that stand for the weights of the classifier after the graph, where the genotype says which they are: it
+    #: may have others where nothing else is changed.
+    head: tuple[int, ...] = ()
 
 
 #: What a genotype stands for: one graph, or one for each kind of cell where a template stacks several kinds.
@@ -104,14 +107,14 @@ def prune(graph: Graph) -> Graph:
     """Drop the nodes that the output does not depend on. Keeps what is computed, and the order of the nodes."""
     nodes, output = graph.nodes, graph.output
     if output is None:
-        return Graph(nodes[: graph.n_inputs], None, graph.n_inputs)
+        return Graph(nodes[: graph.n_inputs], None, graph.n_inputs, graph.head)
     kept = living(graph)
     if len(kept) == len(nodes):
         return graph
     place = {old: new for new, old in enumerate(kept)}
     left = [nodes[index] for index in kept]
     moved = [Node(n[0], tuple([place[i] for i in n[1]]), place[n[2]], n[3]) for n in left]
-    return Graph(tuple(moved), place[output], graph.n_inputs)
+    return Graph(tuple(moved), place[output], graph.n_inputs, graph.head)
 
 
 def simplify(graph: Graph, *, channels: tuple[int, ...] = (USUAL_CHANNELS,)) -> Graph:
@@ -126,7 +129,7 @@ def simplify(graph: Graph, *, channels: tuple[int, ...] = (USUAL_CHANNELS,)) -> 
     """
     n_inputs = graph.n_inputs
     if graph.output is None:
-        return Graph(graph.nodes[:n_inputs], None, n_inputs)
+        return Graph(graph.nodes[:n_inputs], None, n_inputs, graph.head)
     effects = _effects(graph, channels)
     nodes = list(graph.nodes[:n_inputs])
     place = list(range(max(n_inputs, graph.output + 1)))  # old index -> new index
@@ -151,7 +154,7 @@ def simplify(graph: Graph, *, channels: tuple[int, ...] = (USUAL_CHANNELS,)) -> 
         place[index] = known.setdefault(value, new) if effect.is_shareable else new
         if place[index] == new:
             nodes.append(Node(operation, inputs, place[width_of], path))
-    return prune(Graph(tuple(nodes), place[graph.output], n_inputs))
+    return prune(Graph(tuple(nodes), place[graph.output], n_inputs, graph.head))
 
 
 def _effects(graph: Graph, channels: tuple[int, ...]) -> list[Effect]:
@@ -218,7 +221,7 @@ def split_pools(graph: Graph, *, channels: tuple[int, ...] = (USUAL_CHANNELS,)) 
         nodes.append(node)
         widths.append(effect.channels)
     output = None if graph.output is None else place[graph.output]
-    return simplify(Graph(tuple(nodes), output, n_inputs), channels=channels)
+    return simplify(Graph(tuple(nodes), output, n_inputs, graph.head), channels=channels)
 
 
 def _taken_whole(graph: Graph, effects: Sequence[Effect]) -> list[bool]:

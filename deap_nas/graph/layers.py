@@ -106,6 +106,9 @@ class Conv2d(Layer):
     kernel_size: Size
     stride: Size = 1
     groups: int = 1
+    #: Variance of the weights at first, times the inputs of an output, of a normal distribution, as 2 in He 2015
+    #: <https://arxiv.org/abs/1502.01852>; None for PyTorch's own uniform distribution.
+    variance: float | None = None
 
     @property
     def n_parameters(self) -> int:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from deap_nas.errors import SettingsError
-from deap_nas.graph.layers import AvgPool2d, Layer, MaxPool2d, Size, pair
+from deap_nas.graph.layers import AvgPool2d, BatchNorm2d, Conv2d, Layer, MaxPool2d, ReLU, Size, pair
 from deap_nas.graph.operations import OperationValue, conv_bn_relu, separable_conv
 
-__all__ = ["Convolution", "Pooling", "SeparableConvolution"]
+__all__ = ["BatchNormReLU", "Convolution", "Pooling", "ScaledConvolution", "SeparableConvolution"]
 
 _POOLS: dict[str, type[MaxPool2d | AvgPool2d]] = {"max": MaxPool2d, "avg": AvgPool2d}
+#: Channels that a convolution gives at most, whatever its factor.
+_MOST_CHANNELS = 2**16
 
 
 @dataclass(frozen=True)
@@ -106,11 +109,71 @@ class Pooling(OperationValue):
         return f"{self.kind}_pool_{_times(self.kernel_size)}{_by(self.stride)}"
 
 
+@dataclass(frozen=True)
+class ScaledConvolution(OperationValue):
+    """Convolution alone, without bias, whose channels are those of its input times a factor (Real 2017, section 3.2).
+
+    Its weights are drawn as He 2015 <https://arxiv.org/abs/1502.01852> does, for a sum of several values.
+    """
+
+    #: Channels of its output for each of its input; rounded, and at least 1.
+    factor: float
+    #: Height and width of its window, odd, or one number for both.
+    kernel_size: Size
+    #: Of its height and width, likewise.
+    stride: Size = 1
+    #: Values that its output is one of, all of them added.
+    n_added: int = 1
+
+    def __post_init__(self) -> None:
+        """Check the fields, and give equal windows and strides one form.
+
+        Raises:
+            SettingsError: the factor is not positive, a count is not a positive integer, or a window is not odd.
+        """
+        if not 0 < self.factor < math.inf or not _is_count(self.n_added):
+            raise SettingsError(f"factor and n_added must be positive, found {self.factor!r} and {self.n_added!r}")
+        _settle_sizes(self)
+
+    def channels(self, in_channels: int) -> int:
+        """Channels of its output: 1 to 65,536."""
+        return min(max(1, round(self.factor * in_channels)), _MOST_CHANNELS)
+
+    def layers(self, in_channels: int, channels: int) -> tuple[Layer, ...]:  # noqa: ARG002 - it has its own
+        """See :meth:`OperationValue.layers`."""
+        variance = 2 / self.n_added
+        return (Conv2d(in_channels, self.channels(in_channels), self.kernel_size, self.stride, variance=variance),)
+
+    @property
+    def label(self) -> str:
+        """Such as ``"conv_3x3_times1.5"``, with ``"_by2"`` for a stride of 2."""
+        return f"conv_{_times(self.kernel_size)}_times{self.factor:.3g}{_by(self.stride)}"
+
+    @property
+    def weights_label(self) -> str:
+        """The same for all: what stands at its place takes over its weights where they have the same shape."""
+        return "conv"
+
+
+@dataclass(frozen=True)
+class BatchNormReLU(OperationValue):
+    """Batch normalisation, then ReLU, without a convolution."""
+
+    def layers(self, in_channels: int, channels: int) -> tuple[Layer, ...]:  # noqa: ARG002 - it has its own
+        """See :meth:`OperationValue.layers`."""
+        return BatchNorm2d(in_channels), ReLU()
+
+    @property
+    def label(self) -> str:
+        """See :attr:`OperationValue.label`."""
+        return "bn_relu"
+
+
 def _is_count(number: object) -> bool:
     return isinstance(number, int) and number >= 1
 
 
-def _settle_sizes(operation: Convolution | SeparableConvolution | Pooling) -> None:
+def _settle_sizes(operation: Convolution | ScaledConvolution | SeparableConvolution | Pooling) -> None:
     """Check window and stride; one number stands for both where height and width are equal.
 
     Raises:

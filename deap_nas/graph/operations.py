@@ -116,9 +116,17 @@ class OperationValue(ABC):
 
     @property
     def label(self) -> str:
-        """Text for drawings and for names of weights; of different operations different ones."""
+        """Text for drawings; of different operations different ones."""
         signs = repr(self).replace("-", "minus").replace(".", "point")
         return re.sub(r"\W+", "_", signs).strip("_")
+
+    @property
+    def weights_label(self) -> str:
+        """Text for names of weights: an operation takes over those of one at its place with the same text and shapes.
+
+        By default the label.
+        """
+        return self.label
 
 
 def label_of(operation: str | OperationValue) -> str:

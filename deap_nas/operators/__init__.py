@@ -9,6 +9,22 @@ from deap_nas.operators.chain_operators import (
     mutRemoveLayer,
 )
 from deap_nas.operators.cost_limit import CostLimit, median_cost
+from deap_nas.operators.dna_operators import (
+    LARGE_SCALE_MUTATIONS,
+    initLinear,
+    mutAddSkip,
+    mutAlterLearningRate,
+    mutAlterNumberOfChannels,
+    mutAlterStride,
+    mutFilterSize,
+    mutIdentity,
+    mutInsertConvolution,
+    mutInsertOneToOne,
+    mutLargeScale,
+    mutRemoveConvolution,
+    mutRemoveSkip,
+    mutResetWeights,
+)
 from deap_nas.operators.motif import cxMotif, initDiversified, initTrivial, mutEdge
 from deap_nas.operators.ranking import RankedPopulation
 from deap_nas.operators.selection import selTournamentCrowded, selTournamentFraction
@@ -16,6 +32,7 @@ from deap_nas.operators.survival import killLoser, killOldest, killUnselected
 from deap_nas.operators.uniform import Bounded, initUniform, mutGene
 
 __all__ = [
+    "LARGE_SCALE_MUTATIONS",
     "Bounded",
     "CostLimit",
     "RankedPopulation",
@@ -23,18 +40,31 @@ __all__ = [
     "cxMotif",
     "initChain",
     "initDiversified",
+    "initLinear",
     "initTrivial",
     "initUniform",
     "killLoser",
     "killOldest",
     "killUnselected",
     "median_cost",
+    "mutAddSkip",
     "mutAlterLayer",
+    "mutAlterLearningRate",
+    "mutAlterNumberOfChannels",
+    "mutAlterStride",
     "mutChain",
     "mutEdge",
+    "mutFilterSize",
     "mutGene",
+    "mutIdentity",
+    "mutInsertConvolution",
     "mutInsertLayer",
+    "mutInsertOneToOne",
+    "mutLargeScale",
+    "mutRemoveConvolution",
     "mutRemoveLayer",
+    "mutRemoveSkip",
+    "mutResetWeights",
     "selTournamentCrowded",
     "selTournamentFraction",
 ]

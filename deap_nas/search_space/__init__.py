@@ -1,6 +1,7 @@
 """Search spaces: which genotypes are legal, and what graph each one stands for."""
 
 from deap_nas.search_space.chain import ChainSpace
+from deap_nas.search_space.dna_space import DNASpace
 from deap_nas.search_space.flat import FlatSpace
 from deap_nas.search_space.hierarchical import GenePlace, HierarchicalSpace
 from deap_nas.search_space.reading import Edge, Motif
@@ -8,6 +9,7 @@ from deap_nas.search_space.space import SearchSpace, register_space, space_from_
 
 __all__ = [
     "ChainSpace",
+    "DNASpace",
     "Edge",
     "FlatSpace",
     "GenePlace",

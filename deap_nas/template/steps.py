@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from deap_nas.graph import JOINS, Graph, Layer, OperationValue, Shape, label_of
+from deap_nas.graph import JOINS, Graph, Layer, OperationValue, Shape
 
 __all__ = ["Chain", "Step", "StepWriter", "measured"]
 
@@ -34,7 +34,7 @@ class Step(NamedTuple):
     input_shape: Shape
     #: Shape of the result.
     shape: Shape
-    #: Name or label of the operation; empty for a join, and for what the template adds.
+    #: Name of the operation, or what its weights are called by; empty for a join, and for what the template adds.
     operation: str = ""
 
     @property
@@ -65,9 +65,9 @@ class StepWriter:
         self.done: list[Step] = []
         self._shapes = [image]
 
-    def add_chain(self, name: str, chain: Chain, value: int) -> int:
-        """Add layers of the template on a value; gives the index of the result."""
-        return self._add((name,), "", (value,), chain, "")
+    def add_chain(self, name: str, chain: Chain, value: int, *, path: tuple[int, ...] = ()) -> int:
+        """Add layers of the template on a value, under a name, and a path if there is one; gives the result's index."""
+        return self._add((name, *path), "", (value,), chain, "")
 
     def add_graph(self, name: str, graph: Graph, chains: Sequence[Chain], inputs: Sequence[int]) -> int:
         """Add a graph on some values, with the chain of each of its nodes; gives the index of its output."""
@@ -89,4 +89,4 @@ def _kind(operation: str | OperationValue) -> tuple[str, str]:
     """Which join a node is, and which operation."""
     if isinstance(operation, str):
         return (operation, "") if operation in JOINS else ("", operation)
-    return "", label_of(operation)
+    return "", operation.weights_label

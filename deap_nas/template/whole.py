@@ -121,4 +121,4 @@ def _write(graph: Graph, values: Sequence[Value], stem: Sequence[Chain], head: C
     for position, chain in enumerate(stem, start=1):
         value = steps.add_chain(f"stem{position}", chain, value)
     value = steps.add_graph("graph", graph, [each.chains[0] for each in values], (value,))
-    return steps.add_chain("head", head, value)
+    return steps.add_chain("head", head, value, path=graph.head)

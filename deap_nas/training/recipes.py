@@ -8,7 +8,7 @@ from typing import Any, Self
 
 from deap_nas.errors import SettingsError
 
-__all__ = ["CIFAR_EVALUATION", "IMAGENET", "SEARCH", "Recipe"]
+__all__ = ["CIFAR_EVALUATION", "IMAGENET", "LARGE_SCALE", "SEARCH", "Recipe"]
 
 
 @dataclass(frozen=True)
@@ -86,3 +86,6 @@ SEARCH = Recipe()
 CIFAR_EVALUATION = Recipe(steps=80_000, drops=(1 / 2, 3 / 4, 7 / 8))
 #: The same on ImageNet (Liu 2018, section 4.1): drops after 100,000, 150,000 and 175,000 of 200,000 steps.
 IMAGENET = Recipe(steps=200_000, batch_size=1024, drops=(1 / 2, 3 / 4, 7 / 8), weight_decay=1e-4)
+#: Training of an individual of Real 2017 <https://arxiv.org/abs/1703.01041>, section 3.4; its learning rate is that of
+#: the genotype throughout.
+LARGE_SCALE = Recipe(steps=25_600, batch_size=50, drops=(), weight_decay=1e-4)

@@ -212,6 +212,7 @@ def search_sets(source: Source, seed: int, device: torch.device) -> tuple[Device
         DatasetError: the dataset is missing or unreadable.
     """
     images = load_images(source)
-    training, validation = (images.part(indices) for indices in split(len(images.labels), seed=seed))
+    parts = split(len(images.labels), seed=seed, validation_share=source.validation_share)
+    training, validation = map(images.part, parts)
     on_device = to_device(training, device=device)
     return on_device, to_device(validation, device=device, like=on_device)

@@ -20,7 +20,7 @@ from deap_nas.extras import require
 from deap_nas.training.data.cifar_classes import CIFAR10_CLASSES, CIFAR100_CLASSES
 from deap_nas.training.data.image_folders import folder_info, imagenet_info, load_folder, n_test_files, used_files
 from deap_nas.training.data.shrinking import shrunk, shrunk_info
-from deap_nas.training.data.sources import Augmentation, DatasetInfo, Images, Source, subset
+from deap_nas.training.data.sources import VALIDATION_SHARE, Augmentation, DatasetInfo, Images, Source, subset
 
 __all__ = [
     "check_split",
@@ -33,39 +33,41 @@ __all__ = [
     "split",
 ]
 
-#: Part of the training set that validates, as in the 40,000 and 10,000 images of Liu 2018, section 4.1.
-VALIDATION_SHARE = 0.2
 
-
-def split(n_images: int, *, seed: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def split(
+    n_images: int, *, seed: int, validation_share: float = VALIDATION_SHARE
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Split a training set at random.
 
     Args:
         n_images: images of the training set.
         seed: of the run.
+        validation_share: part of them that validates.
 
     Returns:
-        Indices of the training part and of the validation part, a fifth of the images.
+        Indices of the training part and of the validation part.
     """
     order = np.array(random.Random(seed).sample(range(n_images), n_images))
-    n_validation = round(VALIDATION_SHARE * n_images)
+    n_validation = round(validation_share * n_images)
     return np.sort(order[n_validation:]), np.sort(order[:n_validation])
 
 
-def check_split(dataset: str, n_images: int, *, batch_size: int) -> None:
+def check_split(source: Source, n_images: int, *, batch_size: int) -> None:
     """Check that a training set is large enough to be split.
 
     Raises:
         DatasetError: too few images are left for a batch, or for a validation.
     """
-    n_validation = round(VALIDATION_SHARE * n_images)
+    n_validation = round(source.validation_share * n_images)
     if n_images - n_validation < batch_size:
         raise DatasetError(
-            f"{dataset} leaves {n_images - n_validation} training images, fewer than a batch of {batch_size}; "
+            f"{source.name} leaves {n_images - n_validation} training images, fewer than a batch of {batch_size}; "
             f"choose a smaller batch or a larger dataset"
         )
     if n_validation < 1:
-        raise DatasetError(f"{dataset} has {n_images} images, too few to keep some for validation; choose a larger one")
+        raise DatasetError(
+            f"{source.name} has {n_images} images, too few to keep some for validation; choose a larger one"
+        )
 
 
 def dataset_names() -> tuple[str, ...]:

@@ -13,8 +13,10 @@ from numpy.typing import NDArray
 
 from deap_nas.errors import SettingsError
 
-__all__ = ["Augmentation", "DatasetInfo", "Images", "Source", "subset"]
+__all__ = ["VALIDATION_SHARE", "Augmentation", "DatasetInfo", "Images", "Source", "subset"]
 
+#: Part of the training set that validates by default, as in the 40,000 and 10,000 images of Liu 2018, section 4.1.
+VALIDATION_SHARE = 0.2
 #: Of the images that ``Source.n_images`` leaves: the same ones for every search and every training.
 _SUBSET_SEED = 0
 #: Classes whose images are told one by one; of more the smallest and the largest.
@@ -102,6 +104,8 @@ class Source:
     #: Pixels put around each training image before a random crop to its size; 0 for no crop; None for the dataset's
     #: default. They shrink with the image, where ``image_size`` shrinks it.
     crop: int | None = None
+    #: Part of the training images that validates in a search, in (0, 1).
+    validation_share: float = VALIDATION_SHARE
 
     def __post_init__(self) -> None:
         """Take the whole paths, which other processes in other folders find as well."""
@@ -114,6 +118,8 @@ class Source:
             raise SettingsError(f"flip must be True, False or None for the dataset's default, found {self.flip!r}")
         if self.crop is not None and (not isinstance(self.crop, int) or self.crop < 0):
             raise SettingsError(f"crop must be a number of pixels, at least 0, or None, found {self.crop!r}")
+        if not 0 < self.validation_share < 1:
+            raise SettingsError(f"validation_share must lie between 0 and 1, found {self.validation_share!r}")
 
 
 @dataclass(frozen=True, eq=False)

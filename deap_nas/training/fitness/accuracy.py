@@ -17,7 +17,7 @@ from deap_nas.template import Template
 from deap_nas.training.data.datasets import check_split, dataset_info, fetch
 from deap_nas.training.data.image_identity import check_recorded_images, image_identity
 from deap_nas.training.data.inspection import inspect_images, warn_of_missing_test_images
-from deap_nas.training.data.sources import Source
+from deap_nas.training.data.sources import VALIDATION_SHARE, Source
 from deap_nas.training.devices import check_device
 from deap_nas.training.fitness.description import (
     arguments_of,
@@ -48,7 +48,8 @@ class AccuracyFitness(TrainedFitness):
     Args:
         space: search space of the genotypes.
         dataset: ``digits``, ``cifar10``, ``cifar100``, or ``imagefolder:PATH`` with one folder a class in PATH; or a
-            :class:`~deap_nas.training.Source`, which holds all that the arguments from ``data_dir`` to ``crop`` say.
+            :class:`~deap_nas.training.Source`, which holds all that the arguments from ``data_dir`` to
+            ``validation_share`` say.
         template: the fixed part of the network, by default the space's own; its classes, image channels and image size
             become the dataset's.
         recipe: how to train.
@@ -62,6 +63,7 @@ class AccuracyFitness(TrainedFitness):
         flip: whether every second training image, at random, is mirrored; by default folders and CIFAR are, digits not.
         crop: pixels put around each training image, of the mean colour, before a random crop to its size; 0 for no
             crop. By default folders and CIFAR are cropped to three quarters of their height, digits not.
+        validation_share: part of the training images that validates, in (0, 1); the others train.
         weights_dir: folder, seen by all workers, in which each evaluation of :func:`~deap_nas.eaAsync` leaves its
             weights, for its children to start from; by default every training starts anew, as in the paper.
         weights: where weights come from otherwise, a :class:`~deap_nas.training.WeightSource`.
@@ -106,6 +108,7 @@ class AccuracyFitness(TrainedFitness):
         image_size: int | None = None,
         flip: bool | None = None,
         crop: int | None = None,
+        validation_share: float = VALIDATION_SHARE,
         weights_dir: str | Path | None = None,
         weights: WeightSource | None = None,
         objectives: Sequence[str] = ("accuracy",),
@@ -123,7 +126,7 @@ class AccuracyFitness(TrainedFitness):
         self.source = (
             dataset
             if isinstance(dataset, Source)
-            else Source(dataset, user_path(data_dir), download, n_images, image_size, flip, crop)
+            else Source(dataset, user_path(data_dir), download, n_images, image_size, flip, crop, validation_share)
         )
         self.recipe = recipe
         self.repeats = check_repeats(repeats)
@@ -153,7 +156,7 @@ class AccuracyFitness(TrainedFitness):
                 f"{self.source.name} is read file by file, and a search wants its images in memory: "
                 f"resize them to one small size, and give their folder as imagefolder:PATH"
             )
-        check_split(self.source.name, info.n_images, batch_size=self.recipe.batch_size)
+        check_split(self.source, info.n_images, batch_size=self.recipe.batch_size)
         self.images, self.image_identity = info, image_identity(self.source)
         self.augmentation = info.augmentation
         self.template = template.for_images(

@@ -10,7 +10,7 @@ from deap_nas.errors import DatasetError, NASError, SettingsError
 from deap_nas.search_space import space_from_dict
 from deap_nas.template import template_from_dict
 from deap_nas.training.data.image_identity import check_images
-from deap_nas.training.data.sources import Augmentation, Source
+from deap_nas.training.data.sources import VALIDATION_SHARE, Augmentation, Source
 from deap_nas.training.fitness.early_stopping import EarlyStopping
 from deap_nas.training.recipes import Recipe
 
@@ -18,7 +18,9 @@ __all__ = ["arguments_of", "check_known_fields", "check_same_images", "describe_
 
 #: Fields that are arguments as they are: those of every description, and those of some.
 _PLAIN = ("dataset", "repeats", "seed", "objectives")
-_OPTIONAL = ("n_images", "image_size", "flip", "crop", "precision", "compile", "stacked", "memory_bytes")
+_OPTIONAL = (
+    "n_images", "image_size", "flip", "crop", "validation_share", "precision", "compile", "stacked", "memory_bytes",
+)  # fmt: skip
 
 
 def describe_images(source: Source, augmentation: Augmentation, identity: Mapping[str, Any]) -> dict[str, Any]:
@@ -28,6 +30,7 @@ def describe_images(source: Source, augmentation: Augmentation, identity: Mappin
         "image_size": source.image_size,
         "flip": source.flip,
         "crop": source.crop,
+        "validation_share": None if source.validation_share == VALIDATION_SHARE else source.validation_share,
     }
     padding = {"padding": augmentation.padding} if augmentation.padding else {}
     return {

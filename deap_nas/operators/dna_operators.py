@@ -1,0 +1,426 @@
+"""The first individual and the eleven mutations of Real 2017 <https://arxiv.org/abs/1703.01041>, section 3."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterator, Mapping
+from itertools import accumulate
+from types import MappingProxyType, ModuleType
+from typing import Any, TypeVar
+
+from deap_nas.dna import DNA, Edge, Filters, Skip, Vertex
+from deap_nas.errors import SettingsError
+from deap_nas.search_space.dna_space import LEARNING_RATES, LIMITS, DNASpace, new_id
+
+__all__ = [
+    "LARGE_SCALE_MUTATIONS",
+    "initLinear",
+    "mutAddSkip",
+    "mutAlterLearningRate",
+    "mutAlterNumberOfChannels",
+    "mutAlterStride",
+    "mutFilterSize",
+    "mutIdentity",
+    "mutInsertConvolution",
+    "mutInsertOneToOne",
+    "mutLargeScale",
+    "mutRemoveConvolution",
+    "mutRemoveSkip",
+    "mutResetWeights",
+]
+
+_Individual = TypeVar("_Individual", bound=DNA)
+_Rng = random.Random | ModuleType
+
+
+def initLinear(icls: Callable[[DNA], _Individual], space: DNASpace) -> _Individual:
+    """Make the linear model that each member of the first population is (Real 2017, section 3.3).
+
+    It has no convolution, and a learning rate of 0.1.
+
+    Args:
+        icls: class of the individual.
+        space: its search space.
+
+    Raises:
+        SettingsError: the space is not that of DNA.
+    """
+    _check_space(space, "initLinear")
+    return icls(DNA())
+
+
+def mutAlterLearningRate(individual: _Individual, space: DNASpace, *, rng: _Rng = random) -> tuple[_Individual]:
+    """Multiply the learning rate by a factor between a half and two, whose logarithm is uniform.
+
+    Args:
+        individual: changed in place.
+        space: its search space.
+        rng: source of the random draws.
+
+    Returns:
+        A tuple of the individual.
+
+    Raises:
+        SettingsError: the space is not that of DNA.
+    """
+    _check_space(space, "mutAlterLearningRate")
+    individual.learning_rate = _within(individual.learning_rate * 2 ** rng.uniform(-1, 1), LEARNING_RATES)
+    return (individual,)
+
+
+def mutIdentity(individual: _Individual, space: DNASpace, *, rng: _Rng = random) -> tuple[_Individual]:  # noqa: ARG001 - as all
+    """Change nothing: with inherited weights, train on.
+
+    Args:
+        individual: left as it is.
+        space: its search space.
+        rng: not drawn from.
+
+    Returns:
+        A tuple of the individual.
+
+    Raises:
+        SettingsError: the space is not that of DNA.
+    """
+    _check_space(space, "mutIdentity")
+    return (individual,)
+
+
+def mutResetWeights(individual: _Individual, space: DNASpace, *, rng: _Rng = random) -> tuple[_Individual]:
+    """Give everything a new id, so that no weights are inherited.
+
+    Args:
+        individual: changed in place.
+        space: its search space.
+        rng: source of the ids.
+
+    Returns:
+        A tuple of the individual.
+
+    Raises:
+        SettingsError: the space is not that of DNA.
+    """
+    _check_space(space, "mutResetWeights")
+    image, *vertices = individual.vertices
+    ids = {image.id: image.id, **{vertex.id: new_id(rng) for vertex in vertices}}
+    individual.vertices = [Vertex(ids[vertex.id], vertex.has_relu) for vertex in individual.vertices]
+    individual.edges = [Edge(new_id(rng), edge.filters) for edge in individual.edges]
+    individual.skips = [Skip(new_id(rng), ids[skip.source], ids[skip.target]) for skip in individual.skips]
+    individual.head = new_id(rng)
+    return (individual,)
+
+
+def mutInsertConvolution(individual: _Individual, space: DNASpace, *, rng: _Rng = random) -> tuple[_Individual]:
+    """Insert a 3x3 convolution and the vertex that it leads to at a uniform place of the backbone.
+
+    It has a stride of 1 or 2 and as many channels as its input; the vertex is linear, or has batch normalisation and
+    ReLU. Each of both is as likely.
+
+    Args:
+        individual: changed in place.
+        space: its search space.
+        rng: source of the random draws.
+
+    Returns:
+        A tuple of the individual.
+
+    Raises:
+        SettingsError: the space is not that of DNA.
+    """
+    _check_space(space, "mutInsertConvolution")
+    _insert(individual, Filters(scale=float(rng.randrange(2))), rng)
+    return (individual,)
+
+
+def mutRemoveConvolution(individual: _Individual, space: DNASpace, *, rng: _Rng = random) -> tuple[_Individual]:
+    """Remove a uniform convolution and the vertex that it leads to; without one, the individual stays as it is.
+
+    Skips from or to that vertex then begin or end at the vertex before, but for those that would be parallel to an
+    edge.
+
+    Args:
+        individual: changed in place.
+        space: its search space.
+        rng: source of the random draws.
+
+    Returns:
+        A tuple of the individual.
+
+    Raises:
+        SettingsError: the space is not that of DNA.
+    """
+    _check_space(space, "mutRemoveConvolution")
+    places = _convolutions(individual)
+    if places:
+        place = rng.choice(places)
+        before, removed = individual.vertices[place].id, individual.vertices[place + 1].id
+        del individual.edges[place], individual.vertices[place + 1]
+        individual.skips = list(_moved(individual, removed, before))
+    return (individual,)
+
+
+def mutAlterStride(individual: _Individual, space: DNASpace, *, rng: _Rng = random) -> tuple[_Individual]:
+    """Add a uniform number between -1 and 1 to the logarithm, to the base of 2, of a uniform convolution's stride.
+
+    Args:
+        individual: changed in place; without a convolution it stays as it is.
+        space: its search space.
+        rng: source of the random draws.
+
+    Returns:
+        A tuple of the individual.
+
+    Raises:
+        SettingsError: the space is not that of DNA.
+    """
+    _check_space(space, "mutAlterStride")
+    _alter(individual, "scale", lambda value: value + rng.uniform(-1, 1), rng)
+    return (individual,)
+
+
+def mutAlterNumberOfChannels(individual: _Individual, space: DNASpace, *, rng: _Rng = random) -> tuple[_Individual]:
+    """Give a uniform convolution a number of channels between half and twice as many, uniformly.
+
+    The convolutions after it keep their number for each channel of their input.
+
+    Args:
+        individual: changed in place; without a convolution it stays as it is.
+        space: its search space.
+        rng: source of the random draws.
+
+    Returns:
+        A tuple of the individual.
+
+    Raises:
+        SettingsError: the space is not that of DNA.
+    """
+    _check_space(space, "mutAlterNumberOfChannels")
+    _alter(individual, "channels", lambda value: rng.uniform(value / 2, 2 * value), rng)
+    return (individual,)
+
+
+def mutFilterSize(individual: _Individual, space: DNASpace, *, rng: _Rng = random) -> tuple[_Individual]:
+    """Change the height or the width of a uniform convolution's window, each as likely.
+
+    The half of it, besides the middle, becomes a uniform number between half and twice as many.
+
+    Args:
+        individual: changed in place; without a convolution it stays as it is.
+        space: its search space.
+        rng: source of the random draws.
+
+    Returns:
+        A tuple of the individual.
+
+    Raises:
+        SettingsError: the space is not that of DNA.
+    """
+    _check_space(space, "mutFilterSize")
+    name = rng.choice(("half_height", "half_width"))
+    _alter(individual, name, lambda value: rng.uniform(value / 2, 2 * value), rng)
+    return (individual,)
+
+
+def mutInsertOneToOne(individual: _Individual, space: DNASpace, *, rng: _Rng = random) -> tuple[_Individual]:
+    """Insert an identity edge and the vertex that it leads to, as :func:`mutInsertConvolution` does a convolution.
+
+    Args:
+        individual: changed in place.
+        space: its search space.
+        rng: source of the random draws.
+
+    Returns:
+        A tuple of the individual.
+
+    Raises:
+        SettingsError: the space is not that of DNA.
+    """
+    _check_space(space, "mutInsertOneToOne")
+    _insert(individual, None, rng)
+    return (individual,)
+
+
+def mutAddSkip(individual: _Individual, space: DNASpace, *, rng: _Rng = random) -> tuple[_Individual]:
+    """Add a skip from a vertex to a later one, of all pairs uniformly that no edge joins.
+
+    Args:
+        individual: changed in place; where no pair is left it stays as it is.
+        space: its search space.
+        rng: source of the random draws.
+
+    Returns:
+        A tuple of the individual.
+
+    Raises:
+        SettingsError: the space is not that of DNA.
+    """
+    _check_space(space, "mutAddSkip")
+    if _has_place_for_skip(individual):
+        taken = {(skip.source, skip.target) for skip in individual.skips}
+        while True:
+            source, target = sorted(rng.sample(range(len(individual.vertices)), 2))
+            ends = individual.vertices[source].id, individual.vertices[target].id
+            if target > source + 1 and ends not in taken:
+                break
+        individual.skips.append(Skip(new_id(rng), *ends))
+    return (individual,)
+
+
+def mutRemoveSkip(individual: _Individual, space: DNASpace, *, rng: _Rng = random) -> tuple[_Individual]:
+    """Remove a uniform skip; without one, the individual stays as it is.
+
+    Args:
+        individual: changed in place.
+        space: its search space.
+        rng: source of the random draws.
+
+    Returns:
+        A tuple of the individual.
+
+    Raises:
+        SettingsError: the space is not that of DNA.
+    """
+    _check_space(space, "mutRemoveSkip")
+    if individual.skips:
+        del individual.skips[rng.randrange(len(individual.skips))]
+    return (individual,)
+
+
+_Mutation = Callable[..., Any]
+
+#: The mutations by the names of the paper (Real 2017, section 3.2), in its order.
+LARGE_SCALE_MUTATIONS: Mapping[str, _Mutation] = MappingProxyType(
+    {
+        "alter-learning-rate": mutAlterLearningRate,
+        "identity": mutIdentity,
+        "reset-weights": mutResetWeights,
+        "insert-convolution": mutInsertConvolution,
+        "remove-convolution": mutRemoveConvolution,
+        "alter-stride": mutAlterStride,
+        "alter-number-of-channels": mutAlterNumberOfChannels,
+        "filter-size": mutFilterSize,
+        "insert-one-to-one": mutInsertOneToOne,
+        "add-skip": mutAddSkip,
+        "remove-skip": mutRemoveSkip,
+    }
+)
+
+
+def mutLargeScale(
+    individual: _Individual,
+    space: DNASpace,
+    *,
+    n_mutations: int = 1,
+    weights: Mapping[str, float] | None = None,
+    rng: _Rng = random,
+) -> tuple[_Individual]:
+    """Apply one of the eleven mutations, drawn again where it is impossible (Real 2017, section 3.2).
+
+    Args:
+        individual: changed in place.
+        space: its search space.
+        n_mutations: how many, one after the other; 5 is the paper's way out of a local optimum (section 5).
+        weights: relative probabilities by the names of :data:`LARGE_SCALE_MUTATIONS`; those that are not named are not
+            drawn. By default all are as likely, as in the paper.
+        rng: source of the random draws.
+
+    Returns:
+        A tuple of the individual.
+
+    Raises:
+        SettingsError: the space is not that of DNA, ``n_mutations`` is negative, ``weights`` are none, or what they
+            leave is impossible for this individual.
+    """
+    _check_space(space, "mutLargeScale")
+    if not isinstance(n_mutations, int) or n_mutations < 0:
+        raise SettingsError(f"n_mutations must be an integer of at least 0, found {n_mutations!r}")
+    sums = _SUMS if weights is None else _sums(weights)
+    for _ in range(n_mutations):
+        _drawn(individual, sums, rng)(individual, space, rng=rng)
+    return (individual,)
+
+
+def _drawn(individual: DNA, sums: tuple[float, ...], rng: _Rng) -> _Mutation:
+    """Draw mutations until one is possible."""
+    possible = [_is_possible(mutation, individual) for mutation in _MUTATIONS]
+    if not any(can and above > below for can, above, below in zip(possible, sums, (0.0, *sums[:-1]), strict=True)):
+        raise SettingsError(f"none of the mutations that weights leave is possible for {individual!r}")
+    while True:
+        number = rng.choices(range(len(_MUTATIONS)), cum_weights=sums)[0]
+        if possible[number]:
+            return _MUTATIONS[number]
+
+
+def _sums(weights: Mapping[str, float]) -> tuple[float, ...]:
+    """Cumulative weights of all mutations."""
+    unknown = sorted(set(weights) - set(LARGE_SCALE_MUTATIONS))
+    is_sound = all(isinstance(weight, (int, float)) and 0 <= weight < float("inf") for weight in weights.values())
+    if unknown or not is_sound or not sum(weights.values()) > 0:
+        raise SettingsError(
+            f"weights must be numbers of at least 0, one of them larger, by {', '.join(LARGE_SCALE_MUTATIONS)}; found "
+            f"{dict(weights)}"
+        )
+    return tuple(accumulate(weights.get(name, 0.0) for name in LARGE_SCALE_MUTATIONS))
+
+
+_MUTATIONS = tuple(LARGE_SCALE_MUTATIONS.values())
+_SUMS = tuple(accumulate([1.0] * len(_MUTATIONS)))
+_OF_CONVOLUTIONS = (mutRemoveConvolution, mutAlterStride, mutAlterNumberOfChannels, mutFilterSize)
+
+
+def _is_possible(mutation: _Mutation, dna: DNA) -> bool:
+    if mutation in _OF_CONVOLUTIONS:
+        return any(edge.filters is not None for edge in dna.edges)
+    if mutation is mutAddSkip:
+        return _has_place_for_skip(dna)
+    return bool(dna.skips) if mutation is mutRemoveSkip else True
+
+
+def _has_place_for_skip(dna: DNA) -> bool:
+    n_edges = len(dna.edges)
+    return len(dna.skips) < n_edges * (n_edges - 1) // 2
+
+
+def _insert(dna: DNA, filters: Filters | None, rng: _Rng) -> None:
+    place = rng.randrange(len(dna.vertices))
+    dna.edges.insert(place, Edge(new_id(rng), filters))
+    dna.vertices.insert(place + 1, Vertex(new_id(rng), rng.random() < 0.5))
+
+
+def _convolutions(dna: DNA) -> list[int]:
+    return [place for place, edge in enumerate(dna.edges) if edge.filters is not None]
+
+
+def _alter(dna: DNA, name: str, change: Callable[[float], float], rng: _Rng) -> None:
+    """Change a number of a uniform convolution."""
+    places = _convolutions(dna)
+    if places:
+        place = rng.choice(places)
+        number, filters = dna.edges[place]
+        value = _within(change(getattr(filters, name)), LIMITS[name])
+        dna.edges[place] = Edge(number, filters._replace(**{name: value}))  # type: ignore[union-attr]  # it is one
+
+
+def _within(value: float, limits: tuple[float, float]) -> float:
+    return min(max(value, limits[0]), limits[1])
+
+
+def _moved(dna: DNA, removed: int, before: int) -> Iterator[Skip]:
+    """Skips after a vertex has been removed: those that were its own are that before, if no edge is parallel."""
+    place = {vertex.id: number for number, vertex in enumerate(dna.vertices)}
+    taken = {(skip.source, skip.target) for skip in dna.skips}
+    for skip in dna.skips:
+        source, target = (before if end == removed else end for end in (skip.source, skip.target))
+        ends = source, target
+        is_changed = removed in (skip.source, skip.target)
+        if place[ends[1]] >= place[ends[0]] + 2 and not (is_changed and ends in taken):
+            taken.add(ends)
+            yield Skip(skip.id, *ends)
+
+
+def _check_space(space: Any, operator: str) -> None:
+    if not isinstance(space, DNASpace):
+        raise SettingsError(
+            f"{operator} is for genotypes of DNASpace, and {type(space).__name__} has others: take an operator of that "
+            "space, such as mutGene, for any space of lists of ints"
+        )
