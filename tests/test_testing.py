@@ -8,7 +8,7 @@ from multiprocessing import get_context
 import pytest
 from distributed import Client, LocalCluster
 
-from deap_nas import ChainSpace, FlatSpace, HierarchicalSpace
+from deap_nas import ChainSpace, DNASpace, FlatSpace, HierarchicalSpace
 from deap_nas.executors import ProcessExecutor, SerialExecutor
 from deap_nas.store import MemoryStore
 from deap_nas.testing import ExecutorContract, IntegerSpaceContract, SpaceContract, StoreContract
@@ -68,6 +68,11 @@ class TestFlatSpace(IntegerSpaceContract):
 class TestChainSpace(SpaceContract):
     def make_space(self):
         return ChainSpace(max_layers=6, operations=("conv", "separable_conv", "max_pool", "avg_pool", "conv_3x3"))
+
+
+class TestDNASpace(SpaceContract):
+    def make_space(self):
+        return DNASpace()
 
 
 class TestWiringSpace(SpaceContract):

@@ -29,7 +29,7 @@ def dna_in_words(dna: DNA) -> str:
         ending = ", BN + ReLU" if vertex.has_relu else ""
         lines.append(f"  {place:>3}  {_edge_in_words(edge)} of {place - 1}{added}{ending}")
     if not dna.edges:
-        lines.append("  linear: no convolution")
+        lines.append("    linear: no convolution")
     return "\n".join(lines)
 
 
