@@ -7,25 +7,17 @@ python examples/hier_evo.py --resume runs/hier_evo.h5     # go on with a run
 """
 
 import random
-import sys
 from functools import partial
-from pathlib import Path
 
 from deap import base, creator, tools
 
 import deap_nas
-from deap_nas.command_line import CommandLine, at_least, make_fitness, number_in, run
-from deap_nas.errors import SettingsError
-from deap_nas.executors import MPIExecutor
-from deap_nas.report import Progress, draw_best, in_words, summarise
-from deap_nas.store import HDF5Store, beside, resume_population
-from deap_nas.training import remove_dead_weights
+from deap_nas.command_line import CommandLine, at_least, make_fitness, number_in, recorded_run, run
+from deap_nas.report import Progress
+from deap_nas.store import beside, resume_population
 
 creator.create("FitnessMax", base.Fitness, weights=(1.0,))
 creator.create("Individual", deap_nas.Genotype, fitness=creator.FitnessMax)
-
-NO_SETTINGS = ("workers", "download", "output", "overwrite", "resume")  # all others are in the population file
-MAY_CHANGE = ("evaluations", "device", "data_dir", "timeout", "memory", "lease")  # when a run is resumed
 
 
 def arguments():
@@ -49,21 +41,8 @@ def arguments():
     line.add_stopping_options()
     line.add_cheaper_options()
     line.add_worker_options()
-    add = line.add_argument_group("population file").add_argument
-    add("--output", type=Path, metavar="FILE", help="a new one (default: runs/hier_evo.h5)")
-    add("--overwrite", action="store_true", help="replace it if it is there")
-    add("--resume", type=Path, metavar="FILE", help="go on with its run; its settings are the defaults then")
-    args = line.parse_args()
-    if args.resume:
-        if args.output or args.overwrite:
-            raise SettingsError(f"--resume goes on writing {args.resume}: leave out --output and --overwrite")
-        with HDF5Store.read(args.resume) as store:
-            args = line.parse_resumed(store.settings)
-    args.output = args.resume or args.output or Path("runs/hier_evo.h5")
-    if args.output.suffix in (".png", ".svg"):
-        raise SettingsError(f"--output is the population file, pictures go beside it; found {args.output}")
-    args.settings = line.settings(args, leave_out=NO_SETTINGS)
-    return args
+    line.add_file_options("runs/hier_evo.h5")
+    return line.parse_run()
 
 
 def evaluation(args):
@@ -86,18 +65,6 @@ def make_toolbox(args, fitness, rng):
     return toolbox
 
 
-def open_store(args, fitness):
-    places = {"dataset": fitness.source.name, "data_dir": str(fitness.source.data_dir)}  # whole paths
-    run = {"space": fitness.space, "settings": {**args.settings, **places, "fitness": fitness.to_dict()}}
-    if args.resume:
-        return HDF5Store.resume(args.resume, **run, free=MAY_CHANGE)
-    room = {"n_repeats": fitness.repeats, "n_rungs": len(fitness.stopping.rungs) if fitness.stopping else 0}
-    store = HDF5Store.create(args.output, **run, **room, seed=args.seed, overwrite=args.overwrite)
-    if fitness.weights_dir:  # those of a run that was there before
-        remove_dead_weights(store, fitness.weights_dir)
-    return store
-
-
 def survival_rule(args):
     oldest = partial(deap_nas.killOldest, size=args.population)
     loser = partial(deap_nas.killLoser, size=args.population, seed=args.seed)
@@ -105,38 +72,24 @@ def survival_rule(args):
 
 
 def search(args, executor):
-    if isinstance(executor, MPIExecutor):
-        print(executor.describe(), file=sys.stderr)
-    fitness = evaluation(args)
-    rng = random.Random(args.seed)
+    fitness, rng = evaluation(args), random.Random(args.seed)
     toolbox = make_toolbox(args, fitness, rng)
-    with open_store(args, fitness) as store:
-        store.how_to_go_on = f"--resume {store.path} goes on with it"
-        print(f"images: {fitness.images.in_words()}", file=sys.stderr)
-        print(f"writing {store.path}; an interrupted run goes on with --resume {store.path}", file=sys.stderr)
+    with recorded_run(args, fitness, executor) as store:
         population = resume_population(store, creator.Individual, rng=rng)
         population = population or tools.initRepeat(list, toolbox.individual, args.population)
         done = (record.evaluation for record in store)
-        try:
-            with Progress(args.evaluations, evaluations=done) as progress:
-                deap_nas.eaAsync(
-                    population,
-                    toolbox,
-                    executor,
-                    n_evaluations=args.evaluations,
-                    store=store,
-                    rng=rng,
-                    survival=survival_rule(args),
-                    reuse=partial(deap_nas.canonical_key, fitness.space) if args.reuse == "canonical" else None,
-                    observer=progress,
-                )
-        except KeyboardInterrupt:  # eaAsync has said what the file holds
-            sys.exit(130)  # as a program that a signal has ended
-        print(in_words(summarise(store)))
-        pictures = draw_best(store)
-    if not pictures:  # no evaluation has succeeded
-        sys.exit(1)
-    print("pictures   ", *pictures)
+        with Progress(args.evaluations, evaluations=done) as progress:
+            deap_nas.eaAsync(
+                population,
+                toolbox,
+                executor,
+                n_evaluations=args.evaluations,
+                store=store,
+                rng=rng,
+                survival=survival_rule(args),
+                reuse=partial(deap_nas.canonical_key, fitness.space) if args.reuse == "canonical" else None,
+                observer=progress,
+            )
 
 
 if __name__ == "__main__":

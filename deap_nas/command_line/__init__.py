@@ -21,7 +21,8 @@ A script adds its own options, and takes the rest from here::
 
 from deap_nas.command_line.option_types import at_least, number_in
 from deap_nas.command_line.parser import CommandLine
+from deap_nas.command_line.recorded_run import recorded_run
 from deap_nas.command_line.running import run
 from deap_nas.command_line.trainings import make_fitness
 
-__all__ = ["CommandLine", "at_least", "make_fitness", "number_in", "run"]
+__all__ = ["CommandLine", "at_least", "make_fitness", "number_in", "recorded_run", "run"]

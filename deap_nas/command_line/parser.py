@@ -5,12 +5,19 @@ from __future__ import annotations
 import argparse
 import re
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any, NoReturn
 
 from deap_nas.command_line.option_types import at_least, number_in, positive_or_none
+from deap_nas.errors import SettingsError
+from deap_nas.store import HDF5Store
 from deap_nas.training import SEARCH
+from deap_nas.training.data.sources import VALIDATION_SHARE
 
 __all__ = ["CommandLine"]
+
+#: Options of :meth:`CommandLine.parse_run` that are no settings of a run; all others are in its population file.
+_NO_SETTINGS = ("workers", "download", "output", "overwrite", "resume")
 
 
 class _Help(argparse.RawDescriptionHelpFormatter):
@@ -35,6 +42,7 @@ class CommandLine(argparse.ArgumentParser):
         self.add_argument("--seed", type=int, default=0, metavar="N", help="of everything random")
         self._older: Mapping[str, Any] | None = None
         self._first_defaults: dict[str, Any] = {}
+        self._output = Path()
 
     def error(self, message: str) -> NoReturn:
         """Tell a mistake, and end with status 1."""
@@ -47,9 +55,18 @@ class CommandLine(argparse.ArgumentParser):
         steps: int = SEARCH.steps,
         batch_size: int = SEARCH.batch_size,
         repeats: int = 4,
-        channels: int = 16,
+        channels: int | None = 16,
+        validation_share: float = VALIDATION_SHARE,
     ) -> None:
-        """Add what :func:`make_fitness` asks for; the defaults are the paper's."""
+        """Add what :func:`make_fitness` asks for; the defaults are those of Liu 2018.
+
+        Args:
+            steps: default of ``--steps``.
+            batch_size: default of ``--batch-size``.
+            repeats: default of ``--repeats``.
+            channels: default of ``--channels``; None for no such option, where genotypes say all channels.
+            validation_share: default of ``--validation-share``.
+        """
         add = self.add_argument_group("fitness").add_argument
         add("--dataset", default="digits", metavar="NAME", help="digits, cifar10, cifar100 or imagefolder:PATH")
         add(
@@ -72,7 +89,10 @@ class CommandLine(argparse.ArgumentParser):
             metavar="N",
             help="trainings of a genotype, whose mean counts",
         )
-        add("--channels", type=at_least(1), default=channels, metavar="C", help="of the first convolution")
+        if channels is not None:
+            add("--channels", type=at_least(1), default=channels, metavar="C", help="of the first convolution")
+        share, text = number_in("(0, 1)"), "part of the training images that validates; the others train"
+        add("--validation-share", type=share, default=validation_share, metavar="FRACTION", help=text)
         add("--device", default="auto", metavar="NAME", help="cpu, cuda, cuda:1, ...; auto is a GPU if there is one")
         precisions = ("float32", "bfloat16", "float16")
         text = "the last two are mixed precision, for GPUs that are faster in it"
@@ -126,6 +146,36 @@ class CommandLine(argparse.ArgumentParser):
         add("--memory", type=positive_or_none, metavar="GIB", help=text)
         text = "a rank without a sign of life for so long loses its evaluation to another; or none"
         add("--lease", type=positive_or_none, default=60.0, metavar="SECONDS", help=text)
+
+    def add_file_options(self, default: str) -> None:
+        """Add the population file, by default this one, and which run goes on; to be parsed by :meth:`parse_run`."""
+        self._output = Path(default)
+        add = self.add_argument_group("population file").add_argument
+        add("--output", type=Path, metavar="FILE", help=f"a new one (default: {default})")
+        add("--overwrite", action="store_true", help="replace it if it is there")
+        add("--resume", type=Path, metavar="FILE", help="go on with its run; its settings are the defaults then")
+
+    def parse_run(self) -> argparse.Namespace:
+        """Parse the process's arguments; of a run that goes on with its settings in the place of the defaults.
+
+        Returns:
+            Also with ``settings``, for the population file.
+
+        Raises:
+            SettingsError: the options of :meth:`add_file_options` do not go together, or the output is a picture.
+            StoreError: the file of the run that goes on cannot be read.
+        """
+        args = self.parse_args()
+        if args.resume:
+            if args.output or args.overwrite:
+                raise SettingsError(f"--resume goes on writing {args.resume}: leave out --output and --overwrite")
+            with HDF5Store.read(args.resume) as store:
+                args = self.parse_resumed(store.settings)
+        args.output = args.resume or args.output or self._output
+        if args.output.suffix in (".png", ".svg"):
+            raise SettingsError(f"--output is the population file, pictures go beside it; found {args.output}")
+        args.settings = self.settings(args, leave_out=_NO_SETTINGS)
+        return args
 
     def parse_resumed(self, settings: Mapping[str, Any]) -> argparse.Namespace:
         """Parse the process's arguments with the settings of a run that goes on in the place of the defaults."""

@@ -5,12 +5,21 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 from deap_nas.errors import SettingsError
 from deap_nas.search_space import SearchSpace
 from deap_nas.template import Template
-from deap_nas.training import AccuracyFitness, CurveBound, EarlyStopping, Recipe, StoppingRule, SuccessiveHalving
+from deap_nas.training import (
+    SEARCH,
+    AccuracyFitness,
+    CurveBound,
+    EarlyStopping,
+    Recipe,
+    StoppingRule,
+    SuccessiveHalving,
+)
 
 __all__ = ["make_fitness"]
 
@@ -23,12 +32,15 @@ _OF_A_RULE = {
 }
 
 
-def make_fitness(space: SearchSpace, args: argparse.Namespace, **others: Any) -> AccuracyFitness:
+def make_fitness(
+    space: SearchSpace, args: argparse.Namespace, *, recipe: Recipe = SEARCH, **others: Any
+) -> AccuracyFitness:
     """Make the fitness that options of a :class:`CommandLine` describe.
 
     Args:
         space: search space of the genotypes.
         args: what was parsed.
+        recipe: of which the options say steps and size of batches.
         others: arguments of :class:`~deap_nas.training.AccuracyFitness` that are no options.
 
     Raises:
@@ -38,7 +50,7 @@ def make_fitness(space: SearchSpace, args: argparse.Namespace, **others: Any) ->
         MissingExtraError: torch, or what reads the dataset, is not installed.
     """
     with _telling_the_option(args):
-        fitness = _whole_fitness(space, args, others)
+        fitness = _whole_fitness(space, args, recipe, others)
     less = {
         name: getattr(args, f"cheaper_{name.removeprefix('n_')}", None)
         for name in ("steps", "n_images", "image_size", "channels", "repeats")
@@ -47,12 +59,17 @@ def make_fitness(space: SearchSpace, args: argparse.Namespace, **others: Any) ->
         return fitness.cheaper(**less) if any(less.values()) else fitness
 
 
-def _whole_fitness(space: SearchSpace, args: argparse.Namespace, others: Mapping[str, Any]) -> AccuracyFitness:
-    names = ("dataset", "repeats", "device", "seed", "data_dir", "download", "flip", "crop", "precision", "compile")
+def _whole_fitness(
+    space: SearchSpace, args: argparse.Namespace, recipe: Recipe, others: Mapping[str, Any]
+) -> AccuracyFitness:
+    names = (
+        "dataset", "repeats", "device", "seed", "data_dir", "download", "flip", "crop", "validation_share", "precision",
+        "compile",
+    )  # fmt: skip
     return AccuracyFitness(
         space,
         template=_template(space, args),
-        recipe=Recipe(steps=args.steps, batch_size=args.batch_size),
+        recipe=replace(recipe, steps=args.steps, batch_size=args.batch_size),
         n_images=args.images,
         stopping=_stopping(args),
         **{name: getattr(args, name) for name in names},
