@@ -71,9 +71,9 @@ ELSEWHERE = {
 
 @cache
 def object_at(path):
-    """Object with a dotted path; None where there is none."""
+    """Object with a dotted path; None where there is none. What a package exports hides a module of that name."""
     parts = path.split(".")
-    for n_module_parts in range(len(parts), 0, -1):
+    for n_module_parts in range(1, len(parts) + 1):
         try:
             module = import_module(".".join(parts[:n_module_parts]))
             return reduce(getattr, parts[n_module_parts:], module)

@@ -1,6 +1,7 @@
 """The fixed part of a network, what becomes of a genotype inside it, and what that costs."""
 
 from deap_nas.template.cells import NetworkTemplate
+from deap_nas.template.compute import Compute, compute
 from deap_nas.template.costs import Cost, cost
 from deap_nas.template.expansion import expand
 from deap_nas.template.memory_estimate import TrainingMemory, training_memory
@@ -13,6 +14,7 @@ from deap_nas.template.whole import WholeNetwork
 __all__ = [
     "CellStack",
     "Chain",
+    "Compute",
     "Cost",
     "NetworkTemplate",
     "Plan",
@@ -20,6 +22,7 @@ __all__ = [
     "Template",
     "TrainingMemory",
     "WholeNetwork",
+    "compute",
     "cost",
     "expand",
     "plan_network",
