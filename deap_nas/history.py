@@ -105,7 +105,7 @@ class History:
         if known is None:
             return None
         now = time.time()
-        taken = replace(known, reused=known.id, worker=-1, host="", threads=0)
+        taken = replace(known, reused=known.id, worker=-1, host="", threads=0, compute=0.0)
         return replace(taken, id=job.id, parent=job.parent, submitted=now, started=now, finished=now)
 
     def with_cutoffs(self, job: Job) -> Job:

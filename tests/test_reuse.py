@@ -8,6 +8,7 @@ from deap import tools
 
 from deap_nas import Status, canonical_key, cxMotif, eaAsync
 from deap_nas.errors import SettingsError
+from deap_nas.evaluation import Evaluation
 from deap_nas.executors import SerialExecutor
 from deap_nas.store import HDF5Store, MemoryStore, resume_population
 from tests.toolboxes import SPACE, MaxIndividual, make_toolbox
@@ -61,6 +62,23 @@ def test_the_same_network_takes_the_fitness_of_the_first_that_succeeded():
             if found.status is Status.OK:
                 originals[key] = found
     assert len(originals) + sum(i.evaluation.status is Status.FAILED for i in population) == len(fitness.genotypes)
+
+
+class WorkingFitness(CountingFitness):
+    """Also tells how much work each call was."""
+
+    def evaluate(self, genotype, *, seed):
+        return Evaluation(self(genotype), compute=1000.0)
+
+
+def test_a_fitness_that_is_taken_was_no_work():
+    fitness, store = WorkingFitness(), MemoryStore()
+    search(store, fitness=fitness, reuse=KEY)
+    found = [(record.evaluation.reused >= 0, record.evaluation.compute) for record in store]
+    assert set(found) >= {(True, 0.0), (False, 1000.0)}
+    n_worked = sum(compute == 1000 for _, compute in found)
+    n_failed = sum(record.evaluation.status is Status.FAILED for record in store)
+    assert n_worked == len(fitness.genotypes) - n_failed
 
 
 def test_the_logbook_counts_what_was_reused_apart():

@@ -94,6 +94,9 @@ class Evaluation:
     finished: float = field(default=0.0, compare=False)
     #: CPU threads with which torch computed in the worker's process; 0 where torch was not there, or when unknown.
     threads: int = field(default=0, compare=False)
+    #: Floating-point operations of all its trainings and validations, as far as they were done (Real 2017, section
+    #: 3.5): see :func:`deap_nas.template.compute`; 0 when unknown, and for a fitness that was taken from another.
+    compute: float = field(default=0.0, compare=False)
 
     def __deepcopy__(self, memo: object) -> Evaluation:
         """Nothing changes an evaluation, so a clone of its individual may share it."""
@@ -114,7 +117,7 @@ class Evaluation:
             return self
         numbers = f"{self.values} and the curve {self.curve}" if self.curve else self.values
         error = f"the fitness values are not finite numbers: {numbers}"
-        return Evaluation((), Status.DIVERGED, self.scores, error, self.n_parameters, self.flops)
+        return Evaluation((), Status.DIVERGED, self.scores, error, self.n_parameters, self.flops, compute=self.compute)
 
 
 @runtime_checkable

@@ -46,7 +46,7 @@ def member(store: HDF5Store, number: int) -> dict[str, Any]:
     row = int(rows[0])
     names = (
         "genes", "fitness", "scores", "parent", "reused", "worker", "threads", "n_parameters", "flops",
-        "started", "finished",
+        "compute", "started", "finished",
     )  # fmt: skip
     fields = {name: store.column(name)[row].tolist() for name in names}
     fields["curve"] = store.column("curve")[row].tolist() if store.n_rungs else []
@@ -82,6 +82,7 @@ def summarise(store: HDF5Store) -> dict[str, Any]:
         "best": None if best is None else member(store, best),
         "n_workers": len(np.unique(workers[workers >= 0])),
         "seconds": _seconds(store),
+        "compute": _compute(store),
         "sessions": store.sessions,
     }
 
@@ -91,6 +92,12 @@ def _seconds(store: HDF5Store) -> float:
     started, finished = store.column("started"), store.column("finished")
     is_sound = (started <= finished) & (finished < started + _LONGEST_SECONDS)
     return float((finished[is_sound] - started[is_sound]).sum())
+
+
+def _compute(store: HDF5Store) -> float:
+    """Floating-point operations of all evaluations, but of those where they are no number, as in a damaged file."""
+    compute = store.column("compute")
+    return float(compute[np.isfinite(compute)].sum())
 
 
 def _errors(store: HDF5Store, statuses: NDArray[Any]) -> dict[str, dict[str, int]]:
@@ -125,6 +132,7 @@ def in_words(summary: Mapping[str, Any]) -> str:
         f"evaluated   {summary['n_evaluated']} ({statuses or 'none yet'}), {pending}",
         f"work        {timedelta(seconds=round(summary['seconds']))} of evaluations "
         f"by {_counted(summary['n_workers'], 'worker')} in {_counted(len(summary['sessions']), 'session')}",
+        *([f"compute     {summary['compute']:.1e} FLOPs of trainings and validations"] if summary["compute"] else []),
         f"seed        {summary['seed']}",
         *(f"own         {line}" for line in origins_in_words(summary["space"], summary["sessions"])),
         *task_in_words(summary["settings"], summary["conduct"]),

@@ -185,6 +185,9 @@ def _links(rows: _Rows) -> Iterator[Problem]:
 def _fitness(rows: _Rows) -> Iterator[Problem]:
     yield from rows.wrong("have a fitness that is no finite number", ~np.isfinite(rows["fitness"]).all(axis=1))
     yield from rows.wrong("have scores that are infinite", np.isinf(rows["scores"]).any(axis=1))
+    compute = rows["compute"]
+    wrong = ~np.isfinite(compute) | (compute < 0)
+    yield from rows.wrong("have a compute that is no finite number of at least 0", wrong)
     if not np.all(np.isfinite(rows.store.weights)) or 0 in rows.store.weights:
         yield Problem(f"has the weights {rows.store.weights}, of which each must be finite and not 0")
 

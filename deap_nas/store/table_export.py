@@ -91,7 +91,7 @@ def _columns(store: HDF5Store) -> dict[str, Any]:
     columns |= {f"score{number}": column for number, column in enumerate(scores.T)}
     if store.n_rungs:
         columns |= {f"curve{number}": column for number, column in enumerate(store.column("curve").T)}
-    columns |= {name: store.column(name) for name in ("n_parameters", "flops", "reused", "alive", "worker")}
+    columns |= {name: store.column(name) for name in ("n_parameters", "flops", "compute", "reused", "alive", "worker")}
     columns["host"] = [bytes(host).decode(errors="replace") for host in store.column("host").tolist()]
     columns["threads"] = store.column("threads")
     columns |= {name: store.column(name) for name in ("submitted", "started", "finished")}

@@ -3,6 +3,7 @@
 from deap_nas.template.cells import NetworkTemplate
 from deap_nas.template.costs import Cost, cost
 from deap_nas.template.expansion import expand
+from deap_nas.template.floating_operations import Compute, compute
 from deap_nas.template.memory_estimate import TrainingMemory, training_memory
 from deap_nas.template.plan import Plan, plan_network
 from deap_nas.template.stack import CellStack
@@ -13,6 +14,7 @@ from deap_nas.template.whole import WholeNetwork
 __all__ = [
     "CellStack",
     "Chain",
+    "Compute",
     "Cost",
     "NetworkTemplate",
     "Plan",
@@ -20,6 +22,7 @@ __all__ = [
     "Template",
     "TrainingMemory",
     "WholeNetwork",
+    "compute",
     "cost",
     "expand",
     "plan_network",

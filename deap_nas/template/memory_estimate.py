@@ -24,7 +24,7 @@ from deap_nas.graph import (
     viable_graphs,
 )
 from deap_nas.template.expansion import expand, lean
-from deap_nas.template.steps import Step
+from deap_nas.template.steps import Step, trained_steps
 from deap_nas.template.template import Template
 
 __all__ = ["TrainingMemory", "memory_of", "training_memory"]
@@ -83,7 +83,7 @@ def memory_of(steps: Sequence[Step], *, n_classes: int, batch_size: int, device:
     """
     if batch_size < 1:
         raise SettingsError(f"batch_size must be at least 1, found {batch_size}")
-    trained = _trained(steps)
+    trained = trained_steps(steps)
     loss = _NUMBER * n_classes + _LABEL  # the logarithms of the probabilities, and the label
     kept = sum(_kept(steps, trained, device).values()) + loss
     n_parameters = sum(step.chain.n_parameters for step in steps)
@@ -97,16 +97,6 @@ def _statistics(steps: Iterable[Step]) -> int:
     """Bytes of a mean and a variance for each channel of each batch normalisation."""
     layers = (layer for step in steps for layer in step.chain.layers)
     return _NUMBER * sum(2 * layer.channels for layer in layers if isinstance(layer, BatchNorm2d))
-
-
-def _trained(steps: Sequence[Step]) -> dict[int, Step]:
-    """The steps, by the indices of their values, from which the logits get numbers; others may get a shape."""
-    reaches = {len(steps)}
-    for number in range(len(steps), 0, -1):
-        if number in reaches:
-            step = steps[number - 1]
-            reaches.update(step.inputs[:1] if step.merge == RESIZE else step.inputs)
-    return {number: step for number, step in enumerate(steps, start=1) if number in reaches}
 
 
 class _Needs(NamedTuple):
@@ -158,7 +148,7 @@ def _kept(steps: Sequence[Step], trained: Mapping[int, Step], device: str) -> di
     kept: dict[tuple[int | str, ...], int] = {}
     values = {0: _stored((0,), steps[0].input_shape, has_gradient=False)}
     for number, step in trained.items():
-        inputs = [values[i] for i in (step.inputs[:1] if step.merge == RESIZE else step.inputs)]
+        inputs = [values[i] for i in step.sources]
         if not step.merge:
             values[number] = _chained(number, step, inputs[0], device, kept)
         elif step.merge == RESIZE and _is_part(step.shape, step.input_shape):

@@ -9,6 +9,7 @@ from typing import Any
 from deap_nas.graph import Graph, Lowers, viable_graphs
 from deap_nas.template.costs import Cost, cost_of
 from deap_nas.template.expansion import expand, lean
+from deap_nas.template.floating_operations import Compute, compute_of
 from deap_nas.template.memory_estimate import TrainingMemory, memory_of
 from deap_nas.template.steps import Step
 from deap_nas.template.template import Template
@@ -38,6 +39,11 @@ class Plan:
     def naive_steps(self) -> tuple[Step, ...]:
         """The same as the genotype reads, with all dead parts."""
         return expand(self.graphs, self.template)
+
+    @cached_property
+    def compute(self) -> Compute:
+        """See :func:`deap_nas.template.compute`; in a template with the size of the images that it is asked for."""
+        return compute_of(self.steps)
 
     def memory(self, *, batch_size: int, device: str = "cpu") -> TrainingMemory:
         """See :func:`~deap_nas.template.training_memory`."""

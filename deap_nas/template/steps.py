@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from deap_nas.graph import JOINS, Graph, Layer, OperationValue, Shape
+from deap_nas.graph import JOINS, RESIZE, Graph, Layer, OperationValue, Shape
 
-__all__ = ["Chain", "Step", "StepWriter", "measured"]
+__all__ = ["Chain", "Step", "StepWriter", "measured", "trained_steps"]
 
 
 class Chain(NamedTuple):
@@ -42,6 +42,11 @@ class Step(NamedTuple):
         """Name of the step's module, unique in its network; joins have none."""
         return "" if self.merge else "_".join(map(str, self.path))
 
+    @property
+    def sources(self) -> tuple[int, ...]:
+        """Indices of the values whose numbers it takes; of the second input of a resize only the shape matters."""
+        return self.inputs[:1] if self.merge == RESIZE else self.inputs
+
 
 def measured(layers: tuple[Layer, ...], shape: Shape) -> Chain:
     """Chain of layers on an input of this shape."""
@@ -51,6 +56,15 @@ def measured(layers: tuple[Layer, ...], shape: Shape) -> Chain:
         flops += layer.flops(shape)
         shape = layer.output_shape(shape)
     return Chain(layers, n_parameters, flops, shape)
+
+
+def trained_steps(steps: Sequence[Step]) -> dict[int, Step]:
+    """The steps, by the indices of their values, from which the logits get numbers; others may get a shape."""
+    reaches = {len(steps)}
+    for number in range(len(steps), 0, -1):
+        if number in reaches:
+            reaches.update(steps[number - 1].sources)
+    return {number: step for number, step in enumerate(steps, start=1) if number in reaches}
 
 
 class StepWriter:

@@ -59,7 +59,7 @@ class StoreContract(ABC):
         """With all that they hold; their jobs are pending no more."""
         with self._new_store() as store:
             first, waits, second, third = _submitted(store, 4)
-            told = {"n_parameters": 10, "flops": 20, "worker": 3, "host": "here", "threads": 2}
+            told = {"n_parameters": 10, "flops": 20, "worker": 3, "host": "here", "threads": 2, "compute": 1.5e12}
             jobs = (third, first, second)
             evaluations = [
                 _end(third, 0.5, scores=(0.4, 0.6), curve=(0.2, 0.5), **told),

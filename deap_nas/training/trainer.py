@@ -93,6 +93,11 @@ class Trainer:
             keep_freed_memory()
         network.train()
 
+    @property
+    def n_images(self) -> int:
+        """Images that the network has been trained on, each as often as it was."""
+        return self.step * self.recipe.batch_size
+
     def advance(self, n_steps: int, *, stop: Callable[[], bool] | None = None) -> float:
         """Train for some steps, and wait for the device once, at their end.
 

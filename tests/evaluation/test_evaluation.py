@@ -34,10 +34,11 @@ def test_an_evaluation_with_finite_values_is_checked_unchanged():
     "values", [(), (float("nan"),), (float("inf"),), (float("-inf"),), (0.5, float("nan")), (float("inf"), 0.5)]
 )
 def test_an_evaluation_without_finite_values_is_checked_as_diverged(values):
-    evaluation = Evaluation(values, scores=(0.1, 0.2), n_parameters=12, flops=34).checked()
+    evaluation = Evaluation(values, scores=(0.1, 0.2), n_parameters=12, flops=34, compute=5.0).checked()
     assert evaluation.status is Status.DIVERGED
     assert evaluation.values == ()
     assert (evaluation.scores, evaluation.n_parameters, evaluation.flops) == ((0.1, 0.2), 12, 34)
+    assert evaluation.compute == 5.0
     assert "not finite" in evaluation.error
 
 

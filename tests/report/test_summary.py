@@ -7,7 +7,7 @@ from deap_nas import canonical_key, cli, eaAsync, initTrivial
 from deap_nas.evaluation import Evaluation, Job, Status
 from deap_nas.executors import SerialExecutor
 from deap_nas.genotype import Genotype
-from deap_nas.report import draw_best, draw_member, in_words, summarise
+from deap_nas.report import draw_best, draw_member, in_words, member, summarise
 from deap_nas.store import HDF5Store
 from tests.store.test_curves import write
 from tests.toolboxes import SPACE, gene_sum, make_toolbox
@@ -142,3 +142,26 @@ def test_those_who_were_stopped_are_counted_by_rung(tmp_path):
 def test_a_run_that_stops_nobody_says_nothing_of_rungs(tmp_path):
     with create(tmp_path / "run.h5", Evaluation((0.5,), id=0)) as store:
         assert "rung" not in in_words(summarise(store))
+
+
+def test_the_floating_point_operations_of_all_are_summed_and_told_for_each(tmp_path):
+    path = tmp_path / "run.h5"
+    evaluations = [Evaluation((0.5 + n / 10,), id=n, compute=compute) for n, compute in enumerate((1e12, 0.0, 2.14e12))]
+    with create(path, *evaluations) as store:
+        summary = summarise(store)
+        assert member(store, 0)["compute"] == 1e12
+    assert (summary["compute"], summary["best"]["compute"]) == (3.14e12, 2.14e12)
+    assert "\ncompute     3.1e+12 FLOPs of trainings and validations\n" in in_words(summary)
+
+
+def test_where_nothing_is_known_of_floating_point_operations_nothing_is_said(tmp_path):
+    with create(tmp_path / "run.h5", Evaluation((0.5,), id=0)) as store:
+        assert summarise(store)["compute"] == 0
+        assert "compute" not in in_words(summarise(store))
+
+
+@pytest.mark.parametrize("damaged", [math.nan, math.inf])
+def test_a_compute_that_cannot_be_is_left_out(tmp_path, damaged):
+    evaluations = [Evaluation((0.5,), id=n, compute=compute) for n, compute in enumerate((2e9, damaged))]
+    with create(tmp_path / "run.h5", *evaluations) as store:
+        assert summarise(store)["compute"] == 2e9

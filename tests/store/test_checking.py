@@ -105,6 +105,8 @@ def test_a_file_that_a_search_has_written_to_since_it_was_opened_has_no_problems
             0.25,
             "individuals that have another fitness than the one that they take it from (1): 5",
         ),
+        ("individuals/compute", 4, -1.0, "have a compute that is no finite number of at least 0 (1): 4"),
+        ("individuals/compute", 4, np.nan, "have a compute that is no finite number of at least 0 (1): 4"),
         ("individuals/alive", slice(None), False, "the file has no living member"),
         ("rng/count", slice(None), 3, "the file has random states of 3 and 3 submissions, and none of its 31"),
         ("rng/words", slice(None), 10**6, "the file has a random state that is none: invalid state"),

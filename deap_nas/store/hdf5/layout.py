@@ -36,7 +36,7 @@ _TABLES = {
     "removals": ("removed", "id"),
 }
 #: Columns of individuals, tables and slots that older files lack.
-_LATER = ("threads", "parents", "removals", *(column.name for column in STRATEGY_COLUMNS))
+_LATER = ("threads", "compute", "parents", "removals", *(column.name for column in STRATEGY_COLUMNS))
 
 #: Attributes that hold JSON, and what each is.
 _JSON: Mapping[str, type] = {"space": dict, "settings": dict, "provenance": list, "sources": list}

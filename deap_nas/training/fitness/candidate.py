@@ -39,6 +39,7 @@ class Candidate:
         seed: as above.
         batches: those that it is trained with.
         trainer: what trains it.
+        n_validated: images that it has been validated on, each as often as it was.
     """
 
     def __init__(
@@ -55,6 +56,7 @@ class Candidate:
         """See the class."""
         self.network = network
         self.seed = seed
+        self.n_validated = 0
         self._validation = validation
         self.batches = DeviceBatches(training, augmentation, recipe.batch_size, seed=seed)
         self.trainer: Trainer | StackedTrainer = _trainer(network, self.batches, recipe, switches, seed)
@@ -76,6 +78,7 @@ class Candidate:
         Raises:
             DivergedError: the network gives numbers that are not finite.
         """
+        self.n_validated += len(self._validation.labels)
         return accuracy(self.network, self._validation, batch_size=self.trainer.recipe.batch_size)
 
 
@@ -117,6 +120,8 @@ class Repeats:
     Attributes:
         scores: accuracy of each where it was last measured, as far as they have come.
         curve: the mean of the scores each time that all were measured.
+        n_trained: images that all together have been trained on, each as often as it was.
+        n_validated: those that they have been validated on, likewise.
     """
 
     def __init__(self, candidates: Iterable[Candidate]) -> None:
@@ -124,6 +129,8 @@ class Repeats:
         self._candidates = candidates
         self.scores: list[float] = []
         self.curve: list[float] = []
+        self.n_trained = 0
+        self.n_validated = 0
 
     def train(self, ends: Sequence[int], *, cutoffs: Sequence[float] = ()) -> None:
         """Train all to each of some steps, and on to the next if their mean accuracy reaches the cutoff there.
@@ -140,8 +147,17 @@ class Repeats:
         for end, cutoff in zip_longest(ends, cutoffs[: len(ends)], fillvalue=-math.inf):
             self.scores.clear()
             for candidate in self._candidates:
-                candidate.train(int(end))
-                self.scores.append(candidate.accuracy())
+                self._train(candidate, int(end))
             self.curve.append(sum(self.scores) / len(self.scores))
             if self.curve[-1] < cutoff:
                 break
+
+    def _train(self, candidate: Candidate, end: int) -> None:
+        """Train one to a step and measure it; what was done counts also where it diverges."""
+        n_trained, n_validated = candidate.trainer.n_images, candidate.n_validated
+        try:
+            candidate.train(end)
+            self.scores.append(candidate.accuracy())
+        finally:
+            self.n_trained += candidate.trainer.n_images - n_trained  # of stacked ones all, when the first is trained
+            self.n_validated += candidate.n_validated - n_validated

@@ -99,6 +99,8 @@ class StackedTraining:
     def __init__(self, trainer: Trainer) -> None:
         """See the class."""
         self.trainer = trainer
+        #: Images that all networks together have been trained on.
+        self.n_images = 0
         self._losses: dict[int, list[float]] = {}
 
     def losses_at(self, step: int) -> list[float]:
@@ -115,6 +117,7 @@ class StackedTraining:
             if n_steps < 1:
                 raise RuntimeError(f"stacked networks stop at the same steps, and step {step} is past")
             self._losses[step] = self.trainer.total_losses(n_steps).tolist()
+            self.n_images += n_steps * self.trainer.recipe.batch_size * len(self._losses[step])
         return self._losses[step]
 
 
@@ -135,6 +138,11 @@ class StackedTrainer:
     def recipe(self) -> Recipe:
         """How it is trained."""
         return self.training.trainer.recipe
+
+    @property
+    def n_images(self) -> int:
+        """Images that it has been trained on, and those that are trained with it."""
+        return self.training.n_images
 
     def advance(self, n_steps: int) -> float:
         """Train for some steps.

@@ -14,7 +14,7 @@ from deap_nas.errors import DivergedError, NotViableError
 from deap_nas.evaluation import Evaluation, Job, Status, derive_seed
 from deap_nas.genotype import plain_genotype, whole_numbers
 from deap_nas.search_space import SearchSpace
-from deap_nas.template import Cost, Plan, Template, plan_network
+from deap_nas.template import Plan, Template, plan_network
 from deap_nas.training.data.sources import Augmentation, Source
 from deap_nas.training.devices import choose_device
 from deap_nas.training.fitness.early_stopping import EarlyStopping
@@ -26,7 +26,7 @@ from deap_nas.training.training_switches import Switches
 from deap_nas.training.weights.weight_sources import FreshWeights, WeightsOfOne, WeightSource
 
 if TYPE_CHECKING:
-    from deap_nas.training.fitness.candidate import Candidate
+    from deap_nas.training.fitness.candidate import Candidate, Repeats
 
 __all__ = ["TrainedFitness"]
 
@@ -115,7 +115,7 @@ class TrainedFitness(ABC):
         seeds = (derive_seed(job.seed, repeat) for repeat in range(self.repeats))
         weights = self._weights_of(job)
         candidates = weights.given(self._candidate(plan, recipe, seed=seed) for seed in seeds)
-        done = self._trained(done, candidates, job, [*rungs, recipe.steps])
+        done = self._trained(done, plan, candidates, job, [*rungs, recipe.steps])
         if done.status is Status.OK:
             weights.save()
         return done
@@ -124,7 +124,9 @@ class TrainedFitness(ABC):
         source = self.weights if job.id >= 0 else FreshWeights()  # outside of a run there are no parents
         return source.begin(job, fitness=self.to_dict(), genes=self.space.encode(job.genes).tolist())
 
-    def _trained(self, done: Evaluation, candidates: Iterable[Candidate], job: Job, ends: Sequence[int]) -> Evaluation:
+    def _trained(
+        self, done: Evaluation, plan: Plan, candidates: Iterable[Candidate], job: Job, ends: Sequence[int]
+    ) -> Evaluation:
         """The evaluation of a network, of which its size is known, after its trainings."""
         from deap_nas.training.fitness.candidate import Repeats, stacked
 
@@ -134,14 +136,23 @@ class TrainedFitness(ABC):
         except DivergedError as error:
             done = replace(done, status=Status.DIVERGED, error=str(error))
         else:
-            size = Cost(done.n_parameters, done.flops)
-            done = replace(done, values=values_of(self.objectives, repeats.curve[-1], size))
-        return replace(done, scores=tuple(repeats.scores), curve=tuple(repeats.curve) if len(ends) > 1 else ())
+            done = replace(done, values=values_of(self.objectives, repeats.curve[-1], plan.cost))
+        curve = tuple(repeats.curve) if len(ends) > 1 else ()
+        return replace(done, scores=tuple(repeats.scores), curve=curve, compute=self._compute(plan, repeats))
+
+    def _compute(self, plan: Plan, repeats: Repeats) -> float:
+        """Floating-point operations of what was done, F_t N_t E + F_v N_v (Real 2017, section 3.5)."""
+        training, validation = self._in_training(plan).compute.training, plan.compute.validation
+        return float(training * repeats.n_trained + validation * repeats.n_validated)
+
+    def _in_training(self, plan: Plan) -> Plan:
+        """The network on images of the size that they have in training; validations are on whole images."""
+        size = self.augmentation.crop or self.template.image_size
+        return plan.within(replace(self.template, image_size=size))  # type: ignore[type-var]  # templates are dataclasses
 
     def _lack_of_memory(self, plan: Plan, *, together: bool) -> str:
-        size = self.augmentation.crop or self.template.image_size
         return lack_of_memory(
-            plan.within(replace(self.template, image_size=size)),  # type: ignore[type-var]  # templates are dataclasses
+            self._in_training(plan),
             batch_size=self.recipe.batch_size,
             repeats=self.repeats,
             together=together,

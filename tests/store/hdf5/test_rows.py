@@ -17,41 +17,55 @@ def test_a_text_that_no_utf8_can_hold_is_kept_with_escapes(tmp_path):
     assert record.evaluation.host == r"caf\udce9.png"
 
 
+@pytest.fixture(params=["threads", "compute"])
+def name(request):
+    """Of a column that older files lack."""
+    return request.param
+
+
 @pytest.fixture
-def old_file(tmp_path):
-    """A file that was made before there was a column of threads."""
+def old_file(tmp_path, name):
+    """A file that was made before there was this column."""
     with create(tmp_path / "old.h5") as store:
-        append(store, 0, threads=3)
+        append(store, 0, **{name: 3})
     with h5py.File(tmp_path / "old.h5", "r+") as file:
-        del file["individuals/threads"]
+        del file["individuals"][name]
     return tmp_path / "old.h5"
 
 
-def threads_in(path):
+def read(path, name):
+    """The column, which the evaluations have as well."""
     with HDF5Store.read(path) as store:
         assert find_problems(store) == []
-        assert [record.evaluation.threads for record in store] == store.column("threads").tolist()
-        return store.column("threads").tolist()
+        assert [getattr(record.evaluation, name) for record in store] == store.column(name).tolist()
+        return store.column(name).tolist()
 
 
-def test_a_file_without_threads_is_read_and_resumed_and_stays_without(old_file):
+def test_a_file_without_a_later_column_is_read_and_resumed_and_stays_without(old_file, name):
     with HDF5Store.resume(old_file) as store:
-        append(store, 1, threads=2)
-    assert threads_in(old_file) == [0, 0]
+        append(store, 1, **{name: 2})
+    assert read(old_file, name) == [0, 0]
     with h5py.File(old_file) as file:
-        assert "threads" not in file["individuals"]
+        assert name not in file["individuals"]
 
 
-def test_files_with_and_without_threads_are_merged(old_file, tmp_path):
+def test_files_with_and_without_a_later_column_are_merged(old_file, name, tmp_path):
     with create(tmp_path / "new.h5") as store:
-        append(store, 0, threads=2)
+        append(store, 0, **{name: 2})
     merge_runs(tmp_path / "merged.h5", [old_file, tmp_path / "new.h5"])
-    assert threads_in(tmp_path / "merged.h5") == [0, 2]
+    assert read(tmp_path / "merged.h5", name) == [0, 2]
 
 
-def test_a_frame_has_the_threads_of_each_individual(old_file, tmp_path):
+def test_a_frame_has_the_later_columns_of_each_individual(old_file, name, tmp_path):
     pytest.importorskip("pandas")
     with create(tmp_path / "new.h5") as store:
-        append(store, 0, threads=2)
-        assert to_frame(store)["threads"].tolist() == [2]
-    assert to_frame(old_file)["threads"].tolist() == [0]
+        append(store, 0, **{name: 2})
+        assert to_frame(store)[name].tolist() == [2]
+    assert to_frame(old_file)[name].tolist() == [0]
+
+
+def test_compute_is_a_number_that_may_be_larger_than_any_integer_of_64_bits(tmp_path):
+    with create(tmp_path / "run.h5") as store:
+        append(store, 0, compute=1.5e20)
+        assert store.column("compute").dtype == "f8"
+    assert read(tmp_path / "run.h5", "compute") == [1.5e20]
