@@ -7,6 +7,7 @@ import random
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -149,6 +150,14 @@ class DNASpace(SearchSpace):
         return cls(**{name: value for name, value in fields.items() if name != "kind"})
 
 
+_BN_RELU = BatchNormReLU()
+
+
+@lru_cache(maxsize=65_536)
+def _convolution(filters: Filters, n_added: int) -> ScaledConvolution:
+    return ScaledConvolution(filters.channels, filters.kernel_size, filters.stride, n_added)
+
+
 class _Lowering:
     """The graph of a DNA in the making."""
 
@@ -159,29 +168,27 @@ class _Lowering:
         self._place = {dna.vertices[0].id: 0}
 
     def graph(self) -> Graph:
-        sources: dict[int, list[int]] = defaultdict(list)
+        incoming: dict[int, list[int]] = defaultdict(list)
         for skip in self._dna.skips:
-            sources[skip.target].append(skip.source)
+            incoming[skip.target].append(skip.source)
         value = 0
         for edge, vertex in zip(self._dna.edges, self._dna.vertices[1:], strict=True):
-            value = self._add_edge(edge, value, n_added=1 + len(sources[vertex.id]))
-            value = self._add_skips(value, sorted(self._place[source] for source in sources[vertex.id]))
+            sources = incoming.get(vertex.id, ())
+            value = self._add_edge(edge, value, n_added=1 + len(sources))
+            if sources:
+                value = self._add_skips(value, sorted(self._place[source] for source in sources))
             if vertex.has_relu:
-                value = self._add(BatchNormReLU(), (value,), (vertex.id,))
+                value = self._add(_BN_RELU, (value,), (vertex.id,))
             self._place[vertex.id] = value
         return Graph(tuple(self._nodes), value, 1, (self._dna.head,))
 
     def _add_edge(self, edge: Edge, value: int, *, n_added: int) -> int:
         if edge.filters is None:
             return value
-        filters = edge.filters
-        convolution = ScaledConvolution(filters.channels, filters.kernel_size, filters.stride, n_added)
-        return self._add(convolution, (value,), (edge.id,))
+        return self._add(_convolution(edge.filters, n_added), (value,), (edge.id,))
 
     def _add_skips(self, value: int, sources: list[int]) -> int:
         """Add what skips bring, in the shape of the primary edge's value."""
-        if not sources:
-            return value
         resized = [self._add(RESIZE, (source, value)) for source in sources]
         return self._add("add", (value, *resized))
 
@@ -193,8 +200,15 @@ class _Lowering:
 def _check_numbers(dna: DNA) -> None:
     _check_limits("the learning rate", dna.learning_rate, LEARNING_RATES)
     for number, edge in enumerate(dna.edges, start=1):
-        for name, value in () if edge.filters is None else edge.filters._asdict().items():
-            _check_limits(f"{name} of edge {number}", value, LIMITS[name])
+        if edge.filters is not None and not _is_sound(edge.filters):
+            for name, value in edge.filters._asdict().items():
+                _check_limits(f"{name} of edge {number}", value, LIMITS[name])
+
+
+@lru_cache(maxsize=65_536)
+def _is_sound(filters: Filters) -> bool:
+    pairs = zip(filters, LIMITS.values(), strict=True)
+    return all(type(value) in (float, int) and low <= value <= high for value, (low, high) in pairs)
 
 
 def _check_limits(name: str, value: Any, limits: tuple[float, float]) -> None:
