@@ -62,6 +62,8 @@ def arguments():
     args.output = args.resume or args.output or Path("runs/hier_evo.h5")
     if args.output.suffix in (".png", ".svg"):
         raise SettingsError(f"--output is the population file, pictures go beside it; found {args.output}")
+    if (args.reuse, args.weights) == ("canonical", "inherited"):
+        raise SettingsError("--reuse canonical is for --weights fresh: an equal network that inherits is trained on")
     args.settings = line.settings(args, leave_out=NO_SETTINGS)
     return args
 
