@@ -28,7 +28,15 @@ if TYPE_CHECKING:
 
     from deap_nas.training.fitness.candidate import Candidate
 
-__all__ = ["Inheritance", "ParentWeights", "check_weights", "remove_dead_weights", "take_over", "weights_file"]
+__all__ = [
+    "Inheritance",
+    "ParentWeights",
+    "check_weights",
+    "has_labels",
+    "remove_dead_weights",
+    "take_over",
+    "weights_file",
+]
 
 #: Evaluations whose files are removed without a look at the whole folder.
 _FEW = 100
@@ -199,6 +207,7 @@ class Inheritance:
         self._parent = weights_file(folder, job.parent)
         self._networks: list[nn.Module] = []
         self._lacks_parent = False
+        self._normalisation: dict[str, list[float]] | None = None
         if self._path.exists():  # left by an earlier try of this evaluation
             _load(self._path, self._labels)
 
@@ -220,6 +229,7 @@ class Inheritance:
             n_tensors = len(candidate.network.state_dict())
             _log.debug("%s, repeat %d: %d of %d tensors inherited", self._path, repeat, len(names), n_tensors)
             self._networks.append(candidate.network)
+            self._normalisation = self._normalisation or candidate.normalisation()
             yield candidate
 
     def save(self) -> None:
@@ -240,7 +250,7 @@ class Inheritance:
         }
         # another worker may have been given the same job
         with replacing(self._path, shared=True, remedy=_REMEDY) as partial:
-            write_tensors(partial, tensors, **self._labels)
+            write_tensors(partial, tensors, **self._labels, normalisation=self._normalisation)
 
 
 def _load(path: Path, labels: Mapping[str, Any]) -> dict[str, torch.Tensor]:
@@ -251,6 +261,19 @@ def _load(path: Path, labels: Mapping[str, Any]) -> dict[str, torch.Tensor]:
         tensors, found = read_tensors(path)
     except (OSError, ValueError) as error:
         raise StorageError(f"{path} cannot be read: {error}; without it the children start anew") from error
-    if differences({name: found.get(name) for name in labels}, labels):
+    if not has_labels(found, labels):
         raise SettingsError(f"{path} is of another run: give each run a weights_dir of its own, or remove that one")
     return tensors
+
+
+def has_labels(found: Mapping[str, Any], labels: Mapping[str, Any]) -> bool:
+    """Whether a file says of its weights what is expected; a stranger's may say anything.
+
+    Args:
+        found: its labels.
+        labels: those expected, as JSON gives them back; others do not count.
+    """
+    try:
+        return not differences({name: found.get(name) for name in labels}, labels)
+    except (LookupError, RecursionError, TypeError, ValueError):
+        return False
