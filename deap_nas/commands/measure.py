@@ -54,6 +54,7 @@ def add_test(commands: _SubParsersAction[argparse.ArgumentParser], file: argpars
 
 def _test(options: argparse.Namespace) -> None:
     from deap_nas.training import AccuracyFitness, searched_accuracies
+    from deap_nas.training.devices import choose_device
 
     with HDF5Store.read(options.file) as store:
         check_known(store.space, store.sessions)
@@ -82,7 +83,7 @@ def _test(options: argparse.Namespace) -> None:
         places = {"file": str(options.file), "id": number, "weights": str(path), "dataset": fitness.source.name}
         print(json.dumps(places | _as_json(fields, found), indent=2))
     else:
-        print(f"individual  {number}, with the weights in {path}, on {fitness.device}")
+        print(f"individual  {number}, with the weights in {path}, on {choose_device(fitness.device)}")
         print(_in_words(fields, found))
 
 

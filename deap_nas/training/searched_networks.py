@@ -26,10 +26,9 @@ from deap_nas.training.weights.inheritance import has_labels
 
 if TYPE_CHECKING:
     import torch
-    from torch import nn
 
     from deap_nas.training.data.batches import DeviceImages
-    from deap_nas.training.fitness.trained import TrainedFitness
+    from deap_nas.training.fitness.accuracy import AccuracyFitness
 
 __all__ = ["SearchedAccuracies", "SearchedNetwork", "searched_accuracies", "searched_network"]
 
@@ -51,7 +50,7 @@ class SearchedNetwork:
     """A network of an individual, with the weights that the search has left."""
 
     #: In evaluation mode, on the CPU.
-    network: nn.Module
+    network: torch.nn.Module
     #: ``mean`` and ``scale`` of each channel: it takes ``(pixels - mean) * scale``, of pixels in 0..255; None where the
     #: file does not say it, being older.
     normalisation: dict[str, list[float]] | None
@@ -99,7 +98,7 @@ def searched_network(
 
 
 def searched_accuracies(
-    fitness: TrainedFitness, genotype: Any, weights: str | os.PathLike[str], *, seed: int | None = None
+    fitness: AccuracyFitness, genotype: Any, weights: str | os.PathLike[str], *, seed: int | None = None
 ) -> SearchedAccuracies:
     """Measure the networks of an individual, with the weights of the search, on the validation and the test images.
 
@@ -172,7 +171,7 @@ class _Found:
         self._tensors = tensors
         self.normalisation = _normalisation(labels.get("normalisation"))
 
-    def network(self, plan: Plan, repeat: int, device: torch.device) -> nn.Module:
+    def network(self, plan: Plan, repeat: int, device: torch.device) -> torch.nn.Module:
         """A network with its weights, in evaluation mode.
 
         Raises:

@@ -63,7 +63,7 @@ class TrainedFitness(ABC):
 
     @property
     def reusable(self) -> bool:
-        """Whether equal networks have one fitness: not where trainings start from inherited weights."""
+        """Whether equal networks have one fitness; they do not where trainings start from inherited weights."""
         return self.weights.is_reusable
 
     @property

@@ -273,7 +273,8 @@ def has_labels(found: Mapping[str, Any], labels: Mapping[str, Any]) -> bool:
         found: its labels.
         labels: those expected, as JSON gives them back; others do not count.
     """
+    said = {name: found.get(name) for name in labels}
     try:
-        return not differences({name: found.get(name) for name in labels}, labels)
+        return said == labels or not differences(said, labels)
     except (LookupError, RecursionError, TypeError, ValueError):
         return False

@@ -1,6 +1,7 @@
 """Weights that nobody needs any more are removed while a search goes on, and no others."""
 
 import logging
+import os
 import random
 import re
 import shutil
@@ -15,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from deap_nas import NetworkTemplate, eaAsync, eaAsyncGenerateUpdate, killLoser
+from deap_nas.assembly import weights
 from deap_nas.errors import SettingsError, StorageError
 from deap_nas.evaluation import Job, Status
 from deap_nas.executors import ProcessExecutor, SerialExecutor
@@ -212,13 +214,31 @@ def test_a_try_that_comes_after_the_parent_was_forgotten_leaves_the_weights_of_t
     assert weights_file(tmp_path, 1).read_bytes() != before
 
 
+def test_an_evaluation_looks_at_its_own_file_and_its_parents_however_many_there_are(tmp_path, monkeypatch):
+    fitness, genes = make_fitness(tmp_path), SPACE.sample(rng=random.Random(1))
+    fitness.evaluate_job(Job(0, genes, 5))
+    read, reader = [], weights.read_tensors
+
+    def refused(*arguments, **options):
+        raise AssertionError("a look at the whole folder")
+
+    monkeypatch.setattr(weights, "read_tensors", lambda path: read.append(path) or reader(path))
+    for owner, names in ((os, ("scandir", "listdir")), (Path, ("glob", "iterdir"))):
+        for name in names:
+            monkeypatch.setattr(owner, name, refused)
+    fitness.evaluate_job(Job(1, genes, 6, parent=0))
+    fitness.forget([0])
+    assert read == [weights_file(tmp_path, 0)]
+    assert not weights_file(tmp_path, 0).exists()
+
+
 def test_weights_are_forgotten_by_their_number_be_they_few_or_many_there_or_not(tmp_path):
-    weights = ParentWeights(tmp_path)
+    source = ParentWeights(tmp_path)
     for dead in ([0, 7, 2], range(0, 1000, 2)):
         for number in range(20):
             weights_file(tmp_path, number).touch()
         (tmp_path / "2 (copy).safetensors").touch()
-        weights.forget(dead)
+        source.forget(dead)
         assert {path.stem for path in tmp_path.iterdir()} == {"2 (copy)", *map(str, set(range(20)) - set(dead))}
 
 
@@ -231,8 +251,8 @@ def test_weights_that_cannot_be_removed_are_a_clear_error(tmp_path):
 def test_a_fitness_is_told_to_forget_where_its_weights_come_from_a_source_that_keeps_them(tmp_path):
     fitness = make_fitness(tmp_path)
     assert fitness.forget == fitness.weights.forget
-    for weights in (FreshWeights(), Hoard(tmp_path)):
-        assert make_fitness(None, weights=weights).forget is None
+    for source in (FreshWeights(), Hoard(tmp_path)):
+        assert make_fitness(None, weights=source).forget is None
 
 
 def test_reuse_is_refused_where_weights_are_inherited(tmp_path):
