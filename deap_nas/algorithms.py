@@ -24,6 +24,7 @@ from deap_nas.errors import SettingsError
 from deap_nas.evaluation import Evaluation
 from deap_nas.evaluation.adapter import AdaptedFitness
 from deap_nas.history import History, Reuse, Survival
+from deap_nas.needs import Needs
 from deap_nas.operators.ranking import RankedPopulation
 from deap_nas.store import MemoryStore, Store
 from deap_nas.store.conduct import conduct_of
@@ -72,7 +73,10 @@ def eaAsync(
             end early: :class:`~deap_nas.evaluation.Stopping`. If it has a method ``check_store``, that is called with
             the store first, and raises where it does not suit the fitness. If it has an attribute ``deterministic``
             that is false, genotype, seed and parent do not decide what an evaluation gives: ``reuse`` is then refused,
-            and a resumed run need not end as one that was not interrupted.
+            and a resumed run need not end as one that was not interrupted. ``reuse`` is also refused by an attribute
+            ``reusable`` that is false. If it has a method ``forget``, that is called, in this process, with the ids of
+            evaluations that nobody needs any more: they are no members, no job that came from them is left, and none of
+            them is the best so far. Of a run that goes on it is told all of them again, once.
         executor: any :class:`concurrent.futures.Executor`.
         n_evaluations: evaluations in the whole run, those of the initial population and of a resumed run included.
         store: journal of the run, which :func:`deap_nas.store.resume_population` can go on from.
@@ -105,9 +109,9 @@ def eaAsync(
         SettingsError: ``n_evaluations`` or ``n_workers`` is not positive, ``cxpb`` is out of its range, the population
             is no list of individuals, or empty, or has one of them twice; the toolbox lacks something; the store
             belongs to another seed, fitness or population, has no room for the fitness's curves, or is refused by it;
-            ``reuse`` is asked of a fitness that is not deterministic, or a run goes on with one that is where the run's
-            was not, or the other way round; or the whole first population has failed for the same reason, which is then
-            the fitness's: all is recorded.
+            ``reuse`` is asked of a fitness that is not deterministic or not reusable, or a run goes on with one that is
+            deterministic where the run's was not, or the other way round; or the whole first population has failed for
+            the same reason, which is then the fitness's: all is recorded.
         ExecutorError: an evaluation cannot be sent to a worker, or no worker can be started or is left; a store can be
             resumed.
         StorageError: weights, or what else an evaluation writes, cannot be written, such as on a full disk. Nothing
@@ -129,7 +133,8 @@ def eaAsync(
         check_toolbox(toolbox, ("select", "clone", "mutate", *(["mate"] if cxpb else [])))
     evaluated = RankedPopulation(members)
     tournaments = Tournaments(evaluated, toolbox, cxpb=cxpb, rng=rng)
-    agenda = Agenda(waiting, fresh, tournaments.generate, store, rng)
+    needs = Needs.of(toolbox.evaluate, store, population)
+    agenda = Agenda(waiting, fresh, tournaments.generate, store, rng, needs=needs)
     history = History(
         evaluated,
         store,
@@ -141,6 +146,7 @@ def eaAsync(
         awaited=agenda.founders(),
         period=n_first(population),
         verbose=verbose,
+        needs=needs,
     )
     note = _note(store, toolbox, n_evaluations, survival=survival, reuse=reuse)
     crew = Crew(executor, toolbox.evaluate, retries=retries, n_workers=n_workers, note=note)
@@ -201,8 +207,7 @@ def eaAsyncGenerateUpdate(
     Raises:
         SettingsError: ``n_evaluations``, ``n_workers`` or ``period`` is not positive, the toolbox lacks something, the
             strategy waits though nothing is being evaluated, the store belongs to another seed or fitness, has no room
-            for its curves, or is refused by it, or the fitness is not deterministic where that is asked for, see
-            :func:`eaAsync`.
+            for its curves, or is refused by it, or the fitness is not what is asked of it, see :func:`eaAsync`.
         ExecutorError: see :func:`eaAsync`.
         StorageError: see :func:`eaAsync`.
         DatasetError: see :func:`eaAsync`.
@@ -219,6 +224,7 @@ def eaAsyncGenerateUpdate(
     members, waiting, fresh = split_population(population, store)
     evaluated = RankedPopulation(members)
     _replay(toolbox, store, population)
+    needs = Needs.of(toolbox.evaluate, store, population)
     history = History(
         evaluated,
         store,
@@ -230,6 +236,7 @@ def eaAsyncGenerateUpdate(
         awaited=range(store.n_submitted, min(period, n_evaluations)),
         period=period,
         verbose=verbose,
+        needs=needs,
     )
 
     def remove(individuals: Sequence[Individual]) -> None:
@@ -238,7 +245,7 @@ def eaAsyncGenerateUpdate(
             tell(individuals)
 
     getstate = _ability(toolbox, "getstate")
-    agenda = Agenda(waiting, fresh, toolbox.generate, store, rng, getstate=getstate, remove=remove)
+    agenda = Agenda(waiting, fresh, toolbox.generate, store, rng, getstate=getstate, remove=remove, needs=needs)
     note = _note(store, toolbox, n_evaluations, survival="by the strategy", reuse=reuse)
     crew = Crew(executor, toolbox.evaluate, retries=retries, n_workers=n_workers, note=note)
 

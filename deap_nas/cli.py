@@ -16,6 +16,7 @@ from deap_nas.commands import (
     add_replay,
     add_retrain,
     add_table,
+    add_test,
     add_watch,
     chosen_member,
     import_modules,
@@ -93,6 +94,7 @@ def _parser() -> argparse.ArgumentParser:
     add_table(commands, file)
     add_replay(commands, file)
     add_retrain(commands, file)
+    add_test(commands, file)
     add_export(commands, file)
     return parser
 

@@ -15,6 +15,7 @@ from deap_nas.evaluation.adapter import AdaptedFitness
 from deap_nas.evaluation.curves import Curves
 from deap_nas.evaluation.failures import Failures, reason_of
 from deap_nas.executors.interrupts import say_stopped
+from deap_nas.needs import Needs
 from deap_nas.operators.ranking import RankedPopulation
 from deap_nas.store import Store
 
@@ -42,6 +43,7 @@ class History:
         awaited: ids of the first population's evaluations that are still to come.
         period: evaluations in a row of the logbook.
         verbose: whether to log each row.
+        needs: told what was recorded and removed; None where nobody keeps anything of evaluations.
     """
 
     def __init__(
@@ -57,6 +59,7 @@ class History:
         awaited: Iterable[int],
         period: int,
         verbose: bool,
+        needs: Needs | None = None,
     ) -> None:
         """See the class."""
         from deap import tools  # not at the top, so that ranks that only evaluate do without it
@@ -70,6 +73,7 @@ class History:
         self._reuse = reuse
         self._period = period
         self._verbose = verbose
+        self._needs = needs
         self._known: dict[Hashable, Evaluation] = {}
         if reuse is not None:
             for record in store:
@@ -140,6 +144,8 @@ class History:
             _improve(self._halloffame, individual)
         if self._n_new == self._period:
             self._log_row()
+        if self._needs is not None:
+            self._needs.recorded(evaluation, weights)
         self._remove()
 
     def remove(self, individuals: Iterable[Any]) -> None:
@@ -149,6 +155,8 @@ class History:
         for evaluation in ended if self._stopping is not None else ():
             self._curves.discard(evaluation)
         self._evaluated.discard(leaving)
+        if self._needs is not None:
+            self._needs.removed(evaluation.id for evaluation in ended)
 
     def check_success(self, *, at_end: bool = False) -> None:
         """End a search whose fitness cannot be evaluated.

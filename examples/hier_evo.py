@@ -13,6 +13,7 @@ from deap import base, creator, tools
 
 import deap_nas
 from deap_nas.command_line import CommandLine, at_least, make_fitness, number_in, recorded_run, run
+from deap_nas.errors import SettingsError
 from deap_nas.report import Progress
 from deap_nas.store import beside, resume_population
 
@@ -42,7 +43,10 @@ def arguments():
     line.add_cheaper_options()
     line.add_worker_options()
     line.add_file_options("runs/hier_evo.h5")
-    return line.parse_run()
+    args = line.parse_run()
+    if (args.reuse, args.weights) == ("canonical", "inherited"):
+        raise SettingsError("--reuse canonical is for --weights fresh: an equal network that inherits is trained on")
+    return args
 
 
 def evaluation(args):

@@ -22,6 +22,7 @@ MARKS = {
         "tests/test_generate_update.py::test_a_search_that_is_killed",
         "tests/training/retraining/test_process_group.py::test_two_processes_that_are_killed",
         "tests/training/retraining/test_retraining.py::test_retraining_that_is_killed",
+        "tests/training/weights/test_forgetting.py::test_a_kill",
         "tests/training/weights/test_inheritance.py::test_a_kill",
     ),
     # runs a script of benchmarks/, small
@@ -51,6 +52,7 @@ MARKS = {
         "tests/training/test_trainer.py::test_compiled_steps",
         "tests/training/test_training_switches.py::",
         "tests/training/weights/test_full_disk.py::",
+        "tests/training/weights/test_forgetting.py::test_under",
         "tests/training/weights/test_inheritance.py::test_processes_leave",
     ),
 }

@@ -276,6 +276,7 @@ def test_a_file_from_before_an_option_was_there_goes_on(tmp_path):
         (["--output", "there.h5", "--overwrite", "--seed", "99999999999999999999"], "seed must fit into 64 bits"),
         (["--max-parameters", "0"], "--max-parameters must be at least 1, found 0"),
         (["--images", "9999"], "--images must be an integer in 1.."),
+        (["--reuse", "canonical", "--weights", "inherited"], "--reuse canonical is for --weights fresh"),
         (["--resume", "there.h5", "--output", "new.h5"], "there.h5: leave out --output and --overwrite"),
         (["--resume", "there.h5", "--overwrite"], "there.h5: leave out --output and --overwrite"),
         (["--resume", "missing.h5"], "missing.h5 is not there"),

@@ -18,6 +18,7 @@ FLOORS = (
     {"search_space"},
     {"operators", "genotype_file"},
     {"store"},
+    {"needs"},
     {"history", "strategies"},
     {"engine"},
     {"algorithms", "assembly"},
@@ -28,7 +29,7 @@ FLOORS = (
 )
 FLOOR_OF = {part: number for number, parts in enumerate(FLOORS) for part in parts}
 #: Parts that the package itself imports: they need nothing but DEAP and NumPy.
-CORE = set().union(*FLOORS[:12], {"algorithms"})
+CORE = set().union(*FLOORS[:13], {"algorithms"})
 OPTIONAL = (
     "torch",
     "torchvision",

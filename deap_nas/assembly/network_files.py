@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, replace
 from io import BytesIO
@@ -54,7 +54,7 @@ def export_network(
     genes: Any,
     template: Template,
     *,
-    weights: str | os.PathLike[str] | None,
+    weights: str | os.PathLike[str] | Mapping[str, torch.Tensor] | None,
     folder: str | os.PathLike[str],
     onnx: bool = True,
     seed: int = 0,
@@ -69,7 +69,7 @@ def export_network(
         space: the search space.
         genes: the genotype of one individual.
         template: the fixed part of the network; its ``image_size`` is that of the files.
-        weights: safetensors file with the network's ``state_dict()``, labelled with the same space, genes and
+        weights: the network's ``state_dict()``, or a safetensors file with it, labelled with the same space, genes and
             template; None for random weights, with batch normalisation fitted to random images.
         folder: where the files go; made if need be. Files of an earlier export are replaced.
         onnx: whether to write ONNX as well.
@@ -109,7 +109,7 @@ def _network(
     space: SearchSpace,
     genes: Any,
     template: Template,
-    weights: str | os.PathLike[str] | None,
+    weights: str | os.PathLike[str] | Mapping[str, torch.Tensor] | None,
     seed: int,
 ) -> nn.Module:
     """The network in evaluation mode, its weights laid out as files have them."""
@@ -118,6 +118,8 @@ def _network(
         network = build_network(space, genes, template)
     if weights is None:
         _fit_normalisation(network, _random_images(template, 4, seed))
+    elif isinstance(weights, Mapping):
+        _fill(network, weights, "what was given")
     else:
         labels = {"space": space.to_dict(), "genes": space.encode(genes).tolist(), "template": template.to_dict()}
         _load(network, user_path(weights), labels)
@@ -145,13 +147,17 @@ def _load(network: nn.Module, path: Path, labels: dict[str, Any]) -> None:
             raise ExportError(
                 f"{path} holds the weights of another network: its {name} is {weights.labels[name]}, not {expected}"
             )
+    _fill(network, weights.tensors, path)
+
+
+def _fill(network: nn.Module, tensors: Mapping[str, torch.Tensor], source: object) -> None:
     shapes, found_shapes = (
-        {(name, *value.shape) for name, value in tensors.items()} for tensors in (network.state_dict(), weights.tensors)
+        {(name, *value.shape) for name, value in each.items()} for each in (network.state_dict(), tensors)
     )
     if shapes != found_shapes:
         name, *shape = min(shapes ^ found_shapes)
-        raise ExportError(f"{path} does not fit the network: {name} of shape {shape} is missing, or too many")
-    network.load_state_dict(weights.tensors)
+        raise ExportError(f"{source} does not fit the network: {name} of shape {shape} is missing, or too many")
+    network.load_state_dict(dict(tensors))
 
 
 def _save_program(program: ExportedProgram, path: Path, classes: str | None) -> None:

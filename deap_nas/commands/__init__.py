@@ -3,6 +3,7 @@
 from deap_nas.commands.check import add_check
 from deap_nas.commands.export import add_export
 from deap_nas.commands.importing import import_modules
+from deap_nas.commands.measure import add_test
 from deap_nas.commands.merge import add_merge
 from deap_nas.commands.options import chosen_member, chosen_template, network_folder, network_options
 from deap_nas.commands.replay import add_replay
@@ -18,6 +19,7 @@ __all__ = [
     "add_replay",
     "add_retrain",
     "add_table",
+    "add_test",
     "add_watch",
     "chosen_member",
     "chosen_template",

@@ -3,17 +3,27 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from deap_nas.errors import SettingsError, StoreError
-from deap_nas.files import beside
+from deap_nas.files import beside, user_path
 from deap_nas.report import best_id, member
 from deap_nas.search_space import SearchSpace
 from deap_nas.store import HDF5Store
 from deap_nas.template import NetworkTemplate, Template
 
-__all__ = ["chosen_member", "chosen_template", "network_folder", "network_options"]
+__all__ = [
+    "add_weights_dir",
+    "check_inherits",
+    "chosen_member",
+    "chosen_template",
+    "described_fitness",
+    "network_folder",
+    "network_options",
+    "searched_weights",
+]
 
 _TEMPLATES = {
     "small-cifar": NetworkTemplate.small_cifar,
@@ -70,3 +80,50 @@ def chosen_template(options: argparse.Namespace, space: SearchSpace) -> Template
 def network_folder(options: argparse.Namespace, number: int) -> Path:
     """Folder of all that is made of an individual's network: beside the population file, named after it."""
     return beside(options.file, f"-id{number}-{options.template or _DEFAULT_TEMPLATE}")
+
+
+def add_weights_dir(parser: argparse.ArgumentParser) -> None:
+    """Add ``--weights-dir``, None by default."""
+    parser.add_argument(
+        "--weights-dir",
+        type=user_path,
+        metavar="FOLDER",
+        help="of inherited weights (default: FILE-weights, without the .h5 of FILE)",
+    )
+
+
+def searched_weights(store: HDF5Store, number: int, weights_dir: Path | None) -> Path:
+    """File in which the evaluation of an individual has left its weights, if it has: by its id in its own run.
+
+    Args:
+        store: file of the run, or one that was merged.
+        number: id of the individual.
+        weights_dir: folder of the run's weights; by default beside the file.
+    """
+    from deap_nas.training.weights.inheritance import weights_file
+
+    first_id = max((run["first_id"] for run in store.sources if run["first_id"] <= number), default=0)
+    return weights_file(weights_dir or beside(store.path, "-weights"), number - first_id)
+
+
+def described_fitness(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """What the settings of a file say of the fitness of its search; from a stranger they may say anything."""
+    fitness = settings.get("fitness")
+    return fitness if isinstance(fitness, dict) else {}
+
+
+def check_inherits(described: Mapping[str, Any], path: Path) -> None:
+    """Check that a search has left weights at all.
+
+    Args:
+        described: its fitness, see :func:`described_fitness`.
+        path: of the population file.
+
+    Raises:
+        SettingsError: its fitness does not inherit weights.
+    """
+    if described.get("inherits_weights") is not True:
+        raise SettingsError(
+            f"the search in {path} has left no weights, as its fitness does not inherit them: train the network of an "
+            f"individual with deap-nas retrain"
+        )

@@ -10,10 +10,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from deap_nas.commands.options import chosen_member
+from deap_nas.commands.options import add_weights_dir, chosen_member, searched_weights
 from deap_nas.errors import SettingsError, StoreError
 from deap_nas.evaluation import Job, Runner, Status
-from deap_nas.files import beside, user_path
 from deap_nas.report import member
 from deap_nas.store import HDF5Store
 from deap_nas.store.recorded_spaces import check_known
@@ -41,12 +40,7 @@ def add_replay(commands: _SubParsersAction[argparse.ArgumentParser], file: argpa
     parser.add_argument("--device", metavar="NAME", help="cpu, cuda, cuda:1, ... (default: that of the search)")
     parser.add_argument("--dataset", metavar="NAME", help="where the images of the search are now, imagefolder:PATH")
     parser.add_argument("--data-dir", metavar="FOLDER", help="of cifar10 and cifar100 (default: that of the search)")
-    parser.add_argument(
-        "--weights-dir",
-        type=user_path,
-        metavar="FOLDER",
-        help="of inherited weights (default: FILE-weights, without the .h5 of FILE)",
-    )
+    add_weights_dir(parser)
     parser.add_argument(
         "--threads",
         type=int,
@@ -114,8 +108,7 @@ def _copy_weights(store: HDF5Store, parent: int, weights_dir: Path | None, copie
     fields = None if parent < 0 else member(store, parent)
     if fields is None or fields["status"] != Status.OK.name or fields["reused"] >= 0:
         return
-    first_id = max((run["first_id"] for run in store.sources if run["first_id"] <= parent), default=0)
-    path = weights_file(weights_dir or beside(store.path, "-weights"), parent - first_id)
+    path = searched_weights(store, parent, weights_dir)
     if not path.exists():
         raise StoreError(f"{path} is not there: the weights of the parent, individual {parent}; see --weights-dir")
     shutil.copyfile(path, weights_file(copies, parent))

@@ -13,6 +13,7 @@ from typing import Any
 from deap_nas.engine.starting import is_pending
 from deap_nas.evaluation import Job, derive_seed
 from deap_nas.genotype import content_of, plain_genotype
+from deap_nas.needs import Needs
 from deap_nas.store import Store
 from deap_nas.strategies.proposals import Proposal, ids_of, proposal_of
 
@@ -30,6 +31,7 @@ class Agenda:
         rng: whose state goes into the store.
         getstate: gives the strategy's state at the time; None where it has none.
         remove: told who is removed by a proposal.
+        needs: told what was submitted; None where nobody keeps anything of evaluations.
     """
 
     def __init__(
@@ -42,6 +44,7 @@ class Agenda:
         *,
         getstate: Callable[[], Any] | None = None,
         remove: Callable[[Sequence[Any]], None] | None = None,
+        needs: Needs | None = None,
     ) -> None:
         """See the class."""
         self._generate = generate
@@ -49,6 +52,7 @@ class Agenda:
         self._rng = rng
         self._getstate = getstate
         self._remove = remove
+        self._needs = needs
         self.waiting = deque(waiting)
         self._enqueue([Proposal(individual) for individual in fresh])
 
@@ -95,6 +99,8 @@ class Agenda:
             details["strategy"] = self._getstate()
         jobs = [individual.job for individual in individuals]
         self._store.submit(jobs, self._rng.getstate(), **details)
+        if self._needs is not None:
+            self._needs.submitted(jobs)
         if removed and self._remove is not None:
             self._remove(removed)
 

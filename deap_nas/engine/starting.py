@@ -80,7 +80,7 @@ def _can_grow(population: Any) -> bool:
 def check_store(
     store: Store, population: Sequence[Any], evaluate: Any, seed: int | None, *, reuses: bool = False
 ) -> None:
-    """Refuse a store of another run, or one that does not suit the fitness; and reuse of what is not deterministic.
+    """Refuse a store of another run, or one that does not suit the fitness; and reuse of what cannot be reused.
 
     Of a run that goes on whose fitness is not, a warning says what is not promised.
 
@@ -93,8 +93,8 @@ def check_store(
     if store.weights is not None and store.weights != weights:
         raise SettingsError(f"the store is for fitness weights {store.weights}, the individuals have {weights}")
     fitness = AdaptedFitness(evaluate)
-    if reuses and not fitness.deterministic:
-        raise SettingsError("reuse needs a fitness that follows from genotype, seed and parent: this one does not")
+    if reuses:
+        _check_reuse(fitness)
     stopping = fitness.stopping
     n_rungs = 0 if stopping is None else len(stopping.cutoffs(Curves()))
     if store.n_rungs is not None and store.n_rungs < n_rungs:
@@ -109,6 +109,17 @@ def check_store(
         )
     if store.n_submitted:
         _check_word(store.conduct.get("deterministic", fitness.deterministic), fitness.deterministic, path)
+
+
+def _check_reuse(fitness: AdaptedFitness) -> None:
+    """Refuse to give equal networks one fitness where they have each their own."""
+    if not fitness.deterministic:
+        raise SettingsError("reuse needs a fitness that follows from genotype, seed and parent: this one does not")
+    if not fitness.reusable:
+        raise SettingsError(
+            "reuse needs a fitness that equal networks share, and this one says that they do not (its reusable is "
+            "False), as where weights are inherited: an equal network is then trained on; leave reuse out"
+        )
 
 
 def _check_word(recorded: bool, asked: bool, path: object) -> None:

@@ -24,7 +24,7 @@ class AdaptedFitness:
         evaluate: a DEAP evaluate (``individual -> tuple of floats``), a
             :class:`~deap_nas.evaluation.DetailedFitness` or a :class:`~deap_nas.evaluation.JobFitness`, also as the
             partial of a toolbox. It may have the attributes ``isolated``, ``stopping``, ``deterministic``,
-            ``worst_values`` and ``check_store``.
+            ``reusable``, ``worst_values``, ``check_store`` and ``forget``.
     """
 
     def __init__(self, evaluate: Callable[..., Any]) -> None:
@@ -67,6 +67,17 @@ class AdaptedFitness:
     def deterministic(self) -> bool:
         """Whether genotype, seed and parent decide what an evaluation gives; by default it is so."""
         return bool(getattr(self._function, "deterministic", True))
+
+    @property
+    def reusable(self) -> bool:
+        """Whether a genotype may take the fitness of an equal one; by default it is so."""
+        return bool(getattr(self._function, "reusable", True))
+
+    @property
+    def forget(self) -> Callable[[Sequence[int]], None] | None:
+        """What is told, in the process that searches, of evaluations that nobody needs; None if it keeps nothing."""
+        forget: Callable[[Sequence[int]], None] | None = getattr(self._function, "forget", None)
+        return forget
 
     @property
     def check_store(self) -> Callable[[Any], None] | None:

@@ -83,6 +83,16 @@ class Guard:
         """Whether the fitness says that genotype, seed and parent decide what it gives."""
         return AdaptedFitness(self._fitness).deterministic
 
+    @property
+    def reusable(self) -> bool:
+        """Whether the fitness lets a genotype take that of an equal one."""
+        return AdaptedFitness(self._fitness).reusable
+
+    @property
+    def forget(self) -> Callable[[Sequence[int]], None] | None:
+        """How the fitness is told of evaluations that nobody needs any more; None if it keeps nothing."""
+        return AdaptedFitness(self._fitness).forget
+
     def __call__(self, *arguments: Any, **keywords: Any) -> tuple[float, ...]:
         """Give the values of an individual, the last argument; those before it are the toolbox's.
 

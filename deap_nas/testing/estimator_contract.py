@@ -111,6 +111,15 @@ class EstimatorContract(ABC):
         check = AdaptedFitness(self.make_fitness()).check_store
         assert check is None or check(MemoryStore(seed=_SEED)) is None
 
+    def test_it_forgets_what_it_knows_and_what_it_does_not(self) -> None:
+        """If it keeps anything of evaluations: also those that have left nothing, and twice."""
+        fitness = self.make_fitness()
+        forget = AdaptedFitness(fitness).forget
+        self._evaluated(fitness, self.genotypes()[0], number=3)
+        if forget is not None:
+            for ids in ([3, 4], [3], list(range(1000))):
+                forget(ids)
+
     def test_its_description_is_plain_data(self) -> None:
         """If it has one for a population file: as JSON can hold it."""
         fitness = self.make_fitness()

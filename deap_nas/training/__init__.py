@@ -10,6 +10,12 @@ from deap_nas.training.fitness.early_stopping import CurveBound, EarlyStopping, 
 from deap_nas.training.recipes import CIFAR_EVALUATION, IMAGENET, LARGE_SCALE, SEARCH, Recipe
 from deap_nas.training.retraining.results import RetrainingProgress, RetrainingResult, RunResult
 from deap_nas.training.retraining.retraining import Retraining
+from deap_nas.training.searched_networks import (
+    SearchedAccuracies,
+    SearchedNetwork,
+    searched_accuracies,
+    searched_network,
+)
 from deap_nas.training.training_switches import Switches
 from deap_nas.training.weights.inheritance import ParentWeights, remove_dead_weights
 from deap_nas.training.weights.weight_sources import FreshWeights, WeightSource
@@ -31,6 +37,8 @@ __all__ = [
     "RetrainingProgress",
     "RetrainingResult",
     "RunResult",
+    "SearchedAccuracies",
+    "SearchedNetwork",
     "Source",
     "StoppingRule",
     "SuccessiveHalving",
@@ -39,4 +47,6 @@ __all__ = [
     "dataset_info",
     "dataset_names",
     "remove_dead_weights",
+    "searched_accuracies",
+    "searched_network",
 ]

@@ -67,6 +67,10 @@ class DeviceImages:
         rows = pixels.flatten(2) - self.mean.repeat(width)  # a whole row at once is quicker than pixel by pixel
         return rows.mul_(self.scale.repeat(width)).view(pixels.shape).permute(0, 3, 1, 2)
 
+    def normalisation(self) -> dict[str, list[float]]:
+        """``mean`` and ``scale`` of each channel: networks take ``(pixels - mean) * scale``, of pixels in 0..255."""
+        return {"mean": self.mean.tolist(), "scale": self.scale.tolist()}
+
 
 def to_device(images: Images, *, device: torch.device, like: DeviceImages | None = None) -> DeviceImages:
     """Put images on a device.

@@ -1,7 +1,9 @@
 """Datasets by name: what each is, its training images, and its test images.
 
 A search sees the training images only: it splits them into a training and a validation part. The test images are for
-:mod:`deap_nas.training.retraining.retraining`, which asks for them when a training has ended; nothing else may.
+what has come to its end: :mod:`deap_nas.training.retraining.runs` asks for them after the last step of a run, and
+:mod:`deap_nas.training.searched_networks` when somebody wants to know how good the networks of a search are. Nothing
+else may, and nothing is chosen by what they say.
 """
 
 from __future__ import annotations
@@ -126,7 +128,7 @@ def load_images(source: Source) -> Images:
 
 
 def load_test_images(source: Source) -> Images:
-    """Load the test images, for the end of a retraining: digits' kept-back fifth, or the test set as published.
+    """Load the test images, for what has come to its end: digits' kept-back fifth, or the test set as published.
 
     Raises:
         UnknownNameError: no dataset has that name.

@@ -72,6 +72,10 @@ class Candidate:
         while self.trainer.step < until:
             self.trainer.advance(min(_STEPS_BETWEEN_CHECKS, until - self.trainer.step))
 
+    def normalisation(self) -> dict[str, list[float]]:
+        """``mean`` and ``scale`` of each channel of its images, see :meth:`DeviceImages.normalisation`."""
+        return self._validation.normalisation()
+
     def accuracy(self) -> float:
         """Share of the images kept for validation, in [0, 1], that the network classifies right.
 

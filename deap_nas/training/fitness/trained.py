@@ -6,7 +6,7 @@ Nothing here imports torch before a training starts, so a controller and an idle
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -60,6 +60,17 @@ class TrainedFitness(ABC):
     def deterministic(self) -> bool:
         """Whether the scores follow from genotype, seed and parent."""
         return self.weights.is_deterministic
+
+    @property
+    def reusable(self) -> bool:
+        """Whether equal networks have one fitness; they do not where trainings start from inherited weights."""
+        return self.weights.is_reusable
+
+    @property
+    def forget(self) -> Callable[[Sequence[int]], None] | None:
+        """What lets go of the weights of evaluations; None where their source keeps none."""
+        is_own = type(self.weights).forget is not WeightSource.forget
+        return self.weights.forget if is_own else None
 
     def __call__(self, individual: Any) -> tuple[float, ...]:
         """Give the values of an individual, ``(accuracy,)``; ``worst_values`` if it is no network or diverged.

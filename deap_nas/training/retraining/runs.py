@@ -71,7 +71,7 @@ class LoadedImages:
 
     def normalisation(self) -> dict[str, list[float]]:
         """Mean and scale of each channel, those of the training images."""
-        return {"mean": self._training.mean.tolist(), "scale": self._training.scale.tolist()}
+        return self._training.normalisation()
 
     def test_batches(self) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
         """All test images once, normalised as the training images; loads them now.

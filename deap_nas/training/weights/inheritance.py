@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import logging
 import os
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +16,7 @@ from deap_nas.errors import SettingsError, StorageError
 from deap_nas.evaluation import Job
 from deap_nas.extras import check_installed
 from deap_nas.files import make_folder, replacing, user_path
+from deap_nas.needs import Needs
 from deap_nas.store import Store
 from deap_nas.store.settings import differences
 from deap_nas.training.weights.ownership import Owner, check_owner
@@ -27,8 +28,18 @@ if TYPE_CHECKING:
 
     from deap_nas.training.fitness.candidate import Candidate
 
-__all__ = ["Inheritance", "ParentWeights", "check_weights", "remove_dead_weights", "take_over", "weights_file"]
+__all__ = [
+    "Inheritance",
+    "ParentWeights",
+    "check_weights",
+    "has_labels",
+    "remove_dead_weights",
+    "take_over",
+    "weights_file",
+]
 
+#: Evaluations whose files are removed without a look at the whole folder.
+_FEW = 100
 _REMEDY = "make room or allow it, and resume the run, whose file holds all that was recorded"
 
 _log = logging.getLogger(__name__)
@@ -67,14 +78,15 @@ def _numbered(folder: Path) -> Iterator[tuple[int, Path]]:
 
 
 def remove_dead_weights(store: Store, weights_dir: str | os.PathLike[str]) -> None:
-    """Remove the weights of members that a survival rule has removed, unless a child has yet to start from them.
+    """Remove the weights of members that were removed, but for the best and where a child has yet to start from them.
 
-    To be called by the process that searches, such as in the ``observer`` of :func:`~deap_nas.eaAsync`. It looks at
-    all evaluations of the run, and also removes weights of evaluations that the store does not know: with the store of
-    a new run, all of them.
+    To be called by the process that searches. The loops do so themselves, evaluation by evaluation; this looks at all
+    evaluations of the run, and also removes weights of evaluations that the store does not know: with the store of a
+    new run, all of them, which were left by the run that was there before.
 
     Args:
-        store: journal of the run.
+        store: journal of the run. The best is the first of those fittest in the first objective, the greatest one where
+            the store knows no weights of the fitness.
         weights_dir: folder of the run's weights.
 
     Raises:
@@ -82,13 +94,12 @@ def remove_dead_weights(store: Store, weights_dir: str | os.PathLike[str]) -> No
     """
     folder = user_path(weights_dir)
     replaced = check_owner(store, folder)
-    pending = store.pending()
-    needed = {record.evaluation.id for record in store.records() if record.alive}
-    needed |= {job.id for job in pending} | {job.parent for job in pending}
+    dead: set[int] = set()
+    Needs(dead.update, store, store.weights or (1.0,))
     for number, path in list(_numbered(folder)):
-        if number not in needed:
+        if number in dead or number >= store.n_submitted:
             path.unlink()
-    _remove_torn(folder, but={job.id for job in pending})
+    _remove_torn(folder, but={job.id for job in store.pending()})
     if replaced is not None:
         replaced.remove(folder)
 
@@ -134,6 +145,7 @@ class ParentWeights(WeightSource):
     """
 
     is_deterministic = True
+    is_reusable = False
 
     def __init__(self, folder: str | os.PathLike[str]) -> None:
         """See the class."""
@@ -148,6 +160,20 @@ class ParentWeights(WeightSource):
         """See :meth:`WeightSource.check_store`; nobody is at work yet on a run that is about to start or to go on."""
         check_weights(store, self.folder)
         _remove_torn(self.folder)
+
+    def forget(self, ids: Sequence[int]) -> None:
+        """See :meth:`WeightSource.forget`; the files are removed."""
+        if len(ids) <= _FEW:
+            paths = [weights_file(self.folder, number) for number in ids]
+        else:  # of a run that goes on, most of which are gone: the folder is looked through once
+            dead = set(ids)
+            paths = [path for number, path in _numbered(self.folder) if number in dead]
+        for path in paths:
+            try:
+                path.unlink(missing_ok=True)
+            except OSError as error:
+                reason = f"{path} cannot be removed: {error.strerror}"
+                raise StorageError(f"{reason}; allow it, and resume the run, whose file holds all") from error
 
     def to_dict(self) -> dict[str, Any]:
         """See :meth:`WeightSource.to_dict`."""
@@ -180,6 +206,8 @@ class Inheritance:
         self._path = weights_file(folder, job.id)
         self._parent = weights_file(folder, job.parent)
         self._networks: list[nn.Module] = []
+        self._lacks_parent = False
+        self._normalisation: dict[str, list[float]] | None = None
         if self._path.exists():  # left by an earlier try of this evaluation
             _load(self._path, self._labels)
 
@@ -191,7 +219,9 @@ class Inheritance:
             StorageError: they cannot be read.
         """
         fitness = {"fitness": self._labels["fitness"]}
-        tensors = _load(self._parent, fitness) if self._parent.exists() else {}
+        has_parent = self._parent.exists()
+        tensors = _load(self._parent, fitness) if has_parent else {}
+        self._lacks_parent = not has_parent and self._labels["parent"] >= 0
         for repeat, candidate in enumerate(candidates):
             prefix = f"{repeat}."
             parents = {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
@@ -199,6 +229,7 @@ class Inheritance:
             n_tensors = len(candidate.network.state_dict())
             _log.debug("%s, repeat %d: %d of %d tensors inherited", self._path, repeat, len(names), n_tensors)
             self._networks.append(candidate.network)
+            self._normalisation = self._normalisation or candidate.normalisation()
             yield candidate
 
     def save(self) -> None:
@@ -207,6 +238,8 @@ class Inheritance:
         Raises:
             StorageError: they cannot be written.
         """
+        if self._lacks_parent and self._path.exists():  # this try came late: another had the parent's weights
+            return
         from deap_nas.assembly import weight_names
         from deap_nas.training.weights.tensor_files import write_tensors
 
@@ -217,7 +250,7 @@ class Inheritance:
         }
         # another worker may have been given the same job
         with replacing(self._path, shared=True, remedy=_REMEDY) as partial:
-            write_tensors(partial, tensors, **self._labels)
+            write_tensors(partial, tensors, **self._labels, normalisation=self._normalisation)
 
 
 def _load(path: Path, labels: Mapping[str, Any]) -> dict[str, torch.Tensor]:
@@ -228,6 +261,20 @@ def _load(path: Path, labels: Mapping[str, Any]) -> dict[str, torch.Tensor]:
         tensors, found = read_tensors(path)
     except (OSError, ValueError) as error:
         raise StorageError(f"{path} cannot be read: {error}; without it the children start anew") from error
-    if differences({name: found.get(name) for name in labels}, labels):
+    if not has_labels(found, labels):
         raise SettingsError(f"{path} is of another run: give each run a weights_dir of its own, or remove that one")
     return tensors
+
+
+def has_labels(found: Mapping[str, Any], labels: Mapping[str, Any]) -> bool:
+    """Whether a file says of its weights what is expected; a stranger's may say anything.
+
+    Args:
+        found: its labels.
+        labels: those expected, as JSON gives them back; others do not count.
+    """
+    said = {name: found.get(name) for name in labels}
+    try:
+        return said == labels or not differences(said, labels)
+    except (LookupError, RecursionError, TypeError, ValueError):
+        return False

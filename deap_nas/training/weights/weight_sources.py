@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from deap_nas.evaluation import Job
@@ -33,6 +33,9 @@ class WeightSource(ABC):
     #: Whether what an evaluation gives follows from its genotype, its seed and its parent's evaluation. Where it does
     #: not, nothing can be evaluated again, no fitness be reused, and a resumed run be no twin of an uninterrupted one.
     is_deterministic: ClassVar[bool]
+    #: Whether equal networks have one fitness, which one may take from another. Where trainings go on from weights of
+    #: others, they do not.
+    is_reusable: ClassVar[bool] = True
 
     @abstractmethod
     def begin(self, job: Job, *, fitness: Mapping[str, Any], genes: list[Any]) -> WeightsOfOne:
@@ -58,6 +61,18 @@ class WeightSource(ABC):
         Raises:
             SettingsError: it cannot.
             StorageError: the weights cannot be written where they are to be kept.
+        """
+
+    def forget(self, ids: Sequence[int]) -> None:  # noqa: B027 - most keep nothing
+        """Let go of what evaluations have left, which nobody will start from any more; called where it is defined.
+
+        The process that searches calls it, also for evaluations that have left nothing, or were forgotten before.
+
+        Args:
+            ids: of the evaluations.
+
+        Raises:
+            StorageError: it cannot be removed from where it is kept.
         """
 
 

@@ -352,9 +352,9 @@ def test_no_test_of_a_run_is_of_more_images_at_once_than_its_training(tmp_path, 
     assert seen == {True: {64}, False: {64, 359 % 64}}  # of the 359 test images
 
 
-def test_nothing_but_the_retraining_imports_the_reader_of_test_images():
+def test_nothing_but_a_retraining_and_the_test_of_what_was_found_imports_the_reader_of_test_images():
     users = {module for module in FILES for _, name in imports_of(module) if name == "load_test_images"}
-    assert users == {"deap_nas.training.retraining.runs"}
+    assert users == {"deap_nas.training.retraining.runs", "deap_nas.training.searched_networks"}
 
 
 def test_fewer_images_are_another_training(finished, tmp_path):
