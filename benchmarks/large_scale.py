@@ -45,6 +45,7 @@ def arguments():
     add("--dataset", type=str, default="digits", help="digits, cifar10, cifar100 or imagefolder:PATH (default: digits)")
     add("--data-dir", type=str, default="data", help="folder of cifar10 and cifar100 (default: data)")
     add("--images", help="training images to use (default: all)")
+    add("--image-size", help="height and width in pixels that the images are shrunk to (default: their own)")
     add("--population", default=12, help="members (default: 12)")
     add("--evaluations", default=60, help="of each search (default: 60)")
     add("--steps", default=100, help="of a training (default: 100; the paper's 25,600)")
@@ -64,6 +65,7 @@ def make_fitness(args, path):
         dataset=args.dataset,
         data_dir=args.data_dir,
         n_images=args.images,
+        image_size=args.image_size,
         recipe=replace(LARGE_SCALE, steps=args.steps, batch_size=args.batch_size),
         repeats=1,
         crop=None if args.dataset == "digits" else 4,

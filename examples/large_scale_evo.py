@@ -40,6 +40,7 @@ def arguments():
     text = "evaluations before which all members are trained anew"
     add("--reset", type=at_least(1), nargs="+", default=[], metavar="N", help=text)
     add("--max-parameters", type=at_least(1), metavar="N", help="that a network may have (default: no limit)")
+    add("--max-flops", type=at_least(1), metavar="N", help="that it may take for an image (default: no limit)")
     line.add_fitness_options(
         steps=LARGE_SCALE.steps, batch_size=LARGE_SCALE.batch_size, repeats=1, channels=None, validation_share=0.1
     )
@@ -54,8 +55,8 @@ def evaluation(args):
     folder = beside(args.output, "-weights") if args.weights == "inherited" else None
     if args.crop is None and args.dataset != "digits":
         args.crop = 4  # as He 2016 does
-    args.steps = LARGE_SCALE.scaled(args.scale * args.steps / LARGE_SCALE.steps).steps
-    return make_fitness(deap_nas.DNASpace(), args, recipe=LARGE_SCALE, weights_dir=folder)
+    fitness = make_fitness(deap_nas.DNASpace(), args, recipe=LARGE_SCALE, weights_dir=folder)
+    return fitness.cheaper(steps=fitness.recipe.scaled(args.scale).steps)
 
 
 def make_toolbox(args, fitness, rng):
@@ -64,7 +65,8 @@ def make_toolbox(args, fitness, rng):
     toolbox.register("individual", deap_nas.initLinear, creator.Individual, space)
     toolbox.register("mutate", deap_nas.mutLargeScale, space=space, rng=rng)
     toolbox.register("reset", deap_nas.mutResetWeights, space=space, rng=rng)
-    toolbox.decorate("mutate", deap_nas.CostLimit(space, fitness.template, max_parameters=args.max_parameters))
+    sizes = {"max_parameters": args.max_parameters, "max_flops": args.max_flops}
+    toolbox.decorate("mutate", deap_nas.CostLimit(space, fitness.template, **sizes))
     toolbox.register("evaluate", fitness)
     strategy = PairTournaments(
         toolbox,
