@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from deap_nas.errors import NotViableError
+from deap_nas.errors import NotViableError, UnknownNameError
 from deap_nas.extras import require
 from deap_nas.files import replacing, user_path
 from deap_nas.report.motif_page import MotifPicture, draw_motifs
@@ -38,7 +38,8 @@ def draw_genotype(
     stride of 2. A motif with more than 12 edges of which more than 8 pass a node carries no names of operations, only
     their colours, and of the motifs on its edges only the numbers.
 
-    Whole networks are drawn as :func:`draw_network` says; one whose output cannot be reached is drawn as a motif.
+    Whole networks are drawn as :func:`draw_network` says; one whose output cannot be reached, or with an operation that
+    is not registered, whose layers nobody knows, is drawn as a motif.
 
     Args:
         space: the search space of the genes.
@@ -56,7 +57,7 @@ def draw_genotype(
     """
     require("matplotlib", extra="report")
     if space.is_network:
-        with suppress(NotViableError):
+        with suppress(NotViableError, UnknownNameError):
             return draw_network(space, genes, template, title=title)
     return draw_motifs(space.motifs_of(genes), title=title)
 
@@ -70,7 +71,7 @@ def picture_of(space: SearchSpace, genes: Any, *, template: Template | None = No
         MissingExtraError: likewise.
     """
     if space.is_network:
-        with suppress(NotViableError):
+        with suppress(NotViableError, UnknownNameError):
             return NetworkPicture(plan_network(space, genes, template or space.default_template()).steps, note=False)
     return MotifPicture(space.motifs_of(genes))
 

@@ -36,7 +36,7 @@ _LEAST_WIDTH, _MOST_WIDTH = 520.0, 800.0
 _MOST_HEIGHT = 620.0
 _PLOT_HEIGHT = 210.0
 #: Around the plot: for the numbers at its left, the letters above it, the words below it.
-_LEFT, _ABOVE, _BELOW = 36.0, 24.0, 44.0
+_LEFT, _ABOVE, _BELOW = 46.0, 24.0, 44.0
 #: Between two letters.
 _LETTER_GAP = 15.0
 _SMALL = 6.5
