@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from deap_nas.evaluation import Status
 from deap_nas.extras import require
+from deap_nas.report.ancestry import Ancestor, lineage
 from deap_nas.report.draw import picture_of
-from deap_nas.report.lineage import Ancestor, lineage
 from deap_nas.report.motif_page import Legend, MotifPicture
 from deap_nas.report.panel import FONT_SIZE, INK
 from deap_nas.report.picture import MARGIN, TITLE_SIZE
@@ -160,15 +160,16 @@ def _draw_search(axes: Axes, search: _Search, ancestors: Sequence[Ancestor], let
         low, high = float(search.fitness.min()), float(search.fitness.max())
         room = 0.05 * (high - low) or 0.5
         axes.set_ylim(low - room, high + room)
-    dots: dict[str, Any] = {"s": 9.0, "linewidths": 0.0, "rasterized": len(times) > _MANY, "zorder": 2}
+    is_many = len(times) > _MANY
+    dots: dict[str, Any] = {"s": 3.0 if is_many else 9.0, "linewidths": 0.0, "rasterized": is_many, "zorder": 2}
     for is_alive, colour, label in ((False, _DEAD, "dead"), (True, _ALIVE, "alive")):
         is_shown = search.alive == is_alive
         if is_shown.any():
             axes.scatter(times[is_shown], search.fitness[is_shown], color=colour, label=label, **dots)
     row_of = dict(zip(search.ids.tolist(), range(len(search.ids)), strict=True))
     rows = [row_of[ancestor.id] for ancestor in ancestors if ancestor.id in row_of]
-    style: dict[str, Any] = {"linewidth": 1.1, "marker": "o", "markersize": 3.6, "markeredgecolor": "white"}
-    axes.plot(times[rows], search.fitness[rows], color=_LINE, label="lineage", zorder=3, markeredgewidth=0.4, **style)
+    style: dict[str, Any] = {"linewidth": 1.1, "marker": "o", "markersize": 3.6, "rasterized": len(rows) > _MANY}
+    axes.plot(times[rows], search.fitness[rows], color=_LINE, label="lineage", zorder=3, mec="white", mew=0.4, **style)
     places = {letters[number]: row_of[number] for number in letters if number in row_of}
     _draw_letters(axes, {letter: (times[row], search.fitness[row]) for letter, row in places.items()})
     _draw_words(axes, f"{name} since the first submission")
