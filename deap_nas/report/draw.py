@@ -52,7 +52,8 @@ def draw_genotype(
 
     Raises:
         GenotypeError: the genes do not belong to the space.
-        SettingsError: a whole network has more than 5000 steps, or does not fit into the template.
+        SettingsError: a whole network is too large to be drawn, see :func:`draw_network`, or does not fit into the
+            template.
         MissingExtraError: matplotlib, or igraph for a whole network, is not installed.
     """
     require("matplotlib", extra="report")
@@ -98,7 +99,8 @@ def save_drawing(
 
     Raises:
         GenotypeError: the genes do not belong to the space.
-        SettingsError: a whole network has more than 5000 steps, or does not fit into the template.
+        SettingsError: a whole network is too large to be drawn, see :func:`draw_network`, or does not fit into the
+            template.
         MissingExtraError: matplotlib, or igraph for a whole network, is not installed.
         StorageError: a file cannot be written; one that is there stays as it was.
         ValueError: matplotlib has no format with that suffix.

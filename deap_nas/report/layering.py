@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from graphlib import TopologicalSorter
 from itertools import pairwise
 
+from deap_nas.errors import SettingsError
 from deap_nas.extras import require
 
 __all__ = ["Edge", "Layering", "layered"]
@@ -26,6 +27,7 @@ _GAP = 8.0
 #: Starts from which few crossings are looked for, at most, and fewer where boxes and points are many.
 _MOST_TRIES = 60
 _MOST_WORK = 20_000
+_MOST_POINTS = 50_000
 
 
 @dataclass(frozen=True)
@@ -50,8 +52,15 @@ def layered(widths: Sequence[float], edges: Sequence[Edge], *, small: Sequence[b
             from all others.
         edges: from boxes to later ones; the same edge may be there several times.
         small: of each box, whether it had better not be in the column where another could be.
+
+    Raises:
+        SettingsError: lines pass by boxes more than 50,000 times, which no picture could show.
+        MissingExtraError: igraph is not installed.
     """
     rows, column = _rows(len(widths), edges, small)
+    n_points = sum(rows[target] - rows[source] - 1 for source, target in edges)
+    if n_points > _MOST_POINTS:
+        raise SettingsError(f"lines of a drawn network may pass {_MOST_POINTS:,} boxes in all, found {n_points:,}")
     routes = []
     for source, target in edges:
         first = len(rows)

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["NetworkPicture", "draw_network"]
 
 #: Lines of all boxes; a network of more would be a picture that nobody can look at.
-_MOST_STEPS = 5000
+_MOST_STEPS = 2000
 
 _SMALL = 5.8
 _RESIZE = 5.0
@@ -70,7 +70,8 @@ def draw_network(space: SearchSpace, genotype: Any, template: Template | None = 
     Raises:
         GenotypeError: the genotype does not belong to the space.
         NotViableError: no path leads from an input to the output.
-        SettingsError: the network has more than 5000 steps, or does not fit into the template.
+        SettingsError: the network has more than 2000 steps, or lines that pass by more than 50,000 of them in all, or
+            it does not fit into the template.
         MissingExtraError: matplotlib or igraph is not installed.
     """
     require("matplotlib", extra="report")
@@ -90,7 +91,7 @@ class NetworkPicture:
         height: in points.
 
     Raises:
-        SettingsError: it has more than 5000 steps.
+        SettingsError: it has more than 2000 steps, or lines that pass by more than 50,000 of them in all.
         MissingExtraError: matplotlib or igraph is not installed.
     """
 

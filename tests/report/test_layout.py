@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from deap_nas import ChainSpace, HierarchicalSpace
+from deap_nas.errors import SettingsError
 from deap_nas.graph import RESIZE, Convolution, Graph, Node, Pooling, SeparableConvolution
 from deap_nas.report.boxes import boxes_of
 from deap_nas.report.layering import layered
@@ -181,3 +182,9 @@ def test_the_layout_neither_draws_nor_seeds_random_numbers():
 def test_a_large_network_is_laid_out_too():
     space = HierarchicalSpace()
     assert_readable(plan_network(space, space.sample(rng=random.Random(3)), NetworkTemplate.small_cifar()).steps)
+
+
+def test_lines_that_no_picture_could_show_are_refused():
+    skips = [(source, source + 400) for source in range(130)]
+    with pytest.raises(SettingsError, match=r"may pass 50,000 boxes in all, found \d{2,3},\d{3}$"):
+        laid_out(steps_of(backbone(530, skips)))

@@ -109,8 +109,8 @@ def test_the_same_genotype_gives_the_same_bytes(tmp_path, ending):
 
 
 def test_a_network_of_too_many_steps_is_refused():
-    with pytest.raises(SettingsError, match="up to 5000 steps can be drawn, found 5001"):
-        draw_network(ChainSpace(min_layers=5000, max_layers=5000), [0, 0, 0, 0] * 5000)
+    with pytest.raises(SettingsError, match="up to 2000 steps can be drawn, found 2001"):
+        draw_network(ChainSpace(min_layers=2000, max_layers=2000), [0, 0, 0, 0] * 2000)
 
 
 def test_a_genotype_of_another_space_is_refused():
