@@ -12,6 +12,7 @@ import deap_nas
 from deap_nas.commands import (
     add_check,
     add_export,
+    add_lineage,
     add_merge,
     add_replay,
     add_retrain,
@@ -79,7 +80,7 @@ def _parser() -> argparse.ArgumentParser:
     info = commands.add_parser("info", parents=[file], help="say what a file holds; works while the search runs")
     info.add_argument("--json", action="store_true", help="print everything as JSON")
     info.set_defaults(run=_info)
-    draw = commands.add_parser("draw", parents=[file], help="draw the motifs of an individual")
+    draw = commands.add_parser("draw", parents=[file], help="draw the motifs or the network of an individual")
     draw.add_argument("--id", type=int, metavar="N", help="which individual (default: the best)")
     draw.add_argument(
         "--output",
@@ -88,6 +89,7 @@ def _parser() -> argparse.ArgumentParser:
         help="where to, in the format its ending says (default: FILE with -idN.png and -idN.svg)",
     )
     draw.set_defaults(run=_draw)
+    add_lineage(commands, file)
     add_watch(commands, file)
     add_check(commands, file)
     add_merge(commands, modules)

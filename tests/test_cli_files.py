@@ -163,6 +163,7 @@ COMMANDS = [
     ["watch", "--once", "~/run.h5"],
     ["table", "~/run.h5", "--output", "~/table.csv"],
     ["draw", "~/run.h5", "--output", "~/drawing.svg"],
+    ["lineage", "~/run.h5", "--output", "~/lineage.svg"],
     ["merge", "~/merged.h5", "~/run.h5"],
 ]
 
@@ -176,7 +177,7 @@ def test_every_path_of_the_command_may_begin_with_a_tilde(tmp_path, long_file, m
         status = cli.main(arguments)
         assert status == (arguments[0] == "check"), capsys.readouterr().err  # its fitness belongs to no network
     assert [path.name for path in tmp_path.iterdir()] == ["home"]
-    names = {"run.h5", "merged.h5", "table.csv", "drawing.svg"}
+    names = {"run.h5", "merged.h5", "table.csv", "drawing.svg", "lineage.svg"}
     assert {path.name for path in (tmp_path / "home").iterdir()} == names
     parser = cli._parser()
     for arguments in (["retrain", "~/a", "--output", "~/b"], ["export", "~/a", "--weights", "~/c", "--output", "~/b"]):

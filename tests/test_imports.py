@@ -41,6 +41,7 @@ OPTIONAL = (
     "mpi4py",
     "h5py",
     "matplotlib",
+    "igraph",
     "pebble",
     "tqdm",
     "PIL",
@@ -115,8 +116,8 @@ def test_torch_is_used_in_assembly_training_and_the_contracts_of_layers_only():
     assert users <= {"assembly", "training", "testing"}
 
 
-def test_matplotlib_is_used_in_report_only():
-    assert {part_of(module) for module in FILES if "matplotlib" in uses_of(module)} <= {"report"}
+def test_matplotlib_and_igraph_are_used_in_report_only():
+    assert {part_of(module) for module in FILES if {"matplotlib", "igraph"} & uses_of(module)} == {"report"}
 
 
 @pytest.mark.parametrize(

@@ -57,6 +57,7 @@ EVERYTHING = [
     ("table", "FILE"),
     ("watch", "FILE", "--once"),
     ("draw", "FILE"),
+    ("lineage", "FILE"),
     ("--help",),
     ("--version",),
     ("table", "--help"),
@@ -86,7 +87,9 @@ def test_a_closed_pipe_ends_the_command_quietly(run_file, arguments, variables):
     [{"PYTHONIOENCODING": "ascii"}, {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}],
     ids=["PYTHONIOENCODING", "LC_ALL"],
 )
-@pytest.mark.parametrize("subcommand", [("info",), ("check",), ("watch", "--once"), ("table",), ("draw",)])
+@pytest.mark.parametrize(
+    "subcommand", [("info",), ("check",), ("watch", "--once"), ("table",), ("draw",), ("lineage",)]
+)
 def test_letters_that_the_output_lacks_are_replaced(run_file, tmp_path, subcommand, variables):
     path = tmp_path / "größe🙂.h5"
     path.write_bytes(run_file.read_bytes())

@@ -3,6 +3,7 @@
 from deap_nas.commands.check import add_check
 from deap_nas.commands.export import add_export
 from deap_nas.commands.importing import import_modules
+from deap_nas.commands.lineage import add_lineage
 from deap_nas.commands.measure import add_test
 from deap_nas.commands.merge import add_merge
 from deap_nas.commands.options import chosen_member, chosen_template, network_folder, network_options
@@ -15,6 +16,7 @@ __all__ = [
     "RetrainingReport",
     "add_check",
     "add_export",
+    "add_lineage",
     "add_merge",
     "add_replay",
     "add_retrain",

@@ -8,7 +8,7 @@ from typing import Any
 from deap_nas.store import HDF5Store
 from deap_nas.store.hdf5.lock import WriterLock
 
-__all__ = ["n_in_whole_run", "n_running", "pending_in_words", "task_in_words"]
+__all__ = ["n_in_whole_run", "n_running", "pending_in_words", "printable", "task_in_words"]
 
 #: Names under which a program may have recorded the evaluations of the whole run.
 _TOTALS = ("evaluations", "n_evaluations")
@@ -60,9 +60,9 @@ def task_in_words(settings: Mapping[str, Any], conduct: Mapping[str, Any]) -> li
         lines.append(f"training    {recipe['steps']} steps of {recipe['batch_size']} images{repeats}")
     told = [(name, conduct.get(name, settings.get(name))) for name in ("survival", "reuse")]
     lines += [f"{name:<11} {value}" for name, value in told if isinstance(value, str)]
-    return [_safe(line) for line in lines]
+    return [printable(line) for line in lines]
 
 
-def _safe(line: str) -> str:
-    """A line without anything that a terminal would obey."""
+def printable(line: str) -> str:
+    """Give a line without anything that a terminal would obey."""
     return "".join(letter if letter.isprintable() else "?" for letter in line)

@@ -79,6 +79,7 @@ class Panel:
 
     def __init__(self, motif: Motif, *, scale: float, styles: Mapping[str, Style]) -> None:
         self.motif = motif
+        self._scale = 1.0
         self.title = motif.name if motif.used else f"{motif.name} (unused)"
         self.font_size = FONT_SIZE * scale
         #: Whether there are too many edges to write a name on each.
@@ -97,12 +98,13 @@ class Panel:
         self.top = self._radius + 2.2 * self.font_size
         self.bottom = (motif.n_nodes - 1) * self._step + self._radius + 2.0
 
-    def draw(self, axes: Axes) -> None:
-        """Draw the motif."""
+    def draw(self, axes: Axes, *, scale: float = 1.0) -> None:
+        """Draw the motif; with another scale, letters and lines are as large as the axes make all else."""
         axes.set_axis_off()
+        self._scale = scale
         colour = INK if self.motif.used else _GREY_TEXT
         y = self._radius + 0.9 * self.font_size
-        axes.text(0, y, self.title, size=self.font_size, weight="bold", color=colour, ha="center")
+        axes.text(0, y, self.title, size=self._scale * self.font_size, weight="bold", color=colour, ha="center")
         for arc in self._arcs:
             self._draw_arrow(axes, arc)
             self._draw_label(axes, arc)
@@ -114,11 +116,12 @@ class Panel:
     def _draw_nodes(self, axes: Axes) -> None:
         circle = require("matplotlib.patches", extra="report").Circle
         reached = {node for edge in self.motif.edges if edge.used for node in (edge.predecessor, edge.successor)}
+        size, width = self._scale * self.font_size, self._scale * 0.9
         for node in range(1, self.motif.n_nodes + 1):
             line, text = (INK, INK) if node in reached else (GREY, _GREY_TEXT)
             place = (0.0, self._height(node))
-            axes.add_patch(circle(place, self._radius, facecolor="white", edgecolor=line, linewidth=0.9, zorder=3))
-            axes.text(*place, str(node), size=self.font_size, color=text, ha="center", va="center_baseline", zorder=4)
+            axes.add_patch(circle(place, self._radius, facecolor="white", edgecolor=line, linewidth=width, zorder=3))
+            axes.text(*place, str(node), size=size, color=text, ha="center", va="center_baseline", zorder=4)
 
     def _draw_arrow(self, axes: Axes, arc: Arc) -> None:
         used = arc.edge.used
@@ -132,7 +135,7 @@ class Panel:
         x, y = x1 - along, y1 - down  # the base of the arrowhead; half its width is 0.45 of its length
         corners = [(x1, y1), (x - 0.45 * down, y + 0.45 * along), (x + 0.45 * down, y - 0.45 * along)]
         stem = path([*curve, (x, y)], [path.MOVETO, path.CURVE4, path.CURVE4, path.CURVE4])
-        line = {"edgecolor": colour, "linestyle": linestyle, "linewidth": 1.2, "zorder": 2 if used else 1}
+        line = {"edgecolor": colour, "linestyle": linestyle, "linewidth": 1.2 * self._scale, "zorder": 2 if used else 1}
         axes.add_patch(patches.PathPatch(stem, fill=False, capstyle="butt", **line))
         axes.add_patch(patches.Polygon(corners, facecolor=colour, linewidth=0, zorder=line["zorder"]))
 
@@ -142,13 +145,13 @@ class Panel:
             arc.side * arc.track * self._pitch,
             (heights[0] + 3 * heights[1] + 3 * heights[2] + heights[3]) / 8,
             self._text(arc),
-            size=self.font_size,
+            size=self._scale * self.font_size,
             color=INK if arc.edge.used else _GREY_TEXT,
             ha="center",
             va="center",
             zorder=5,
             parse_math=False,
-            bbox={"facecolor": "white", "edgecolor": "none", "pad": 1.0},
+            bbox={"facecolor": "white", "edgecolor": "none", "pad": self._scale},
         )
 
     def _height(self, node: int) -> float:

@@ -9,7 +9,7 @@ from hashlib import sha256
 
 from deap_nas.graph import operation_names
 
-__all__ = ["Style", "parts_of", "styles_of"]
+__all__ = ["Style", "colours_of", "numbers_of", "parts_of", "styles_of"]
 
 #: Lengths of dashes and gaps, in widths of the line; a line without is solid.
 Dashes = tuple[float, ...]
@@ -48,6 +48,14 @@ _OURS = {
     "depthwise_conv_5x5": Style("#999933", _MIXED),
     "separable_conv_5x5": Style("#661100", _MIXED),
 }
+#: Whose colour a convolution or a pooling with another window has where a picture tells the window in words.
+_OF_OTHER_WINDOWS = {
+    "conv": "conv_5x5",
+    "depthwise_conv": "depthwise_conv_5x5",
+    "separable_conv": "separable_conv_5x5",
+    "max_pool": "max_pool_3x3",
+    "avg_pool": "avg_pool_3x3",
+}
 #: Of all others, which take each colour with the first of the patterns before any with the next.
 _COLOURS = (
     "#e3000f", "#00b300", "#7a00ff", "#00a5a5", "#ff4fc3", "#4d4d00",
@@ -59,17 +67,24 @@ _PATTERNS = (_DOTS, _TWO_DOTS, _LONG)
 #: Label of an operation with channels and a stride of its own, such as ``"conv_3x3_32_by2"``.
 _WITH_NUMBERS = re.compile(r"(?P<kind>.+_\d+x\d+)(?P<channels>_\d+)?(_by(?P<stride>\d+(x\d+)?))?")
 
+_WINDOW = re.compile(r"_\d+x\d+$")
+
 
 def parts_of(label: str) -> tuple[str, str]:
     """What is drawn by colour, and what by words: ``("conv_3x3", ", 32, /2")`` of ``"conv_3x3_32_by2"``.
 
     So convolutions of one window have one style, whatever their channels and their stride.
     """
+    kind, channels, stride = numbers_of(label)
+    return kind, (f", {channels}" if channels else "") + (f", /{stride}" if stride else "")
+
+
+def numbers_of(label: str) -> tuple[str, str, str]:
+    """Kind, channels and stride: ``("conv_3x3", "32", "2")`` of ``"conv_3x3_32_by2"``; empty where it has none."""
     found = _WITH_NUMBERS.fullmatch(label)
     if found is None or label in operation_names():
-        return label, ""
-    channels, stride = found["channels"], found["stride"]
-    return found["kind"], (f", {channels[1:]}" if channels else "") + (f", /{stride}" if stride else "")
+        return label, "", ""
+    return found["kind"], (found["channels"] or "")[1:], found["stride"] or ""
 
 
 def styles_of(names: Iterable[str]) -> dict[str, Style]:
@@ -93,6 +108,17 @@ def styles_of(names: Iterable[str]) -> dict[str, Style]:
         places[name] = next(slot for slot in slots if slot not in taken)
         taken.add(places[name])
     return {name: _OURS.get(name) or _other(places[name]) for name in wanted}
+
+
+def colours_of(names: Iterable[str]) -> dict[str, str]:
+    """Give each operation its colour where words tell which one it is, so that kinds with many windows have one each.
+
+    Args:
+        names: of operations, registered or not.
+    """
+    like = {name: name if name in _OURS else _OF_OTHER_WINDOWS.get(_WINDOW.sub("", name), name) for name in names}
+    styles = styles_of(sorted(set(like.values())))
+    return {name: styles[other].colour for name, other in like.items()}
 
 
 def _other(place: int) -> Style:

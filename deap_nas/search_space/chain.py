@@ -17,9 +17,11 @@ from deap_nas.graph import (
     OperationValue,
     Pooling,
     SeparableConvolution,
+    label_of,
     operation_names,
 )
 from deap_nas.graph.operations import IMPORT_FIRST, check_operation
+from deap_nas.search_space.changes import changed_layers, first_of
 from deap_nas.search_space.space import SearchSpace, register_space
 from deap_nas.template import Template, WholeNetwork
 
@@ -69,6 +71,7 @@ class ChainSpace(SearchSpace):
 
     #: Rows differ in length.
     n_genes = None
+    is_network = True
 
     def __post_init__(self) -> None:
         """Check the arguments."""
@@ -147,6 +150,15 @@ class ChainSpace(SearchSpace):
         layers = self.layers_of(genotype)
         nodes = [Node(operation, (place,), 0, (place,)) for place, operation in enumerate(layers)]
         return Graph((Node("input"), *nodes), len(nodes))
+
+    def changes(self, parent: Sequence[int], child: Sequence[int]) -> list[str]:
+        """See :meth:`SearchSpace.changes`: layers that were inserted, removed or altered."""
+        before, after = (list(map(label_of, self.layers_of(genotype))) for genotype in (parent, child))
+        if before != after:
+            return changed_layers(before, after)
+        genes = zip(parent, child, strict=True)
+        altered = sorted({place // 4 for place, (one, other) in enumerate(genes) if one != other})
+        return first_of([f"layer {layer + 1}: a gene that {after[layer]} does not use" for layer in altered])
 
     def default_template(self, *, n_classes: int = 10, image_channels: int = 3, image_size: int = 32) -> Template:
         """Give a network of nothing but the chain and a linear layer; registered operations need a stem before it."""

@@ -15,6 +15,7 @@ from typing import Any
 from deap_nas.errors import GenotypeError, SettingsError, UnknownNameError
 from deap_nas.graph import MERGES, PAPER_OPERATIONS, Graph, Node, prune
 from deap_nas.graph.operations import check_operation
+from deap_nas.search_space.changes import first_of
 from deap_nas.search_space.reading import Edge, Motif
 from deap_nas.search_space.space import SearchSpace, register_space
 
@@ -187,8 +188,22 @@ class HierarchicalSpace(SearchSpace):
             Edge(self._places[gene].predecessor, self._places[gene].successor, labels[genes[gene]], gene in used)
             for gene in range(where.start, where.stop)
         )
-        name = f"level {level}, " + ("cell" if level == self.n_levels else f"motif {motif}")
-        return Motif(name, level, self.nodes[level - 2], edges)
+        return Motif(self._name(level, motif), level, self.nodes[level - 2], edges)
+
+    def _name(self, level: int, motif: int) -> str:
+        return f"level {level}, " + ("cell" if level == self.n_levels else f"motif {motif}")
+
+    def changes(self, parent: Sequence[int], child: Sequence[int]) -> list[str]:
+        """See :meth:`SearchSpace.changes`: edge by edge, ``"level 2, motif 3: 1 -> 2 conv_1x1, was identity"``."""
+        self.validate(parent)
+        self.validate(child)
+        changes = []
+        for place, before, after in zip(self._places, parent, child, strict=True):
+            if before != after:
+                labels = self.labels(place.level)
+                edge = f"{self._name(place.level, place.motif)}: {place.predecessor} -> {place.successor}"
+                changes.append(f"{edge} {labels[after]}, was {labels[before]}")
+        return first_of(changes)
 
     def to_dict(self) -> dict[str, Any]:
         """See :meth:`SearchSpace.to_dict`."""

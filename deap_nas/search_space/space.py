@@ -7,12 +7,13 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext, suppress
 from types import FunctionType, ModuleType, NoneType
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast
 
 from deap_nas.errors import SettingsError, UnknownNameError
-from deap_nas.genotype import Genotype
+from deap_nas.genotype import Genotype, content_of
 from deap_nas.graph import Lowered, graphs_of
 from deap_nas.graph.operations import IMPORT_FIRST, taking_unknown_operations
+from deap_nas.search_space.changes import ANOTHER_GENOTYPE, changed_genes
 from deap_nas.search_space.reading import Motif, in_words, motif_of_graph
 from deap_nas.template import NetworkTemplate, Template
 
@@ -37,6 +38,8 @@ class SearchSpace(ABC):
     #: Smallest and largest value of each gene, as DEAP's operators want them.
     low: list[int]
     up: list[int]
+    #: Whether a genotype is a whole network, which is drawn as such, layer by layer; others are drawn motif by motif.
+    is_network: ClassVar[bool] = False
 
     @abstractmethod
     def validate(self, genotype: Any) -> None:
@@ -121,6 +124,25 @@ class SearchSpace(ABC):
             GenotypeError: the genotype does not belong to the space.
         """
         return in_words(self.motifs_of(genotype))
+
+    def changes(self, parent: Any, child: Any) -> list[str]:
+        """Say in words what turned one genotype into another; empty where they are equal.
+
+        By default genes that differ, such as ``"gene 3: 2 -> 0"``, a few of them and how many others there are; of
+        genotypes that are no lists of integers, that it is another one.
+
+        Args:
+            parent: a genotype of the space.
+            child: likewise.
+
+        Raises:
+            GenotypeError: one does not belong to the space.
+        """
+        self.validate(parent)
+        self.validate(child)
+        if content_of(parent) == content_of(child):
+            return []
+        return changed_genes(parent, child) if self.has_integer_genes else [ANOTHER_GENOTYPE]
 
 
 _Space = TypeVar("_Space", bound=type[Any])

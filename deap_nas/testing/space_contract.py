@@ -7,6 +7,7 @@ import pickle
 import random
 from abc import ABC, abstractmethod
 from copy import deepcopy
+from itertools import pairwise
 from typing import Any
 
 from deap_nas.genotype import plain_genotype
@@ -91,6 +92,15 @@ class SpaceContract(ABC):
         row = space.encode(_samples(space)[0])
         for wrong in (row[:0], row[:-1], [*row.tolist(), 0]):
             assert _is_refused(space, wrong), f"the row {wrong!r} is accepted"
+
+    def test_changes_are_told_in_words(self) -> None:
+        """None between equal genotypes, at least one between others."""
+        samples = _samples(self.make_space())
+        for parent, child in pairwise(samples):
+            changes = self.make_space().changes(parent, child)
+            assert all(isinstance(change, str) and change for change in changes)
+            assert bool(changes) == (parent != child), f"{changes} turn {parent!r} into {child!r}"
+            assert self.make_space().changes(child, deepcopy(child)) == []
 
     def test_its_own_template_takes_its_genotypes(self) -> None:
         """Other images as well; the network has a cost, and the key of its copy."""

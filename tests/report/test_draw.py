@@ -10,6 +10,7 @@ from deap_nas.errors import GenotypeError, MissingExtraError
 from deap_nas.graph import PAPER_OPERATIONS
 from deap_nas.report import draw_genotype, save_drawing
 from deap_nas.report.arcs import arrange
+from deap_nas.report.motif_page import draw_motifs
 from deap_nas.report.panel import GREY, short_label
 from deap_nas.search_space import Edge
 
@@ -141,9 +142,9 @@ def test_a_crowded_motif_names_no_operation_and_numbers_its_motifs(matplotlib, n
     assert {text.get_text() for text in labels(draw_genotype(space, genes).axes[0])} == expected
 
 
-def test_a_long_chain_names_every_layer_and_its_legend_each_kind_once(matplotlib):
+def test_a_long_motif_names_every_layer_and_its_legend_each_kind_once(matplotlib):
     space = ChainSpace(max_layers=15, operations=("conv", "max_pool"), kernel_sizes=(3,))
-    figure = draw_genotype(space, [0, 0, 0, 1, *([0, 2, 0, 0] * 13), 1, 0, 0, 1])
+    figure = draw_motifs(space.motifs_of([0, 0, 0, 1, *([0, 2, 0, 0] * 13), 1, 0, 0, 1]))
     assert [text.get_text() for text in labels(figure.axes[0])] == ["3x3, 16, /2", *["3x3, 64"] * 13, "max 3x3, /2"]
     first, *_, last = (colour(matplotlib, stem) for stem in stems(figure.axes[0]))
     assert {colour(matplotlib, stem) for stem in stems(figure.axes[0])} == {first, last}
