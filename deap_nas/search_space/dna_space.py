@@ -60,6 +60,7 @@ class DNASpace(SearchSpace):
 
     #: Rows differ in length.
     n_genes = None
+    is_network = True
     row_dtype = "float64"
 
     def validate(self, genotype: Any) -> None:
