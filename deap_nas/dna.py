@@ -65,8 +65,8 @@ class DNA:
     """A network as a backbone of vertices and edges, with skip connections, and its learning rate.
 
     Plain data: equal where the content is, copied by ``deepcopy``, pickled. ``creator.create("Individual", DNA,
-    fitness=creator.FitnessMax)`` makes an individual of it. Operators of :mod:`deap_nas.operators` change it in place;
-    what is legal is said by :class:`~deap_nas.DNASpace`.
+    fitness=creator.FitnessMax)`` makes an individual of it. Operators such as :func:`~deap_nas.mutLargeScale` change it
+    in place; what is legal is said by :class:`~deap_nas.DNASpace`.
 
     Args:
         genotype: another one, to be copied; by default the linear model of Real 2017, section 3.3.

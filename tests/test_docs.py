@@ -134,10 +134,12 @@ def is_shown(printed, shown):
         ("tutorial", "A genotype and its network"),
         ("tutorial", "A fitness of your own, without PyTorch"),
         ("tutorial", "DEAP's own algorithms"),
+        ("tutorial", "A genotype that is no list"),
         ("tutorial", "Limits, survival, reuse"),
         ("from-onemax", "1. One-max"),
         ("from-onemax", "2. The individual becomes a genotype"),
         ("from-onemax", "Pitfalls"),
+        ("large-scale", "The eleven mutations"),
     ],
 )
 def test_a_seeded_program_without_trainings_prints_what_its_page_shows(tmp_path, page, title):

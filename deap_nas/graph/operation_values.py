@@ -151,7 +151,7 @@ class ScaledConvolution(OperationValue):
 
     @property
     def weights_label(self) -> str:
-        """The same for all: what stands at its place takes over its weights where they have the same shape."""
+        """The same for all, so what stands at its place takes over its weights where they have the same shape."""
         return "conv"
 
 

@@ -122,9 +122,9 @@ class OperationValue(ABC):
 
     @property
     def weights_label(self) -> str:
-        """Text for names of weights: an operation takes over those of one at its place with the same text and shapes.
+        """Text for names of weights, by default the label.
 
-        By default the label.
+        An operation takes over the weights of one at its place that has the same text, where the shapes are the same.
         """
         return self.label
 

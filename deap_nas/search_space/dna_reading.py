@@ -90,16 +90,17 @@ def _alteration_in_words(before: Filters, after: Filters) -> str:
     words = []
     for (name, old), new in zip(before._asdict().items(), after, strict=True):
         if old != new:
-            words.append(f"{_NAMES[name]} {_value_in_words(name, old)} -> {_value_in_words(name, new)}")
+            words.append(f"{_NAMES[name]} {_number_in_words(name, old, new)}")
     return ", ".join(words)
 
 
-def _value_in_words(name: str, value: float) -> str:
+def _number_in_words(name: str, old: float, new: float) -> str:
+    """Such as ``3 -> 5``, or ``3, from 2.8 to 3.1`` where rounding leaves it as it is."""
     if name == "channels":
-        return f"x{value:.3g}"
-    if name == "scale":
-        return f"{1 << round(value)} ({2**value:.3g})"
-    return f"{2 * round(value) + 1} ({2 * value + 1:.3g})"
+        return f"x{old:.3g} -> x{new:.3g}"
+    exact = [2**value if name == "scale" else 2 * value + 1 for value in (old, new)]
+    before, after = (1 << round(value) if name == "scale" else 2 * round(value) + 1 for value in (old, new))
+    return f"{before} -> {after}" if before != after else f"{after}, from {exact[0]:.3g} to {exact[1]:.3g}"
 
 
 def _skips_in_words(parent: DNA, child: DNA) -> Iterator[str]:

@@ -178,3 +178,29 @@ def test_a_genotype_is_said_in_words():
         "    3  conv 5x1, 1.5 times the channels, /2 of 2, BN + ReLU",
     ]
     assert SPACE.describe(DNA()).splitlines() == ["learning rate 0.1", "    linear: no convolution"]
+
+
+def test_what_turned_a_parent_into_its_child_is_said_in_words():
+    parent = backbone("c", "i", "c", skips=[(0, 2)])
+
+    def words(**changes):
+        child = DNA(parent)
+        vars(child).update(changes)
+        return SPACE.changes(parent, child)
+
+    def altered(**numbers):
+        return words(edges=[Edge(10, Filters()._replace(**numbers)), *parent.edges[1:]])
+
+    assert words() == []
+    assert words(learning_rate=0.05) == ["learning rate 0.1 -> 0.05"]
+    assert words(head=9) == ["reset weights"]
+    assert words(skips=[]) == ["remove skip 0 -> 2"]
+    assert words(skips=[*parent.skips, Skip(5, 11, 31)]) == ["add skip 1 -> 3"]
+    assert altered(channels=1.5) == ["channels x1 -> x1.5 at 1"]
+    assert altered(half_height=1.2) == ["window height 3, from 3 to 3.4 at 1"]
+    assert altered(half_width=2.0) == ["window width 3 -> 5 at 1"]
+    assert altered(scale=1.0) == ["stride 1 -> 2 at 1"]
+    inserted = [parent.edges[0], Edge(5, Filters(scale=1.0)), *parent.edges[1:]]
+    vertices = [*parent.vertices[:2], Vertex(6, True), *parent.vertices[2:]]
+    assert words(edges=inserted, vertices=vertices) == ["insert conv 3x3, /2, BN + ReLU at 2"]
+    assert words(edges=parent.edges[:2], vertices=parent.vertices[:3]) == ["remove conv 3x3, BN + ReLU at 3"]
