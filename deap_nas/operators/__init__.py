@@ -10,7 +10,6 @@ from deap_nas.operators.chain_operators import (
 )
 from deap_nas.operators.cost_limit import CostLimit, median_cost
 from deap_nas.operators.dna_operators import (
-    LARGE_SCALE_MUTATIONS,
     initLinear,
     mutAddSkip,
     mutAlterLearningRate,
@@ -20,11 +19,11 @@ from deap_nas.operators.dna_operators import (
     mutIdentity,
     mutInsertConvolution,
     mutInsertOneToOne,
-    mutLargeScale,
     mutRemoveConvolution,
     mutRemoveSkip,
     mutResetWeights,
 )
+from deap_nas.operators.large_scale import LARGE_SCALE_MUTATIONS, mutLargeScale
 from deap_nas.operators.motif import cxMotif, initDiversified, initTrivial, mutEdge
 from deap_nas.operators.ranking import RankedPopulation
 from deap_nas.operators.selection import selTournamentCrowded, selTournamentFraction

@@ -1,19 +1,19 @@
-"""The first individual and the eleven mutations of Real 2017 <https://arxiv.org/abs/1703.01041>, section 3."""
+"""The linear model and the eleven mutations of Real 2017 <https://arxiv.org/abs/1703.01041>, section 3."""
 
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator, Mapping
-from itertools import accumulate
-from types import MappingProxyType, ModuleType
+from collections.abc import Callable, Iterator
+from types import ModuleType
 from typing import Any, TypeVar
 
 from deap_nas.dna import DNA, Edge, Filters, Skip, Vertex
 from deap_nas.errors import SettingsError
-from deap_nas.search_space.dna_space import LEARNING_RATES, LIMITS, DNASpace, new_id
+from deap_nas.search_space.dna_space import LEARNING_RATES, LIMITS, MOST_VERTICES, DNASpace, new_id
 
 __all__ = [
-    "LARGE_SCALE_MUTATIONS",
+    "check_dna_space",
+    "has_place_for_skip",
     "initLinear",
     "mutAddSkip",
     "mutAlterLearningRate",
@@ -23,7 +23,6 @@ __all__ = [
     "mutIdentity",
     "mutInsertConvolution",
     "mutInsertOneToOne",
-    "mutLargeScale",
     "mutRemoveConvolution",
     "mutRemoveSkip",
     "mutResetWeights",
@@ -45,7 +44,7 @@ def initLinear(icls: Callable[[DNA], _Individual], space: DNASpace) -> _Individu
     Raises:
         SettingsError: the space is not that of DNA.
     """
-    _check_space(space, "initLinear")
+    check_dna_space(space, "initLinear")
     return icls(DNA())
 
 
@@ -63,7 +62,7 @@ def mutAlterLearningRate(individual: _Individual, space: DNASpace, *, rng: _Rng 
     Raises:
         SettingsError: the space is not that of DNA.
     """
-    _check_space(space, "mutAlterLearningRate")
+    check_dna_space(space, "mutAlterLearningRate")
     individual.learning_rate = _within(individual.learning_rate * 2 ** rng.uniform(-1, 1), LEARNING_RATES)
     return (individual,)
 
@@ -82,7 +81,7 @@ def mutIdentity(individual: _Individual, space: DNASpace, *, rng: _Rng = random)
     Raises:
         SettingsError: the space is not that of DNA.
     """
-    _check_space(space, "mutIdentity")
+    check_dna_space(space, "mutIdentity")
     return (individual,)
 
 
@@ -100,7 +99,7 @@ def mutResetWeights(individual: _Individual, space: DNASpace, *, rng: _Rng = ran
     Raises:
         SettingsError: the space is not that of DNA.
     """
-    _check_space(space, "mutResetWeights")
+    check_dna_space(space, "mutResetWeights")
     image, *vertices = individual.vertices
     ids = {image.id: image.id, **{vertex.id: new_id(rng) for vertex in vertices}}
     individual.vertices = [Vertex(ids[vertex.id], vertex.has_relu) for vertex in individual.vertices]
@@ -127,7 +126,7 @@ def mutInsertConvolution(individual: _Individual, space: DNASpace, *, rng: _Rng 
     Raises:
         SettingsError: the space is not that of DNA.
     """
-    _check_space(space, "mutInsertConvolution")
+    check_dna_space(space, "mutInsertConvolution")
     _insert(individual, Filters(scale=float(rng.randrange(2))), rng)
     return (individual,)
 
@@ -149,7 +148,7 @@ def mutRemoveConvolution(individual: _Individual, space: DNASpace, *, rng: _Rng 
     Raises:
         SettingsError: the space is not that of DNA.
     """
-    _check_space(space, "mutRemoveConvolution")
+    check_dna_space(space, "mutRemoveConvolution")
     places = _convolutions(individual)
     if places:
         place = rng.choice(places)
@@ -173,7 +172,7 @@ def mutAlterStride(individual: _Individual, space: DNASpace, *, rng: _Rng = rand
     Raises:
         SettingsError: the space is not that of DNA.
     """
-    _check_space(space, "mutAlterStride")
+    check_dna_space(space, "mutAlterStride")
     _alter(individual, "scale", lambda value: value + rng.uniform(-1, 1), rng)
     return (individual,)
 
@@ -194,7 +193,7 @@ def mutAlterNumberOfChannels(individual: _Individual, space: DNASpace, *, rng: _
     Raises:
         SettingsError: the space is not that of DNA.
     """
-    _check_space(space, "mutAlterNumberOfChannels")
+    check_dna_space(space, "mutAlterNumberOfChannels")
     _alter(individual, "channels", lambda value: rng.uniform(value / 2, 2 * value), rng)
     return (individual,)
 
@@ -215,7 +214,7 @@ def mutFilterSize(individual: _Individual, space: DNASpace, *, rng: _Rng = rando
     Raises:
         SettingsError: the space is not that of DNA.
     """
-    _check_space(space, "mutFilterSize")
+    check_dna_space(space, "mutFilterSize")
     name = rng.choice(("half_height", "half_width"))
     _alter(individual, name, lambda value: rng.uniform(value / 2, 2 * value), rng)
     return (individual,)
@@ -235,7 +234,7 @@ def mutInsertOneToOne(individual: _Individual, space: DNASpace, *, rng: _Rng = r
     Raises:
         SettingsError: the space is not that of DNA.
     """
-    _check_space(space, "mutInsertOneToOne")
+    check_dna_space(space, "mutInsertOneToOne")
     _insert(individual, None, rng)
     return (individual,)
 
@@ -254,8 +253,8 @@ def mutAddSkip(individual: _Individual, space: DNASpace, *, rng: _Rng = random) 
     Raises:
         SettingsError: the space is not that of DNA.
     """
-    _check_space(space, "mutAddSkip")
-    if _has_place_for_skip(individual):
+    check_dna_space(space, "mutAddSkip")
+    if has_place_for_skip(individual):
         taken = {(skip.source, skip.target) for skip in individual.skips}
         while True:
             source, target = sorted(rng.sample(range(len(individual.vertices)), 2))
@@ -280,108 +279,21 @@ def mutRemoveSkip(individual: _Individual, space: DNASpace, *, rng: _Rng = rando
     Raises:
         SettingsError: the space is not that of DNA.
     """
-    _check_space(space, "mutRemoveSkip")
+    check_dna_space(space, "mutRemoveSkip")
     if individual.skips:
         del individual.skips[rng.randrange(len(individual.skips))]
     return (individual,)
 
 
-_Mutation = Callable[..., Any]
-
-#: The mutations by the names of the paper (Real 2017, section 3.2), in its order.
-LARGE_SCALE_MUTATIONS: Mapping[str, _Mutation] = MappingProxyType(
-    {
-        "alter-learning-rate": mutAlterLearningRate,
-        "identity": mutIdentity,
-        "reset-weights": mutResetWeights,
-        "insert-convolution": mutInsertConvolution,
-        "remove-convolution": mutRemoveConvolution,
-        "alter-stride": mutAlterStride,
-        "alter-number-of-channels": mutAlterNumberOfChannels,
-        "filter-size": mutFilterSize,
-        "insert-one-to-one": mutInsertOneToOne,
-        "add-skip": mutAddSkip,
-        "remove-skip": mutRemoveSkip,
-    }
-)
-
-
-def mutLargeScale(
-    individual: _Individual,
-    space: DNASpace,
-    *,
-    n_mutations: int = 1,
-    weights: Mapping[str, float] | None = None,
-    rng: _Rng = random,
-) -> tuple[_Individual]:
-    """Apply one of the eleven mutations, drawn again where it is impossible (Real 2017, section 3.2).
-
-    Args:
-        individual: changed in place.
-        space: its search space.
-        n_mutations: how many, one after the other; 5 is the paper's way out of a local optimum (section 5).
-        weights: relative probabilities by the names of :data:`LARGE_SCALE_MUTATIONS`; those that are not named are not
-            drawn. By default all are as likely, as in the paper.
-        rng: source of the random draws.
-
-    Returns:
-        A tuple of the individual.
-
-    Raises:
-        SettingsError: the space is not that of DNA, ``n_mutations`` is negative, ``weights`` are none, or what they
-            leave is impossible for this individual.
-    """
-    _check_space(space, "mutLargeScale")
-    if not isinstance(n_mutations, int) or n_mutations < 0:
-        raise SettingsError(f"n_mutations must be an integer of at least 0, found {n_mutations!r}")
-    sums = _SUMS if weights is None else _sums(weights)
-    for _ in range(n_mutations):
-        _drawn(individual, sums, rng)(individual, space, rng=rng)
-    return (individual,)
-
-
-def _drawn(individual: DNA, sums: tuple[float, ...], rng: _Rng) -> _Mutation:
-    """Draw mutations until one is possible."""
-    possible = [_is_possible(mutation, individual) for mutation in _MUTATIONS]
-    if not any(can and above > below for can, above, below in zip(possible, sums, (0.0, *sums[:-1]), strict=True)):
-        raise SettingsError(f"none of the mutations that weights leave is possible for {individual!r}")
-    while True:
-        number = rng.choices(range(len(_MUTATIONS)), cum_weights=sums)[0]
-        if possible[number]:
-            return _MUTATIONS[number]
-
-
-def _sums(weights: Mapping[str, float]) -> tuple[float, ...]:
-    """Cumulative weights of all mutations."""
-    unknown = sorted(set(weights) - set(LARGE_SCALE_MUTATIONS))
-    is_sound = all(isinstance(weight, (int, float)) and 0 <= weight < float("inf") for weight in weights.values())
-    if unknown or not is_sound or not sum(weights.values()) > 0:
-        raise SettingsError(
-            f"weights must be numbers of at least 0, one of them larger, by {', '.join(LARGE_SCALE_MUTATIONS)}; found "
-            f"{dict(weights)}"
-        )
-    return tuple(accumulate(weights.get(name, 0.0) for name in LARGE_SCALE_MUTATIONS))
-
-
-_MUTATIONS = tuple(LARGE_SCALE_MUTATIONS.values())
-_SUMS = tuple(accumulate([1.0] * len(_MUTATIONS)))
-_OF_CONVOLUTIONS = (mutRemoveConvolution, mutAlterStride, mutAlterNumberOfChannels, mutFilterSize)
-
-
-def _is_possible(mutation: _Mutation, dna: DNA) -> bool:
-    if mutation in _OF_CONVOLUTIONS:
-        return any(edge.filters is not None for edge in dna.edges)
-    if mutation is mutAddSkip:
-        return _has_place_for_skip(dna)
-    return bool(dna.skips) if mutation is mutRemoveSkip else True
-
-
-def _has_place_for_skip(dna: DNA) -> bool:
+def has_place_for_skip(dna: DNA) -> bool:
+    """Whether two vertices that are no neighbours have no skip between them."""
     n_edges = len(dna.edges)
     return len(dna.skips) < n_edges * (n_edges - 1) // 2
 
 
 def _insert(dna: DNA, filters: Filters | None, rng: _Rng) -> None:
+    if len(dna.vertices) == MOST_VERTICES:
+        return
     place = rng.randrange(len(dna.vertices))
     dna.edges.insert(place, Edge(new_id(rng), filters))
     dna.vertices.insert(place + 1, Vertex(new_id(rng), rng.random() < 0.5))
@@ -418,7 +330,12 @@ def _moved(dna: DNA, removed: int, before: int) -> Iterator[Skip]:
             yield Skip(skip.id, *ends)
 
 
-def _check_space(space: Any, operator: str) -> None:
+def check_dna_space(space: Any, operator: str) -> None:
+    """Check that an operator has been given the space that it is for.
+
+    Raises:
+        SettingsError: it is another.
+    """
     if not isinstance(space, DNASpace):
         raise SettingsError(
             f"{operator} is for genotypes of DNASpace, and {type(space).__name__} has others: take an operator of that "

@@ -21,14 +21,14 @@ from deap_nas.template import Template, WholeNetwork
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["LEARNING_RATES", "LIMITS", "DNASpace", "new_id"]
+__all__ = ["LEARNING_RATES", "LIMITS", "MOST_VERTICES", "DNASpace", "new_id"]
 
 _Recipe = TypeVar("_Recipe")
 
 #: Bits of an id; a 64-bit float holds it.
 _ID_BITS = 48
 #: Most vertices, so that a stranger's file cannot ask for more.
-_MOST_VERTICES = 10_000
+MOST_VERTICES = 10_000
 #: Smallest and largest learning rate, and those of each number of :class:`~deap_nas.dna.Filters`. The paper knows no
 #: limits, and no search comes near these: windows of 257 pixels, strides of 65,536.
 LEARNING_RATES = (2.0**-60, 2.0**60)
@@ -130,7 +130,7 @@ class DNASpace(SearchSpace):
         numbers = list(getattr(row, "tolist", lambda: row)())
         n_edges = int(numbers[2]) if len(numbers) >= _HEADER and _is_count(numbers[2]) else -1
         n_skips, rest = divmod(len(numbers) - _HEADER - n_edges * _STEP, _SKIP)
-        if not 0 <= n_edges < _MOST_VERTICES or n_skips < 0 or rest:
+        if not 0 <= n_edges < MOST_VERTICES or n_skips < 0 or rest:
             raise GenotypeError(f"a row of {len(numbers)} numbers, {str(numbers[:3])[:60]}, ... is that of no DNA")
         try:
             return _decoded(numbers, n_edges)
@@ -224,8 +224,8 @@ def _check_ids(dna: DNA) -> None:
             f"a backbone is the image, Vertex(0), and a vertex after each edge, found {len(dna.vertices)} vertices, "
             f"the first {dna.vertices[:1]}, and {len(dna.edges)} edges"
         )
-    if len(dna.vertices) > _MOST_VERTICES:
-        raise GenotypeError(f"a DNA has at most {_MOST_VERTICES} vertices, found {len(dna.vertices)}")
+    if len(dna.vertices) > MOST_VERTICES:
+        raise GenotypeError(f"a DNA has at most {MOST_VERTICES} vertices, found {len(dna.vertices)}")
     parts: list[Vertex | Edge | Skip] = [*dna.vertices[1:], *dna.edges, *dna.skips]
     ids = [*(part.id for part in parts), dna.head]
     wrong = next((number for number in ids if type(number) is not int or not 0 <= number <= 2**_ID_BITS), None)
