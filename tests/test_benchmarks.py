@@ -187,3 +187,28 @@ def test_fidelity_prints_a_row_for_each_estimate_and_each_rule():
     )
     assert len(rules) == 2
     assert all(10 < float(share) <= 100 for share in rules)
+
+
+def test_large_scale_prints_a_row_for_each_search_and_draws_them(tmp_path):
+    sizes = ("--population=3", "--evaluations=7", "--steps=4", "--batch-size=32", "--max-flops=100000", "--device=cpu")
+    for _ in range(2):  # the second time there is nothing left to search
+        done = run(BENCHMARKS / "large_scale.py", *sizes, "--output", tmp_path)
+        assert done.returncode == 0, done.stderr
+        row = r"^(evolution|no inheritance|no selection) +7  +(\d+\.\d) %  +(\d+\.\d) %  +\d+\.\d %  +\d+ "
+        found = re.findall(row, done.stdout, re.MULTILINE)
+        assert [name for name, *_ in found] == ["evolution", "no inheritance", "no selection"]
+        assert all(float(best) >= float(first) for _, first, best in found)
+    for name in ("figure2.png", "evolution-lineage.png", "no-selection-lineage.png"):
+        assert (tmp_path / name).read_bytes()[:4] == b"\x89PNG"
+
+
+def test_overhead_prints_what_an_evaluation_takes_besides_its_steps_with_the_bar():
+    done = run(BENCHMARKS / "overhead.py", "--members", "0", "5", "--evaluations=4", "--steps=3", "--layers=2")
+    assert done.returncode == 0, done.stderr
+    row = r"^(linear|mid-size) +(\d+) +(\d+\.\d) +\d+\.\d +(met|MISSED)? +(\d+\.\d) +(\d+)$"
+    found = re.findall(row, done.stdout, re.MULTILINE)
+    assert [(name, members) for name, members, *_ in found] == [
+        ("linear", "0"), ("linear", "5"), ("mid-size", "0"), ("mid-size", "5"),
+    ]  # fmt: skip
+    assert all(float(besides) > float(validation) > 0 for _, _, besides, _, validation, _ in found)
+    assert [int(n_files) <= 7 for *_, n_files in found] == [True] * 4
