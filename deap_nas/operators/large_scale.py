@@ -56,7 +56,7 @@ def mutLargeScale(
     space: DNASpace,
     *,
     n_mutations: int = 1,
-    weights: Mapping[str, float] | None = None,
+    weights: Mapping[str, float] | Sequence[float] | None = None,
     rng: _Rng = random,
 ) -> tuple[_Individual]:
     """Apply one of the eleven mutations, drawn again where it is impossible (Real 2017, section 3.2).
@@ -65,8 +65,8 @@ def mutLargeScale(
         individual: changed in place.
         space: its search space.
         n_mutations: how many, one after the other; 5 is the paper's way out of a local optimum (section 5).
-        weights: relative probabilities by the names of :data:`LARGE_SCALE_MUTATIONS`; those that are not named are not
-            drawn. By default all are as likely, as in the paper.
+        weights: relative probabilities by the names of :data:`LARGE_SCALE_MUTATIONS` or of the functions, where those
+            that are not named are not drawn; or of all, in their order. By default all are as likely, as in the paper.
         rng: source of the random draws.
 
     Returns:
@@ -93,16 +93,21 @@ def _drawn(individual: DNA, weights: Sequence[float], rng: _Rng) -> _Mutation:
     return rng.choices(_MUTATIONS, left)[0]
 
 
-def _checked(weights: Mapping[str, float]) -> Sequence[float]:
-    """Weights of all mutations."""
-    unknown = sorted(set(weights) - set(LARGE_SCALE_MUTATIONS))
-    is_sound = all(isinstance(weight, (int, float)) and 0 <= weight < math.inf for weight in weights.values())
-    if unknown or not is_sound or not any(weights.values()):
+def _checked(weights: Mapping[str, float] | Sequence[float]) -> Sequence[float]:
+    """Weights of all mutations, in their order."""
+    named = weights if isinstance(weights, Mapping) else dict(enumerate(weights))
+    keys = zip(LARGE_SCALE_MUTATIONS.items(), range(len(_MUTATIONS)), strict=True)
+    places = {key: place for (name, mutate), place in keys for key in (name, mutate.__name__, place)}
+    is_sound = all(isinstance(weight, (int, float)) and 0 <= weight < math.inf for weight in named.values())
+    if not named.keys() <= places.keys() or not is_sound or not any(named.values()):
         raise SettingsError(
-            f"weights must be numbers of at least 0, one of them larger, by {', '.join(LARGE_SCALE_MUTATIONS)}; found "
-            f"{dict(weights)}"
+            f"weights must be numbers of at least 0, one of them larger, by {', '.join(LARGE_SCALE_MUTATIONS)}, or all "
+            f"in this order; found {weights!r}"
         )
-    return [weights.get(name, 0.0) for name in LARGE_SCALE_MUTATIONS]
+    found = [0.0] * len(_MUTATIONS)
+    for key, weight in named.items():
+        found[places[key]] += weight
+    return found
 
 
 _MUTATIONS = tuple(LARGE_SCALE_MUTATIONS.values())

@@ -300,7 +300,9 @@ def test_weights_say_which_mutations_are_drawn_how_often():
     weights = {"identity": 3, "insert-convolution": 1}
     grown = [len(mutLargeScale(DNA(), SPACE, weights=weights, rng=random.Random(i))[0].edges) for i in range(1000)]
     assert 190 < sum(grown) < 310
-    for wrong in ({"insert": 1}, {}, {"identity": 0}, {"identity": -1}, {"identity": math.nan}):
+    for same in ({"mutInsertConvolution": 2}, [0, 0, 0, 1, *[0] * 7]):
+        assert len(mutLargeScale(DNA(), SPACE, weights=same, n_mutations=3)[0].edges) == 3
+    for wrong in ({"insert": 1}, {}, {"identity": 0}, {"identity": -1}, {"identity": math.nan}, [1] * 12, []):
         with pytest.raises(SettingsError, match="weights must be numbers of at least 0"):
             mutLargeScale(DNA(), SPACE, weights=wrong)
     with pytest.raises(SettingsError, match="none of the mutations that weights leave is possible for DNA"):
