@@ -129,6 +129,7 @@ def fill(path, n_rows, seed, space=SPACE):
         "reused": -1,
         "worker": ids % 99,
         "threads": 1,
+        "compute": 0.0,
     }
     columns |= {"fitness": generator.random((n_rows, 1)), "scores": generator.random((n_rows, 4)), "host": b"node017"}
     columns |= {"submitted": 1e9 + ids, "started": 1e9 + ids, "finished": 1e9 + 60 + ids}

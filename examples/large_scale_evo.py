@@ -68,14 +68,8 @@ def make_toolbox(args, fitness, rng):
     sizes = {"max_parameters": args.max_parameters, "max_flops": args.max_flops}
     toolbox.decorate("mutate", deap_nas.CostLimit(space, fitness.template, **sizes))
     toolbox.register("evaluate", fitness)
-    strategy = PairTournaments(
-        toolbox,
-        size=args.population,
-        selects=args.selection == "tournament",
-        bursts=args.burst,
-        resets=args.reset,
-        rng=rng,
-    )
+    settings = {"size": args.population, "bursts": args.burst, "resets": args.reset}
+    strategy = PairTournaments(toolbox, **settings, selects=args.selection == "tournament", rng=rng)
     toolbox.register("generate", strategy.generate)
     toolbox.register("update", strategy.update)
     return toolbox
