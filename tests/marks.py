@@ -40,6 +40,7 @@ MARKS = {
         "tests/slurm/",
         "tests/test_cli_replay.py::test_it_is_trained_with_the_threads",
         "tests/test_cli_retrain.py::",
+        "tests/test_cli_test.py::",
         "tests/test_dna_commands.py::",
         "tests/test_docs.py::test_a_seeded_program",
         "tests/test_docs.py::test_one_max_with_a_limit",

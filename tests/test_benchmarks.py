@@ -212,3 +212,13 @@ def test_overhead_prints_what_an_evaluation_takes_besides_its_steps_with_the_bar
     ]  # fmt: skip
     assert all(float(besides) > float(validation) > 0 for _, _, besides, _, validation, _ in found)
     assert [int(n_files) <= 7 for *_, n_files in found] == [True] * 4
+
+
+def test_dna_prints_the_time_of_each_mutation_and_of_cost_and_key_beside_their_bars():
+    done = run(BENCHMARKS / "dna.py", "--samples=6", "--edges", "3", "6")
+    assert done.returncode == 0, done.stderr
+    row = r"^  ([\w-]+) +(\d+\.\d) +\d+\.\d +\d+\.\d +(\d+\.\d)  (?:met|MISSED)$"
+    found = re.findall(row, done.stdout, re.MULTILINE)
+    assert len(found) == 2 * (2 + 12)
+    assert {name for name, *_ in found} >= {"cost", "canonical_key", "mutLargeScale", "add-skip", "reset-weights"}
+    assert all(float(microseconds) > 0 and float(ratio) > 1 for _, microseconds, ratio in found)
