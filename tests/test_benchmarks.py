@@ -205,7 +205,7 @@ def test_large_scale_prints_a_row_for_each_search_and_draws_them(tmp_path):
 def test_overhead_prints_what_an_evaluation_takes_besides_its_steps_with_the_bar():
     done = run(BENCHMARKS / "overhead.py", "--members", "0", "5", "--evaluations=4", "--steps=3", "--layers=2")
     assert done.returncode == 0, done.stderr
-    row = r"^(linear|mid-size) +(\d+) +(\d+\.\d) +\d+\.\d +(met|MISSED)? +(\d+\.\d) +\d+\.\d +\d+\.\d +(\d+)$"
+    row = r"^(linear|mid-size) +(\d+) +(\d+\.\d) +\d+\.\d +(met|MISSED)? +(\d+\.\d)(?: +-?\d+\.\d){7} +(\d+)$"
     found = re.findall(row, done.stdout, re.MULTILINE)
     assert [(name, members) for name, members, *_ in found] == [
         ("linear", "0"), ("linear", "5"), ("mid-size", "0"), ("mid-size", "5"),
