@@ -140,6 +140,7 @@ def is_shown(printed, shown):
         ("from-onemax", "2. The individual becomes a genotype"),
         ("from-onemax", "Pitfalls"),
         ("large-scale", "The eleven mutations"),
+        ("large-scale", "What a run of the paper's size computes"),
     ],
 )
 def test_a_seeded_program_without_trainings_prints_what_its_page_shows(tmp_path, page, title):

@@ -232,7 +232,8 @@ def _check_ids(dna: DNA) -> None:
     if wrong is not None or 0 in ids[:-1]:
         raise GenotypeError(f"ids must be integers from 1 to 2**{_ID_BITS}, found {0 if wrong is None else wrong!r}")
     if len(set(ids)) < len(ids):
-        raise GenotypeError("ids must differ, found one twice")
+        twice = next(number for place, number in enumerate(ids) if number in ids[:place])
+        raise GenotypeError(f"ids of vertices, edges, skips and the classifier must differ, found {twice} twice")
 
 
 def _check_skips(dna: DNA) -> None:
