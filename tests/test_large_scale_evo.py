@@ -1,12 +1,19 @@
 """The second example that users copy: Large-Scale Evolution, as they call it."""
 
+import pickle
 import subprocess
+import sys
+from runpy import run_path
 
+import numpy as np
 import pytest
+import torch
+from torchvision import datasets
 
 from deap_nas import DNA, DNASpace
 from deap_nas.evaluation import Status
 from deap_nas.store import HDF5Store, find_problems
+from deap_nas.training.data.batches import search_sets
 from tests.launch import ROOT, command, environment, run
 from tests.store.hdf5.test_population_file import rows
 from tests.test_hier_evo import wait_for_evaluations
@@ -124,3 +131,23 @@ def test_wrong_options_are_told_in_one_line(tmp_path, options, words):
     assert done.returncode == 1
     assert words in done.stderr
     assert len(done.stderr.splitlines()) == 1
+
+
+def test_cifar_100_needs_nothing_but_its_name(tmp_path, monkeypatch):
+    """In its own format, a few images, without its checksums; the classes, the crop and the validation part follow."""
+    kind = datasets.CIFAR100
+    (tmp_path / kind.base_folder).mkdir()
+    for name, n_images in (("train", 100), ("test", 4)):
+        pixels = np.random.default_rng(1).integers(0, 256, (n_images, 3072), dtype=np.uint8)
+        content = {"data": pixels, "fine_labels": [number % 100 for number in range(n_images)]}
+        (tmp_path / kind.base_folder / name).write_bytes(pickle.dumps(content))
+    monkeypatch.setattr(kind, "_check_integrity", lambda self: True)
+    monkeypatch.setattr(kind, "_load_meta", lambda self: None)
+    script = run_path(str(LARGE_SCALE_EVO))
+    output = tmp_path / "run.h5"
+    options = [*TINY, "--dataset=cifar100", f"--data-dir={tmp_path}", f"--output={output}"]
+    monkeypatch.setattr(sys, "argv", ["large_scale_evo.py", *options])
+    fitness = script["evaluation"](script["arguments"]())
+    assert (fitness.template.n_classes, fitness.augmentation.padding, fitness.augmentation.flip) == (100, 4, True)
+    assert fitness.evaluate(DNA(), seed=1).n_parameters == 400
+    assert [len(images.labels) for images in search_sets(fitness.source, 0, torch.device("cpu"))] == [90, 10]

@@ -25,7 +25,7 @@ class _Help(argparse.RawDescriptionHelpFormatter):
 
     def _get_help_string(self, action: argparse.Action) -> str | None:
         text, default = action.help, action.default
-        has_none = default is None or default is False or default == argparse.SUPPRESS
+        has_none = default is None or default is False or default in ([], argparse.SUPPRESS)
         return text if text is None or has_none or "default" in text else f"{text} (default: %(default)s)"
 
 
