@@ -32,7 +32,7 @@ def weights_of(path):
 
 def test_a_search_on_digits_beats_its_linear_start_clearly(tmp_path):
     path = tmp_path / "run.h5"
-    settings = ("--population=10", "--evaluations=90", "--steps=60", "--max-flops=300000", "--workers=2", "--seed=3")
+    settings = ("--population=10", "--evaluations=250", "--steps=60", "--max-flops=300000", "--seed=6")
     done = run(LARGE_SCALE_EVO, *settings, "--device=cpu", "--output", path)
     assert done.returncode == 0, done.stderr
     with HDF5Store.read(path) as store:

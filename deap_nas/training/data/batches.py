@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Protocol
 
@@ -60,12 +60,16 @@ class DeviceImages:
     #: (channels,), mean and inverse standard deviation of the training pixels.
     mean: torch.Tensor
     scale: torch.Tensor
+    #: Both for a whole row of pixels, by its width: a tiny network would wait for them at each batch.
+    _of_rows: dict[int, tuple[torch.Tensor, torch.Tensor]] = field(default_factory=dict, init=False, repr=False)
 
     def normalised(self, pixels: torch.Tensor) -> torch.Tensor:
         """Float images, (batch, channels, height, width) in channels-last order, of zero mean and unit deviation."""
         width = pixels.shape[2]
-        rows = pixels.flatten(2) - self.mean.repeat(width)  # a whole row at once is quicker than pixel by pixel
-        return rows.mul_(self.scale.repeat(width)).view(pixels.shape).permute(0, 3, 1, 2)
+        if width not in self._of_rows:
+            self._of_rows[width] = self.mean.repeat(width), self.scale.repeat(width)
+        mean, scale = self._of_rows[width]  # a whole row at once is quicker than pixel by pixel
+        return (pixels.flatten(2) - mean).mul_(scale).view(pixels.shape).permute(0, 3, 1, 2)
 
     def normalisation(self) -> dict[str, list[float]]:
         """``mean`` and ``scale`` of each channel: networks take ``(pixels - mean) * scale``, of pixels in 0..255."""
