@@ -153,21 +153,26 @@ def test_simplify_of_a_cell_of_identities_is_the_input():
     assert simplify(graph) == Graph((Node("input"),), 0)
 
 
-def split_reading(graph):
-    """Text of what a graph computes, with pools of concatenations written as concatenations of pools."""
-    texts = []
+def split_reading(graph, numbers):
+    """What a graph computes, with pools of concatenations as concatenations of pools, as numbers of values.
+
+    ``numbers`` holds that of each value so far, by its operation and inputs; written out, values would be endless.
+    """
+    values = []
     for node in graph.nodes:
-        inputs = [texts[i] for i in node.inputs]
-        if node.operation == "input":
-            texts.append(["input"])
-        elif node.operation == "concat":
-            texts.append([part for parts in inputs for part in parts])
+        inputs = [values[i] for i in node.inputs]
+
+        def number(*taken, name=node.operation):
+            return numbers.setdefault((name, *taken), len(numbers))
+
+        if node.operation == "concat":
+            values.append([part for parts in inputs for part in parts])
         elif node.operation in POOLS:
-            texts.append([f"{node.operation}({part})" for part in inputs[0]])
+            values.append([number(part) for part in inputs[0]])
         else:
-            name = f"{node.operation}{node.path}{texts[node.width_of] if node.width_of else ''}"
-            texts.append([f"{name}({inputs if node.operation == 'add' else inputs[0]})"])
-    return None if graph.output is None else texts[graph.output]
+            width = tuple(values[node.width_of]) if node.width_of else ()
+            values.append([number(node.path, width, *map(tuple, inputs))])
+    return None if graph.output is None else values[graph.output]
 
 
 @given(spaces_and_genes())
@@ -175,7 +180,8 @@ def test_split_pools_keeps_what_is_computed_and_every_weight_in_the_same_order(c
     space, genes = case
     graph = simplify(space.lower(genes))
     split = split_pools(graph)
-    assert split_reading(split) == split_reading(graph)
+    numbers = {}
+    assert split_reading(split, numbers) == split_reading(graph, numbers)
     weighted = [[node.path for node in g.nodes[1:] if node.operation in WEIGHTED] for g in (graph, split)]
     assert weighted[0] == weighted[1]
     assert simplify(split) == split == split_pools(split)
