@@ -2,6 +2,7 @@
 
     python benchmarks/large_scale.py                                              # digits, some minutes
     python benchmarks/large_scale.py --workers 2 --dataset imagefolder:PATH ...   # see benchmarks/results
+    mpirun -n 5 python benchmarks/large_scale.py --dataset cifar10                # four ranks train
 
 Three searches with one seed: as in the paper; with weights drawn anew for each training; with chance in the place of
 fitness, for who dies and who has a child. Each time that an individual has a higher validation accuracy than all
@@ -9,13 +10,11 @@ before it, its weights are kept, and when the search has ended they are measured
 training. A search that was interrupted goes on when the same command is given again.
 """
 
-import argparse
 import json
 import random
 import shutil
 import sys
-from dataclasses import asdict, replace
-from functools import partial
+from dataclasses import asdict
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -24,12 +23,13 @@ from deap import base, creator
 from machine import describe
 
 import deap_nas
+from deap_nas.command_line import CommandLine, at_least, make_fitness, run
 from deap_nas.evaluation import Status
-from deap_nas.executors import ProcessExecutor, SerialExecutor
+from deap_nas.files import replacing
 from deap_nas.report import Progress, draw_best, draw_lineage, save_figure
 from deap_nas.store import beside, open_run, resume_population
 from deap_nas.strategies import PairTournaments
-from deap_nas.training import LARGE_SCALE, AccuracyFitness, searched_accuracies
+from deap_nas.training import LARGE_SCALE, searched_accuracies
 
 SEARCHES = ("evolution", "no inheritance", "no selection")
 STYLES = dict(zip(SEARCHES, ("solid", "dashed", "dashdot"), strict=True))
@@ -40,40 +40,27 @@ creator.create("Individual", deap_nas.DNA, fitness=creator.FitnessMax)
 
 
 def arguments():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    add = partial(parser.add_argument, type=int)
-    add("--dataset", type=str, default="digits", help="digits, cifar10, cifar100 or imagefolder:PATH (default: digits)")
-    add("--data-dir", type=str, default="data", help="folder of cifar10 and cifar100 (default: data)")
-    add("--images", help="training images to use (default: all)")
-    add("--image-size", help="height and width in pixels that the images are shrunk to (default: their own)")
-    add("--population", default=12, help="members (default: 12)")
-    add("--evaluations", default=60, help="of each search (default: 60)")
-    add("--steps", default=100, help="of a training (default: 100; the paper's 25,600)")
-    add("--batch-size", default=LARGE_SCALE.batch_size, help="images a step (default: the paper's 50)")
-    add("--max-flops", help="of a network, for an image (default: no limit)")
-    add("--workers", default=0, help="processes (default: this one)")
-    add("--seed", default=0, help="of everything random (default: 0)")
-    add("--device", type=str, default="auto", help="cpu, cuda, ... (default: a GPU if there is one)")
-    add("--searches", type=str, nargs="+", choices=SEARCHES, default=SEARCHES, help="which (default: all)")
-    add("--output", type=Path, default=Path("runs/large-scale"), help="folder (default: runs/large-scale)")
-    return parser.parse_args()
-
-
-def make_fitness(args, path):
-    return AccuracyFitness(
-        deap_nas.DNASpace(),
-        dataset=args.dataset,
-        data_dir=args.data_dir,
-        n_images=args.images,
-        image_size=args.image_size,
-        recipe=replace(LARGE_SCALE, steps=args.steps, batch_size=args.batch_size),
-        repeats=1,
-        crop=None if args.dataset == "digits" else 4,
-        validation_share=0.1,
-        weights_dir=beside(path, "-weights"),
-        seed=args.seed,
-        device=args.device,
+    line = CommandLine(__doc__)
+    add = line.add_argument_group("searches").add_argument
+    add("--population", type=at_least(2), default=12, metavar="N", help="members; the paper has 1000")
+    add("--evaluations", type=at_least(1), default=60, metavar="N", help="of each search")
+    add("--max-flops", type=at_least(1), metavar="N", help="of a network, for an image (default: no limit)")
+    add("--searches", nargs="+", choices=SEARCHES, default=SEARCHES, help="which (default: all)")
+    add("--output", type=Path, default=Path("runs/large-scale"), metavar="FOLDER", help="of files and pictures")
+    text = "height and width that the images are shrunk to (default: their own)"
+    add("--image-size", type=at_least(1), metavar="PIXELS", help=text)
+    line.add_fitness_options(
+        steps=100, batch_size=LARGE_SCALE.batch_size, repeats=1, channels=None, validation_share=0.1
     )
+    line.add_worker_options()
+    return line.parse_args()
+
+
+def fitness_of(args, path):
+    """As in the example, with the weights of each search beside its population file."""
+    args.crop = 4 if args.crop is None and args.dataset != "digits" else args.crop
+    kept = {"weights_dir": beside(path, "-weights"), "image_size": args.image_size}
+    return make_fitness(deap_nas.DNASpace(), args, recipe=LARGE_SCALE, **kept)
 
 
 def mutate_anew(individual, space, rng):
@@ -101,27 +88,34 @@ class Bests:
     def __init__(self, weights, store):
         self.weights, self.kept = weights, weights.with_name(f"{weights.name}-of-bests")
         self.kept.mkdir(parents=True, exist_ok=True)
-        self.best = max([0.0, *(record.evaluation.values[0] for record in store)])
+        self.best = -1.0
+        ok = [record.evaluation for record in store if record.evaluation.status is Status.OK]
+        if ok:  # a kill may have come before its weights were kept; they are still those of the run's best
+            self.keep(max(ok, key=lambda evaluation: evaluation.values[0]))
 
     def __call__(self, individual, n_running):
         """Take note of an evaluation that has ended."""
         del n_running
         evaluation = individual.evaluation
         if evaluation.status is Status.OK and evaluation.values[0] > self.best:
-            self.best = evaluation.values[0]
-            name = f"{evaluation.id}.safetensors"
-            shutil.copyfile(self.weights / name, self.kept / name)
+            self.keep(evaluation)
+
+    def keep(self, evaluation):
+        """Keep the weights of an evaluation, the best until now."""
+        self.best = evaluation.values[0]
+        kept = self.kept / f"{evaluation.id}.safetensors"
+        if not kept.exists():
+            with replacing(kept) as partial:
+                shutil.copyfile(self.weights / kept.name, partial)
 
 
-def search(args, name):
+def search(args, executor, name):
     """Run a search to its end, and draw its best; gives what is shown of it."""
     path = args.output / f"{name.replace(' ', '-')}.h5"
-    fitness, rng = make_fitness(args, path), random.Random(args.seed)
+    fitness, rng = fitness_of(args, path), random.Random(args.seed)
     toolbox = make_toolbox(args, name, fitness, rng)
-    executor = ProcessExecutor(args.workers) if args.workers else SerialExecutor()
     settings = {"fitness": fitness.to_dict(), "population": args.population, "max_flops": args.max_flops}
-    with executor, open_run(path, space=fitness.space, settings=settings, seed=args.seed, n_repeats=1) as store:
-        run = {"n_evaluations": args.evaluations, "store": store, "rng": rng}
+    with open_run(path, space=fitness.space, settings=settings, seed=args.seed, n_repeats=args.repeats) as store:
         population = resume_population(store, creator.Individual, rng=rng)
         bests = Bests(fitness.weights_dir, store)
         with Progress(args.evaluations, evaluations=(record.evaluation for record in store)) as progress:
@@ -130,7 +124,10 @@ def search(args, name):
                 bests(individual, n_running)
                 progress(individual, n_running)
 
-            deap_nas.eaAsyncGenerateUpdate(toolbox, executor, **run, population=population, observer=observe)
+            deap_nas.eaAsyncGenerateUpdate(
+                toolbox, executor,
+                n_evaluations=args.evaluations, store=store, rng=rng, population=population, observer=observe,
+            )  # fmt: skip
         draw_best(store)
         save_figure(draw_lineage(store), [beside(path, "-lineage.png")])
         return measure(store, fitness, bests.kept)
@@ -174,13 +171,12 @@ def draw(found, path):
     plt.close(figure)
 
 
-def main():
-    args = arguments()
+def compare(args, executor):
     describe("deap-nas", "torch")
     found = {}
     for name in args.searches:
         print(f"{name} ...", file=sys.stderr)
-        found[name] = search(args, name)
+        found[name] = search(args, executor, name)
         (args.output / "measured.json").write_text(json.dumps(found, indent=1), encoding="utf-8")
     print("search           evaluations  linear start  best validation   test  parameters      FLOPs      work")
     for name, each in found.items():
@@ -195,4 +191,4 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    run(compare, arguments)

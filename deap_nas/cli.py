@@ -12,6 +12,7 @@ import deap_nas
 from deap_nas.commands import (
     add_check,
     add_export,
+    add_id,
     add_lineage,
     add_merge,
     add_replay,
@@ -81,7 +82,7 @@ def _parser() -> argparse.ArgumentParser:
     info.add_argument("--json", action="store_true", help="print everything as JSON")
     info.set_defaults(run=_info)
     draw = commands.add_parser("draw", parents=[file], help="draw the motifs or the network of an individual")
-    draw.add_argument("--id", type=int, metavar="N", help="which individual (default: the best)")
+    add_id(draw)
     draw.add_argument(
         "--output",
         type=user_path,

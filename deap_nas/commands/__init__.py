@@ -6,7 +6,7 @@ from deap_nas.commands.importing import import_modules
 from deap_nas.commands.lineage import add_lineage
 from deap_nas.commands.measure import add_test
 from deap_nas.commands.merge import add_merge
-from deap_nas.commands.options import chosen_member, chosen_template, network_folder, network_options
+from deap_nas.commands.options import add_id, chosen_member, chosen_template, network_folder, network_options
 from deap_nas.commands.replay import add_replay
 from deap_nas.commands.retrain import RetrainingReport, add_retrain
 from deap_nas.commands.table import add_table
@@ -16,6 +16,7 @@ __all__ = [
     "RetrainingReport",
     "add_check",
     "add_export",
+    "add_id",
     "add_lineage",
     "add_merge",
     "add_replay",

@@ -7,7 +7,7 @@ import json
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from deap_nas.commands.options import chosen_member
+from deap_nas.commands.options import add_id, chosen_member
 from deap_nas.errors import SettingsError
 from deap_nas.files import beside, user_path
 from deap_nas.report import draw_lineage, lineage, lineage_in_words, save_figure
@@ -29,7 +29,7 @@ def add_lineage(commands: _SubParsersAction[argparse.ArgumentParser], file: argp
     parser = commands.add_parser(
         "lineage", parents=[file], help="tell the ancestors of an individual, and draw them", description=_DESCRIPTION
     )
-    parser.add_argument("--id", type=int, metavar="N", help="which individual (default: the best)")
+    add_id(parser)
     parser.add_argument(
         "--output",
         type=user_path,

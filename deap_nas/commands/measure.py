@@ -9,6 +9,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from deap_nas.commands.options import (
+    add_id,
     add_weights_dir,
     check_inherits,
     chosen_member,
@@ -42,7 +43,7 @@ def add_test(commands: _SubParsersAction[argparse.ArgumentParser], file: argpars
         help="measure an individual on the test images, with the weights that its search has left",
         description=_DESCRIPTION,
     )
-    parser.add_argument("--id", type=int, metavar="N", help="which individual (default: the best by its fitness)")
+    add_id(parser)
     parser.add_argument("--device", metavar="NAME", help="cpu, cuda, cuda:1, ... (default: that of the search)")
     parser.add_argument("--dataset", metavar="NAME", help="where the images of the search are now, imagefolder:PATH")
     parser.add_argument("--data-dir", metavar="FOLDER", help="of cifar10 and cifar100 (default: that of the search)")

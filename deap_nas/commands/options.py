@@ -15,6 +15,7 @@ from deap_nas.store import HDF5Store
 from deap_nas.template import NetworkTemplate, Template
 
 __all__ = [
+    "add_id",
     "add_weights_dir",
     "check_inherits",
     "chosen_member",
@@ -33,10 +34,15 @@ _TEMPLATES = {
 _DEFAULT_TEMPLATE = "large-cifar"
 
 
+def add_id(parser: argparse.ArgumentParser) -> None:
+    """Add ``--id``, None by default, see :func:`chosen_member`."""
+    parser.add_argument("--id", type=int, metavar="N", help="which individual (default: the best)")
+
+
 def network_options() -> argparse.ArgumentParser:
     """Make a parent parser with ``--id``, ``--template``, ``--channels`` and ``--cells``; each is None by default."""
     options = argparse.ArgumentParser(add_help=False)
-    options.add_argument("--id", type=int, metavar="N", help="which individual (default: the best)")
+    add_id(options)
     options.add_argument(
         "--template", choices=_TEMPLATES, help=f"network around the cell (default: {_DEFAULT_TEMPLATE})"
     )

@@ -10,7 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from deap_nas.commands.options import add_weights_dir, chosen_member, searched_weights
+from deap_nas.commands.options import add_id, add_weights_dir, chosen_member, searched_weights
 from deap_nas.errors import SettingsError, StoreError
 from deap_nas.evaluation import Job, Runner, Status
 from deap_nas.report import member
@@ -36,7 +36,7 @@ def add_replay(commands: _SubParsersAction[argparse.ArgumentParser], file: argpa
     parser = commands.add_parser(
         "replay", parents=[file], help="evaluate an individual again, and compare", description=_DESCRIPTION
     )
-    parser.add_argument("--id", type=int, metavar="N", help="which individual (default: the best)")
+    add_id(parser)
     parser.add_argument("--device", metavar="NAME", help="cpu, cuda, cuda:1, ... (default: that of the search)")
     parser.add_argument("--dataset", metavar="NAME", help="where the images of the search are now, imagefolder:PATH")
     parser.add_argument("--data-dir", metavar="FOLDER", help="of cifar10 and cifar100 (default: that of the search)")
