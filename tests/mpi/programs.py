@@ -153,6 +153,16 @@ def leave_interrupted(executor):
     threading.Timer(1, os.kill, (os.getpid(), signal.SIGUSR1)).start()
 
 
+def interrupted(number):
+    """A call in a rank that Ctrl-C reaches meanwhile, as it reaches all ranks."""
+    os.kill(os.getpid(), signal.SIGINT)
+    return 2 * number
+
+
+def interrupted_workers(executor):
+    return list(executor.map(interrupted, range(4)))
+
+
 def half(executor):
     return [executor.n_workers, *executor.map(double, range(4))]
 

@@ -116,15 +116,31 @@ def mpi_executor(
             with guarded_output():
                 yield executor
         return
-    _take_seat(comm.Get_rank(), seats)
-    _serve_or_abort(mpi, comm, comm.Get_rank())
+    with _deaf_to_interrupts():
+        _take_seat(comm.Get_rank(), seats)
+        _serve_or_abort(mpi, comm, comm.Get_rank())
     yield None
+
+
+@contextmanager
+def _deaf_to_interrupts() -> Iterator[None]:
+    """Leave it to rank 0 what comes of Ctrl-C and of a scheduler's warning, which all ranks get.
+
+    A rank that ended at once would end the job before rank 0 has said what its file holds.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    signal.signal(signal.SIGUSR1, signal.SIG_IGN)  # for good: it may come after the block, and would end the rank
+    former = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, former)
 
 
 def _take_seat(rank: int, seats: list[Seat]) -> None:
     """Settle a worker rank on its share of the cores and its GPU, before anything imports torch."""
-    if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGUSR1, signal.SIG_IGN)  # a scheduler that warns rank 0 warns all
     divide_threads(n_neighbours(rank, seats))
     gpu = gpu_of(rank, seats)
     if gpu is not None:
