@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import fcntl
 import logging
 import os
 import signal
 import socket
+import stat
 import sys
+import termios
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
 
-__all__ = ["exit_status", "interrupt", "interrupted_by_signals", "report", "say_stopped"]
+__all__ = ["exit_status", "interrupt", "interrupted_by_signals", "report", "say_stopped", "wait_until_read"]
 
 #: Without a handler of the program's own, Python writes what this logger warns of to standard error.
 _log = logging.getLogger("deap_nas.algorithms")
@@ -70,5 +74,27 @@ def report(error: BaseException, *, rank: int) -> None:
     elif not isinstance(error, KeyboardInterrupt):
         sys.stderr.write(f"rank {rank} on {socket.gethostname()} ends the MPI job:\n")
         sys.excepthook(type(error), error, error.__traceback__)
-    sys.stdout.flush()
-    sys.stderr.flush()
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
+        with suppress(OSError, ValueError):  # closed, or no file
+            wait_until_read(stream.fileno())
+
+
+def wait_until_read(descriptor: int) -> None:
+    """Wait, a second at most, until whoever reads a pipe has taken all of it.
+
+    The launcher of MPI does, and may drop what it has not taken when the job is aborted.
+    """
+    if not stat.S_ISFIFO(os.fstat(descriptor).st_mode):
+        return
+    end = time.monotonic() + 1.0
+    while _n_unread(descriptor) and time.monotonic() < end:
+        time.sleep(0.001)
+
+
+def _n_unread(pipe: int) -> int:
+    """Bytes in a pipe, by either of its ends; of a system that does not say, none."""
+    try:
+        return int.from_bytes(fcntl.ioctl(pipe, termios.FIONREAD, bytes(4)), sys.byteorder)
+    except OSError:
+        return 0
