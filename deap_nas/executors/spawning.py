@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import count
@@ -21,6 +22,9 @@ __all__ = ["WorkerContext"]
 
 _LAUNCHER_PREFIXES = ("OMPI_", "PMIX_", "PMI_", "PRTE_", "HYDI_", "HYDRA_", "MPICH_")
 
+#: Time in which pebble reads what a worker has said at last, in seconds.
+_LAST_WORDS = 0.3
+
 _lock = threading.Lock()
 
 
@@ -29,6 +33,9 @@ class _WorkerProcess(SpawnProcess):
 
     #: No other process of its context that runs has it.
     number = 0
+    #: When it was found dead, unless it was stopped by this process.
+    _ended: float | None = None
+    _is_stopped = False
 
     def start(self) -> None:
         with _without_launcher():
@@ -38,6 +45,22 @@ class _WorkerProcess(SpawnProcess):
         set_worker(self.number)
         threading.Thread(target=_end_with_parent, daemon=True).start()
         super().run()
+
+    def is_alive(self) -> bool:
+        """Whether it runs, or has died so lately that pebble may not know yet which call it had taken.
+
+        A call whose worker pebble finds dead before it has read that the worker took it would never end: see
+        <https://github.com/noxdafox/pebble/issues/153>.
+        """
+        if super().is_alive():
+            return True
+        now = time.monotonic()
+        self._ended = now if self._ended is None else self._ended
+        return not self._is_stopped and now < self._ended + _LAST_WORDS
+
+    def terminate(self) -> None:
+        self._is_stopped = True
+        super().terminate()
 
     @property
     def exitcode(self) -> int | None:

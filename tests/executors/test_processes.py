@@ -29,7 +29,7 @@ from tests.toolboxes import (
     sleep_forever,
 )
 
-pytest.importorskip("pebble")
+PoolManager = pytest.importorskip("pebble.pool.process").PoolManager
 
 
 @pytest.fixture(scope="module")
@@ -78,6 +78,22 @@ def test_an_idle_process_that_is_killed_is_replaced():
     with ProcessExecutor(1) as executor:
         os.kill(executor.submit(os.getpid).result(), signal.SIGKILL)
         time.sleep(1)
+        assert executor.submit(double, 1).result(timeout=60) == 2
+
+
+def test_a_process_that_dies_before_it_is_known_what_it_does_takes_its_call_with_it(monkeypatch):
+    read = PoolManager.process_next_message
+
+    def read_late(manager, timeout):
+        time.sleep(0.15)  # longer than until the next look at who has died
+        read(manager, timeout)
+
+    monkeypatch.setattr(PoolManager, "process_next_message", read_late)
+    with ProcessExecutor(2) as executor:
+        dead = [executor.submit(os._exit, 17) for _ in range(2)]
+        assert [death_in_words(future.exception(timeout=60)) for future in dead] == [
+            "the process of the evaluation ended with exit status 17"
+        ] * 2
         assert executor.submit(double, 1).result(timeout=60) == 2
 
 
