@@ -12,20 +12,19 @@ training. A search that was interrupted goes on when the same command is given a
 
 import json
 import random
-import shutil
 import sys
 from dataclasses import asdict
 from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
+from bests import Bests
 from deap import base, creator
 from machine import describe
 
 import deap_nas
 from deap_nas.command_line import CommandLine, at_least, make_fitness, run
 from deap_nas.evaluation import Status
-from deap_nas.files import replacing
 from deap_nas.report import Progress, draw_best, draw_lineage, save_figure
 from deap_nas.store import beside, open_run, resume_population
 from deap_nas.strategies import PairTournaments
@@ -80,33 +79,6 @@ def make_toolbox(args, name, fitness, rng):
     toolbox.register("generate", strategy.generate)
     toolbox.register("update", strategy.update)
     return toolbox
-
-
-class Bests:
-    """Keeps the weights of each individual that is fitter than all before it, beside those of the members."""
-
-    def __init__(self, weights, store):
-        self.weights, self.kept = weights, weights.with_name(f"{weights.name}-of-bests")
-        self.kept.mkdir(parents=True, exist_ok=True)
-        self.best = -1.0
-        ok = [record.evaluation for record in store if record.evaluation.status is Status.OK]
-        if ok:  # a kill may have come before its weights were kept; they are still those of the run's best
-            self.keep(max(ok, key=lambda evaluation: evaluation.values[0]))
-
-    def __call__(self, individual, n_running):
-        """Take note of an evaluation that has ended."""
-        del n_running
-        evaluation = individual.evaluation
-        if evaluation.status is Status.OK and evaluation.values[0] > self.best:
-            self.keep(evaluation)
-
-    def keep(self, evaluation):
-        """Keep the weights of an evaluation, the best until now."""
-        self.best = evaluation.values[0]
-        kept = self.kept / f"{evaluation.id}.safetensors"
-        if not kept.exists():
-            with replacing(kept) as partial:
-                shutil.copyfile(self.weights / kept.name, partial)
 
 
 def search(args, executor, name):

@@ -178,6 +178,9 @@ def eaAsyncGenerateUpdate(
     ended, ``toolbox.update`` takes the individual back with its fitness. What a strategy is, and what else it may
     have, is said at :class:`~deap_nas.strategies.Strategy`.
 
+    The search ends after so many evaluations, or before, where the strategy generates
+    :data:`~deap_nas.strategies.END`.
+
     A resumed run goes on with ``population=resume_population(store, ...)``: all evaluations of the run are given to
     ``update`` again, in their order, the state that was written last to ``setstate`` before those that came after it,
     and those that were removed to ``remove``. With one worker it then ends as a run that was not interrupted.
@@ -340,6 +343,8 @@ def _search(
                 for individual, evaluation in crew.ended(has_success=lambda: history.has_success):
                     join(individual, evaluation)
                 history.check_success()
+            elif agenda.has_ended:
+                break
             elif n_left > 0:
                 raise SettingsError(
                     "there is nobody to evaluate next: the survival rule left no evaluated member to have offspring, "

@@ -3,6 +3,7 @@
 import random
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from deap_nas.errors import SettingsError
 from deap_nas.executors import ProcessExecutor, SerialExecutor
 from deap_nas.report import in_words, summarise
 from deap_nas.store import HDF5Store, MemoryStore, find_problems, resume_population
-from deap_nas.strategies import Proposal
+from deap_nas.strategies import END, Proposal
 from tests.launch import ROOT, command, environment
 from tests.toolboxes import SPACE, MaxIndividual, gene_sum, raises_error
 
@@ -138,6 +139,30 @@ def test_a_strategy_that_waits_for_nothing_is_told():
     toolbox = make_toolbox(Pairs(random.Random(1), size=1))
     with SerialExecutor() as executor, pytest.raises(SettingsError, match="the strategy waits though nothing"):
         eaAsyncGenerateUpdate(toolbox, executor, n_evaluations=5, store=MemoryStore())
+
+
+@pytest.mark.parametrize("n_workers", [1, 3])
+def test_a_strategy_ends_the_search_once_those_that_go_on_have_ended(n_workers):
+    left = [MaxIndividual(SPACE.sample(rng=random.Random(seed))) for seed in range(7)]
+    members, ends = [], []
+
+    def generate():
+        if left:
+            return left.pop()
+        ends.append(len(members))
+        return END
+
+    toolbox = base.Toolbox()
+    toolbox.register("generate", generate)
+    toolbox.register("update", members.append)
+    toolbox.register("evaluate", gene_sum)
+    store = MemoryStore()
+    with ThreadPoolExecutor(n_workers) as executor:
+        population, logbook = eaAsyncGenerateUpdate(toolbox, executor, n_evaluations=50, store=store, period=4)
+    assert len(population) == len(members) == store.n_evaluated == store.n_submitted == 7
+    assert len(ends) == 1  # it is not asked again
+    assert 7 - n_workers <= ends[0] <= 7
+    assert [row["nevals"] for row in logbook] == [4, 3]
 
 
 def test_functions_are_a_strategy_too():

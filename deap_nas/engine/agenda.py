@@ -15,7 +15,7 @@ from deap_nas.evaluation import Job, derive_seed
 from deap_nas.genotype import content_of, plain_genotype
 from deap_nas.needs import Needs
 from deap_nas.store import Store
-from deap_nas.strategies.proposals import Proposal, ids_of, proposal_of
+from deap_nas.strategies.proposals import END, Proposal, ids_of, proposal_of
 
 __all__ = ["Agenda", "split_population"]
 
@@ -26,7 +26,7 @@ class Agenda:
     Args:
         waiting: individuals whose jobs the store knows, as a run was left with them.
         fresh: individuals that it does not know, without parents.
-        generate: gives the next individual, a proposal, or None.
+        generate: gives the next individual, a proposal, None, or END.
         store: journal of the run, which takes note of each job before it is given.
         rng: whose state goes into the store.
         getstate: gives the strategy's state at the time; None where it has none.
@@ -54,6 +54,8 @@ class Agenda:
         self._remove = remove
         self._needs = needs
         self.waiting = deque(waiting)
+        #: Whether the strategy has said that it proposes nobody any more.
+        self.has_ended = False
         self._enqueue([Proposal(individual) for individual in fresh])
 
     def founders(self) -> set[int]:
@@ -64,11 +66,12 @@ class Agenda:
         """Give the individual to be evaluated next, and its job; it stays in ``waiting`` until it is handed out.
 
         Returns:
-            None if the strategy waits for an evaluation.
+            None if the strategy waits for an evaluation, or has ended.
         """
         if not self.waiting:
-            proposal = proposal_of(self._generate())
-            if proposal is None:
+            generated = None if self.has_ended else self._generate()
+            self.has_ended |= generated is END
+            if self.has_ended or (proposal := proposal_of(generated)) is None:
                 return None
             self._enqueue([proposal])
         individual = self.waiting[0]

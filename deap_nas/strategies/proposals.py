@@ -4,11 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from enum import Enum
+from typing import Any, Final, Protocol
 
 from deap_nas.deap_protocols import EvaluatedIndividual, Individual
 
-__all__ = ["Proposal", "Strategy", "ids_of", "proposal_of"]
+__all__ = ["END", "End", "Proposal", "Strategy", "ids_of", "proposal_of"]
+
+
+class End(Enum):
+    """What a strategy gives that proposes nobody any more."""
+
+    END = "end"
+
+
+#: ``generate`` gives it to end the search before its number of evaluations, once those that go on have ended.
+END: Final = End.END
 
 
 @dataclass(frozen=True)
@@ -38,8 +49,12 @@ class Strategy(Protocol):
     these, and from the generator that it draws from.
     """
 
-    def generate(self) -> Individual | Proposal | None:
-        """Give the next individual to be evaluated, or a :class:`Proposal` of one; None to wait for an evaluation."""
+    def generate(self) -> Individual | Proposal | End | None:
+        """Give the next individual to be evaluated, or a :class:`Proposal` of one.
+
+        None to wait until another evaluation has ended; :data:`END` where the search is to end, which is asked for
+        nothing more.
+        """
 
     def update(self, individual: EvaluatedIndividual) -> None:
         """Take back an individual with its fitness, and with its ``evaluation``."""

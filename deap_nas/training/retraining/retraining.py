@@ -68,6 +68,7 @@ class Retraining:
         data_dir: folder in which downloaded datasets are kept.
         download: whether a dataset that is not there may be downloaded.
         n_images: train on so many of the training images, always the same ones, drawn at random; by default on all.
+        image_size: height and width in pixels that all images are shrunk to; by default their own.
         flip: whether every second training image, at random, is mirrored; by default all datasets but digits are.
         crop: pixels put around each training image, of the mean colour, before a random crop to its size; 0 for no
             crop. By default folders and CIFAR are cropped to three quarters of their height, ImageNet to random parts.
@@ -97,6 +98,7 @@ class Retraining:
     data_dir: str | Path = "data"
     download: bool = False
     n_images: int | None = None
+    image_size: int | None = None
     flip: bool | None = None
     crop: int | None = None
     checkpoint_seconds: float = 300.0
@@ -131,7 +133,7 @@ class Retraining:
     def source(self) -> Source:
         """Where the images are read from."""
         folder = user_path(self.data_dir)
-        return Source(self.dataset, folder, self.download, self.n_images, flip=self.flip, crop=self.crop)
+        return Source(self.dataset, folder, self.download, self.n_images, self.image_size, self.flip, self.crop)
 
     def to_dict(self) -> dict[str, Any]:
         """Everything that decides what a result means, but for the number of processes, as JSON can hold it."""
@@ -147,6 +149,7 @@ class Retraining:
             "runs": self.runs,
             "seed": self.seed,
             "precision": self.precision,
+            **({} if self.image_size is None else {"image_size": self.image_size}),
         }
 
     def run(

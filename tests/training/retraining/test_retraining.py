@@ -364,6 +364,16 @@ def test_fewer_images_are_another_training(finished, tmp_path):
     assert not same_weights(folder / "run0.safetensors", tmp_path / "run0.safetensors")
 
 
+def test_smaller_images_are_another_training_in_a_network_of_their_size(finished, tmp_path):
+    _, folder, _ = finished
+    retraining = make_retraining(image_size=4, runs=1)
+    assert retraining.template.image_size == 4
+    assert retraining.run(tmp_path).accuracies[0] > 0.1
+    assert not same_weights(folder / "run0.safetensors", tmp_path / "run0.safetensors")
+    with pytest.raises(DifferentRunError, match="image_size is 4 there"):
+        make_retraining(runs=1).run(tmp_path)
+
+
 def test_run_that_diverges_is_told_and_left_out_of_the_mean(tmp_path):
     retraining = make_retraining(recipe=replace(RECIPE, learning_rate=1e30))
     result = retraining.run(tmp_path)
