@@ -26,7 +26,7 @@ import deap_nas
 from deap_nas.errors import SettingsError
 from deap_nas.search_space import SearchSpace
 
-creator.create("FitnessMax", base.Fitness, weights=(1.0,))
+creator.create("ComparedFitness", base.Fitness, weights=(1.0,))
 
 
 def sampled(icls, space, *, rng):
@@ -128,7 +128,7 @@ class Representation:
         """Class of its individuals."""
         name = f"{self.genotype.__name__}Individual"
         if not hasattr(creator, name):
-            creator.create(name, self.genotype, fitness=creator.FitnessMax)
+            creator.create(name, self.genotype, fitness=creator.ComparedFitness)
         return getattr(creator, name)
 
     @property
