@@ -1,6 +1,7 @@
 """The benchmarks, on the smallest scale at which they print what they are for."""
 
 import itertools
+import json
 import re
 
 import numpy as np
@@ -222,3 +223,24 @@ def test_dna_prints_the_time_of_each_mutation_and_of_cost_and_key_beside_their_b
     assert len(found) == 2 * (2 + 12)
     assert {name for name, *_ in found} >= {"cost", "canonical_key", "mutLargeScale", "add-skip", "reset-weights"}
     assert all(float(microseconds) > 0 and float(ratio) > 1 for _, microseconds, ratio in found)
+
+
+def test_reach_prints_a_row_for_each_target_and_representation_and_draws_them(tmp_path):
+    sizes = ("--starts=2", "--mutations=120", "--samples=6", "--seed=1")
+    done = run(BENCHMARKS / "reach.py", *sizes, "--output", tmp_path)
+    assert done.returncode == 0, done.stderr
+    rows = re.findall(
+        r"^(\w+) +(\d) of 2 \(\d+% to \d+%\) +(?:\d+|> 120) +(\d+|> 120) +(?:\d+|> 120) +(0\.\d{3}) +(0\.\d{3}) "
+        r"+(0\.\d{3}) +\d+\.\d%   (is there|none: .+)$",
+        done.stdout, re.MULTILINE,
+    )  # fmt: skip
+    assert [name for name, *_ in rows] == ["hierarchical", "flat", "DNA", "chain"] * 3
+    assert [said[:4] for *_, said in rows].count("none") == 3
+    for _, n_arrived, median, first, end, least, said in rows:
+        assert float(first) >= float(end) >= float(least)
+        assert (float(least) == 0) == (n_arrived != "0") == (median != "> 120")
+        assert n_arrived == "0" or said == "is there"
+    assert len(re.findall(r"^\w+ +\d+ +\d+\.\d% +\d+\.\d%(?: +0\.\d{3}){5}$", done.stdout, re.MULTILINE)) == 4
+    numbers = json.loads((tmp_path / "reach.json").read_text())
+    assert [len(each["chain"]) for each in numbers["climbs"].values()] == [2, 2, 2]
+    assert (tmp_path / "reach.png").read_bytes()[:4] == b"\x89PNG"
