@@ -70,13 +70,12 @@ class Parent:
 
 
 def children_of(parents, representation, n_children, seed):
-    """Mutate members that are drawn uniformly; a smaller number gives the first of them."""
+    """Mutate members that are drawn uniformly, in the space of their fitness; a smaller number gives the first."""
     for number in range(n_children):
         rng = random.Random(derive_seed(seed, number))
         parent = rng.choice(parents)
-        kind, child = representation.mutate_named(
-            representation.individual(parent.genotype), representation.space, rng=rng
-        )
+        clone = representation.individual(parent.genotype)
+        kind, child = representation.mutate_named(clone, parent.fitness.space, rng=rng)
         yield Child(kind, parent, plain_genotype(child))
 
 

@@ -72,15 +72,16 @@ def by_synthetic_fitness(args):
                 parents = evolved(name, derive_seed(args.seed, number), args.evaluations)
                 n_children = len(range(number, args.synthetic, args.fitnesses))
                 for child in children_of(parents, representation, n_children, derive_seed(args.seed, number, 1)):
-                    children.append(by_exact_fitness(child, representation.space))
+                    children.append(by_exact_fitness(child))
                     bar.update()
         text = f"{len(children)} children of the members of {args.fitnesses} searches of {args.evaluations} evaluations"
         found[name] = Effects(by_kind(children), text, EXACT)
     return found
 
 
-def by_exact_fitness(child, space):
+def by_exact_fitness(child):
     """A child, judged by the fitness of its parent."""
+    space = child.parent.fitness.space
     template = space.default_template()
     before, after = (network_of(space, template, genotype) for genotype in (child.parent.genotype, child.genotype))
     child = classified(child, before, after)
