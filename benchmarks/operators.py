@@ -1,6 +1,6 @@
 """How far a child is from its parent, by kind of mutation: the operators of each representation without a search.
 
-    python benchmarks/operators.py                                       # by a synthetic fitness, some minutes
+    python benchmarks/operators.py                                       # by a synthetic fitness
     python benchmarks/operators.py --table nasbench201.npz               # also by NAS-Bench-201, every change of a cell
     python benchmarks/operators.py --searches FOLDER --workers 2         # also by trainings, of members of searches
     mpirun -n 5 python benchmarks/operators.py --searches FOLDER         # four ranks train
@@ -13,8 +13,9 @@ of that file, but from weights drawn anew. So are their children, from the same 
 trained once more, since a fitness that a search has selected is a lucky one. The deviation of a training is pooled
 within genotypes over all of a table that was trained. Where the means of parent and child differ by more than two
 genotypes that are equally good do in all but 5 % of cases (a t-test with that deviation; half of the 5 % each way), the
-child is worse or better, else it is undecided. Common seeds can only make that bar too high. The learning rate of a DNA
-belongs to what is trained: a child with another one is trained, though the network is the same.
+child is worse or better, else it is undecided. Where common seeds make differences smaller, which is told beside the
+deviation, that bar is too high. The learning rate of a DNA belongs to what is trained: a child with another one is
+trained, though the network is the same.
 
 Synthetic: likeness.py's function of a network, without noise, of which there are several with other weights; the
 parents are the last members of a short search by pair tournaments with each. Channels, strides and the learning rate
@@ -74,7 +75,11 @@ def arguments():
     add = line.add_argument_group("NAS-Bench-201").add_argument
     add("--table", type=Path, metavar="FILE", help="nasbench201.npz (default: without it)")
     line.add_worker_options()
-    return line.parse_args()
+    args = line.parse_args()
+    for option, path in (("--table", args.table), ("--searches", args.searches)):
+        if path is not None and not path.exists():
+            line.error(f"{option} is not there: {path}")
+    return args
 
 
 def default_rows():

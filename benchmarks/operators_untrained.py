@@ -24,7 +24,6 @@ from operators_effects import (
 from tqdm import tqdm
 
 import deap_nas
-from deap_nas.errors import SettingsError
 from deap_nas.evaluation import Status, derive_seed
 from deap_nas.executors import SerialExecutor
 from deap_nas.genotype import plain_genotype
@@ -95,8 +94,6 @@ def by_table(path):
     """Compare all cells of NAS-Bench-201 with all that differ from them by one label."""
     from nasbench201 import SPACE, TabularFitness
 
-    if not path.exists():
-        raise SettingsError(f"--table must be a file, found {path}, which is not there")
     fitness = TabularFitness(path)
     template = SPACE.default_template()
     networks = {genes: network_of(SPACE, template, genes) for genes in fitness.rows}
