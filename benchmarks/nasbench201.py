@@ -30,8 +30,8 @@ DATASETS = ("cifar10", "cifar100", "imagenet16")
 PUBLISHED = {"random search": "93.70 +- 0.36", "regularised evolution": "93.92 +- 0.30"}
 COLOURS = {"random search": "#999999", "regularised evolution": "#0072b2", "evolution, nobody removed": "#d55e00"}
 
-creator.create("FitnessMax", base.Fitness, weights=(1.0,))
-creator.create("Individual", deap_nas.Genotype, fitness=creator.FitnessMax)
+creator.create("CellFitness", base.Fitness, weights=(1.0,))
+creator.create("Cell", deap_nas.Genotype, fitness=creator.CellFitness)
 
 
 class TabularFitness:
@@ -77,7 +77,7 @@ def found_by(strategy, fitness, n_evaluations, seed):
     """Row in the table of the fittest cell after each evaluation of one run."""
     rng = random.Random(seed)
     toolbox = base.Toolbox()
-    toolbox.register("individual", deap_nas.initDiversified, creator.Individual, SPACE, rng=rng)
+    toolbox.register("individual", deap_nas.initDiversified, creator.Cell, SPACE, rng=rng)
     toolbox.register("population", tools.initRepeat, list, toolbox.individual)
     toolbox.register("evaluate", fitness)
     population, survival = strategy(toolbox, rng)

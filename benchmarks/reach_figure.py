@@ -1,15 +1,11 @@
 """The picture of ``reach.py``: each target, and how near to it its climbs come."""
 
-from itertools import cycle
-
 import igraph
 import matplotlib.pyplot as plt
 import numpy as np
+from colours import colours_of
 from likeness import MEETING
 
-COLOURS = {"hierarchical": "#d55e00", "flat": "#0072b2", "DNA": "#009e73", "chain": "#000000"}
-#: Of representations that are none of these.
-OTHERS = ("#cc79a7", "#e69f00", "#56b4e9")
 #: Of a node, by the beginning of its word.
 FILLS = {"conv": "#cfe3f3", "max": "#f6d9b8", "avg": "#f6d9b8"}
 #: What is written on a node, where that is not its word.
@@ -34,9 +30,7 @@ def draw(climbs, targets, n_mutations, path):
         draw_climbs(below, found, n_mutations)
         below.sharey(rows[1, 0])
     rows[1, 0].set(ylabel="distance from the target", ylim=(-0.02, 1.02))
-    figure.legend(
-        *rows[1, 0].get_legend_handles_labels(), loc="outside lower center", ncols=len(COLOURS), frameon=False
-    )
+    figure.legend(*rows[1, 0].get_legend_handles_labels(), loc="outside lower center", ncols=4, frameon=False)
     figure.savefig(path, dpi=150)
     plt.close(figure)
 
@@ -44,13 +38,12 @@ def draw(climbs, targets, n_mutations, path):
 def draw_climbs(axes, found, n_mutations):
     """Draw how near the climbs of each representation have come."""
     places = np.unique(np.geomspace(1, n_mutations, 200).astype(int))
-    others = cycle(OTHERS)
+    colours = colours_of(found)
     for name, each in found.items():
-        colour = COLOURS.get(name) or next(others)
         left = [[climb.distance_after(place) for place in places] for climb in each]
         low, median, high = np.quantile(left, (0.25, 0.5, 0.75), axis=0)
-        axes.plot(places, median, color=colour, label=name)
-        axes.fill_between(places, low, high, color=colour, alpha=0.15, linewidth=0)
+        axes.plot(places, median, color=colours[name], label=name)
+        axes.fill_between(places, low, high, color=colours[name], alpha=0.15, linewidth=0)
     axes.set(xscale="log", xlabel="mutations", xlim=(1, n_mutations))
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(alpha=0.3)

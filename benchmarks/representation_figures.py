@@ -2,21 +2,20 @@
 
 import matplotlib.pyplot as plt
 import numpy as np
+from colours import colours_of
 from searches import accuracy_of
 from spending import BUDGETS
 
-#: Okabe and Ito's colours, and what follows where there are more representations than these.
-COLOURS = ("#d55e00", "#0072b2", "#56b4e9", "#009e73", "#e69f00", "#cc79a7", "#000000", "#999999")
 _N_PLACES = 200
 
 
 def draw_curves(searches):
     """Draw the best validation accuracy against each budget: mean of the seeds, and its standard error as a band."""
     figure, panels = plt.subplots(1, len(BUDGETS), figsize=(13, 4.6), layout="constrained", sharey=True)
-    names = list(dict.fromkeys(search.row.name for search in searches))
+    colours = colours_of(dict.fromkeys(search.row.name for search in searches))
     for axes, (budget, words) in zip(panels, BUDGETS.items(), strict=True):
         for row in dict.fromkeys(search.row for search in searches):
-            _draw_curve(axes, budget, [search for search in searches if search.row == row], names.index(row.name))
+            _draw_curve(axes, budget, [search for search in searches if search.row == row], colours[row.name])
         axes.set(xlabel=words, xscale="log")
         _finish(axes)
     panels[0].set_ylabel("best validation accuracy (%), mean of seeds")
@@ -24,13 +23,13 @@ def draw_curves(searches):
     return figure
 
 
-def _draw_curve(axes, budget, searches, number):
+def _draw_curve(axes, budget, searches, colour):
     first = max(search.spent[budget][0] for search in searches)
     last = min(search.totals[budget] for search in searches)
     amounts = np.geomspace(first, last, _N_PLACES)
     best = 100 * np.array([search.best_at(budget, amounts) for search in searches])
     mean, row = best.mean(axis=0), searches[0].row
-    colour, style = COLOURS[number % len(COLOURS)], "dotted" if row.is_random else "solid"
+    style = "dotted" if row.is_random else "solid"
     axes.step(amounts, mean, where="post", color=colour, linestyle=style, label=row.label)
     if len(searches) > 1 and not row.is_random:
         error = best.std(axis=0, ddof=1) / np.sqrt(len(searches))
@@ -44,10 +43,11 @@ def draw_populations(searches):
     n_rows = -(-len(shown) // n_columns)
     size = {"figsize": (4.2 * n_columns, 2.9 * n_rows), "layout": "constrained", "squeeze": False}
     figure, panels = plt.subplots(n_rows, n_columns, **size, sharex=True, sharey=True)
-    for number, axes in enumerate(panels.flat):
-        axes.set_visible(number < len(shown))
-        if number < len(shown):
-            _draw_population(axes, shown[number], COLOURS[number % len(COLOURS)])
+    colours = colours_of([search.row.name for search in shown])
+    for axes in panels.flat[len(shown) :]:
+        axes.set_visible(False)
+    for axes, search in zip(panels.flat, shown, strict=False):
+        _draw_population(axes, search, colours[search.row.name])
     figure.supxlabel("minutes of work")
     figure.supylabel("validation accuracy (%)")
     return figure

@@ -2,11 +2,16 @@
 
 import itertools
 import json
+import random
 import re
 
 import numpy as np
 import pytest
 
+import deap_nas
+from deap_nas.evaluation import Evaluation, Job
+from deap_nas.store import open_run
+from deap_nas.training import AccuracyFitness, Recipe
 from tests.launch import ROOT, run
 
 BENCHMARKS = ROOT / "benchmarks"
@@ -136,6 +141,63 @@ def test_nasbench201_prints_what_each_strategy_has_found_and_draws_it(table, tmp
     assert all(52 <= accuracy <= 94 for accuracy in found.values())
     assert found["regularised evolution"] > found["random search"]
     assert picture.read_bytes()[:4] == b"\x89PNG"
+
+
+def shares_of(numbers):
+    """Shares of all outcomes, one after the other, of the numbers that ``operators.py`` has written of a kind."""
+    return [outcome["share"] for outcome in numbers["percent"].values()]
+
+
+def test_operators_prints_what_mutations_do_without_a_training(table, tmp_path):
+    sizes = ("--synthetic=40", "--fitnesses=1", "--evaluations=60")
+    done = run(BENCHMARKS / "operators.py", *sizes, "--table", table, "--output", tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "all cells: 15,284 cells, 366,816 children; " in done.stdout
+    assert max(len(line) for line in done.stdout.splitlines() if " | " in line) <= 150
+    numbers = json.loads((tmp_path / "operators.json").read_text(encoding="utf-8"))
+    assert list(numbers["synthetic"]) == ["hierarchical", "flat", "flat, limited", "DNA", "chain"]
+    for found in (*numbers["synthetic"].values(), *numbers["nasbench201"].values()):
+        kinds = found["kinds"]
+        assert sum(kind["children"] for kind in kinds.values()) == 2 * kinds["all"]["children"]
+        assert all(sum(shares_of(kind)) == pytest.approx(100) for kind in kinds.values())
+    for name in ("hierarchical", "flat"):
+        assert numbers["synthetic"][name]["kinds"]["the same label"]["percent"]["neutral"]["share"] == 100
+    cells = numbers["nasbench201"]["all cells"]["kinds"]["edge relabelled"]  # each change there and back
+    assert cells["percent"]["worse"] == cells["percent"]["better"]
+    for part in ("synthetic", "nasbench201"):
+        for picture in ("operators", "parameters"):
+            assert (tmp_path / f"{picture}-{part}.png").read_bytes()[:4] == b"\x89PNG"
+
+
+def leave_population(path, space, members):
+    """Write a population file as a search would; nothing is trained."""
+    fitness = AccuracyFitness(space, recipe=Recipe(steps=2, batch_size=32), repeats=1, device="cpu", n_images=100)
+    with open_run(path, space=space, settings={"fitness": fitness.to_dict()}, seed=0, n_repeats=1) as store:
+        for number, genes in enumerate(members):
+            store.submit([Job(number, genes, number)], random.Random(0).getstate())
+            store.append(genes, Evaluation((0.5,), scores=(0.5,), id=number))
+
+
+def test_operators_trains_parents_and_children_and_goes_on_where_it_was(tmp_path):
+    rng, linear, chain = random.Random(0), deap_nas.DNA(), deap_nas.ChainSpace(max_layers=2, channels=(2, 4))
+    leave_population(tmp_path / "seed0" / "DNA.h5", deap_nas.DNASpace(), [linear, linear])
+    leave_population(tmp_path / "seed1" / "DNA.h5", deap_nas.DNASpace(), [linear])
+    leave_population(tmp_path / "seed0" / "chain.h5", chain, [chain.sample(rng=rng) for _ in range(3)])
+    options = ("--synthetic=0", "--children=8", "--representations", "DNA", "chain", "--device=cpu")
+    folders = ("--searches", tmp_path, "--output", tmp_path / "found")
+    first = run(BENCHMARKS / "operators.py", *options, *folders)
+    assert first.returncode == 0, first.stderr
+    row = r"^all +8 +\d+ \d+-\d+ "
+    assert len(re.findall(row, first.stdout, re.MULTILINE)) == 2
+    found = json.loads((tmp_path / "found" / "operators.json").read_text(encoding="utf-8"))["trainings"]
+    for each in found.values():
+        assert sum(shares_of(each["kinds"]["all"])) == pytest.approx(100)
+        assert each["kinds"]["all"]["compared"] > 0
+    assert found["DNA"]["kinds"]["insert-convolution"]["factor"]["0.5"] > 1
+    trainings = tmp_path / "found" / "trainings.jsonl"
+    kept = trainings.read_bytes()
+    assert run(BENCHMARKS / "operators.py", *options, *folders).stdout == first.stdout
+    assert trainings.read_bytes() == kept
 
 
 TINY_TABLE = (
