@@ -3,6 +3,8 @@
 import random
 import re
 import shutil
+import subprocess
+import time
 from types import SimpleNamespace
 
 import numpy as np
@@ -11,9 +13,9 @@ import pytest
 from deap_nas import Evaluation, Genotype, Status
 from deap_nas.evaluation import Job
 from deap_nas.genotype import plain_genotype
-from deap_nas.store import HDF5Store
+from deap_nas.store import HDF5Store, find_problems
 from deap_nas.strategies import END
-from tests.launch import ROOT, run
+from tests.launch import ROOT, command, environment, run
 from tests.toolboxes import SPACE
 
 BENCHMARKS = ROOT / "benchmarks"
@@ -203,6 +205,33 @@ def test_the_benchmark_prints_three_budgets_draws_both_figures_and_goes_on_where
     again = run(SCRIPT, *TINY, "--output", tmp_path)
     assert again.stdout == done.stdout
     assert {path: path.read_bytes() for path in files} == files
+
+
+def test_a_benchmark_that_is_killed_goes_on_as_if_it_had_not_been(tmp_path):
+    settings = (
+        "--representations", "chain", "DNA, inherited weights", "--evaluations=25", "--population=4", "--steps=3",
+        "--test-steps=3", "--batch-size=32", "--max-flops=100000", "--device=cpu", "--seeds=1",
+    )  # fmt: skip
+    whole = run(SCRIPT, *settings, "--output", tmp_path / "whole")
+    assert whole.returncode == 0, whole.stderr
+    parts, rng = tmp_path / "parts", random.Random(0)
+    for _ in range(4):
+        options = {"env": environment(), "cwd": ROOT, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+        with subprocess.Popen(command(SCRIPT, *settings, "--output", parts), **options) as process:
+            while not list(parts.glob("seed0/*.h5")) and process.poll() is None:
+                time.sleep(0.05)
+            time.sleep(rng.uniform(1, 3))
+            process.kill()
+    done = run(SCRIPT, *settings, "--output", parts)
+    assert done.returncode == 0, done.stderr
+    files = sorted(path.relative_to(parts) for path in parts.glob("seed0/*.h5"))
+    assert len(files) == 4
+    for file in files:
+        with HDF5Store.read(parts / file) as store, HDF5Store.read(tmp_path / "whole" / file) as other:
+            assert find_problems(store) == []
+            assert store.records() == other.records()
+    for file in (tmp_path / "whole").glob("seed0/*-inherited.json"):
+        assert (parts / "seed0" / file.name).read_text() == file.read_text()
 
 
 MINE = """
