@@ -18,6 +18,7 @@ from deap_nas.training.searched_networks import (
 )
 from deap_nas.training.training_switches import Switches
 from deap_nas.training.weights.inheritance import ParentWeights, remove_dead_weights
+from deap_nas.training.weights.shared_weights import SharedWeights
 from deap_nas.training.weights.weight_sources import FreshWeights, WeightSource
 
 __all__ = [
@@ -39,6 +40,7 @@ __all__ = [
     "RunResult",
     "SearchedAccuracies",
     "SearchedNetwork",
+    "SharedWeights",
     "Source",
     "StoppingRule",
     "SuccessiveHalving",
