@@ -87,7 +87,7 @@ class Agenda:
             seed = derive_seed(self._store.seed, number)
             genotype = plain_genotype(individual)
             mates = tuple(mate for mate in parents[1:] if mate >= 0)
-            individual.job = Job(number, genotype, seed, parents[0], mates=mates)
+            individual.job = Job(number, genotype, seed, parents[0], mates=mates, stage=proposal.stage)
         if proposals:
             self._submit(proposals)
         self.waiting.extend(proposal.individual for proposal in proposals)

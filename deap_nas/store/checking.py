@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deap_nas.errors import NASError, UnknownNameError
-from deap_nas.evaluation import Status
+from deap_nas.evaluation import Stage, Status
 from deap_nas.graph import canonical_key, viable_graphs
 from deap_nas.store.hdf5.lock import WriterLock
 from deap_nas.store.hdf5.population_file import HDF5Store
@@ -180,6 +180,10 @@ def _links(rows: _Rows) -> Iterator[Problem]:
         known &= rows.row_of[np.where(known, others, 0)] >= 0 if len(known) else known
         if (ids < 0).any() or not known.all():
             yield Problem(f"has {noun} of submissions that cannot have them")
+    level, iteration, predicted, ids = (rows.store.column(name, table="stages") for name in (*Stage._fields, "id"))
+    is_wrong = (level < 1) | (iteration < 1) | np.isinf(predicted) | (ids < 0)
+    if is_wrong.any() or (np.diff(ids) <= 0).any():
+        yield Problem("has stages of submissions that cannot have them")
 
 
 def _fitness(rows: _Rows) -> Iterator[Problem]:

@@ -34,9 +34,10 @@ _TABLES = {
     "errors": ("id", "text"),
     "parents": ("parent", "id"),
     "removals": ("removed", "id"),
+    "stages": ("level", "iteration", "predicted", "id"),
 }
 #: Columns of individuals, tables and slots that older files lack.
-_LATER = ("threads", "compute", "parents", "removals", *(column.name for column in STRATEGY_COLUMNS))
+_LATER = ("threads", "compute", "parents", "removals", "stages", *(column.name for column in STRATEGY_COLUMNS))
 
 #: Attributes that hold JSON, and what each is.
 _JSON: Mapping[str, type] = {"space": dict, "settings": dict, "provenance": list, "sources": list}
@@ -84,10 +85,11 @@ def complete(file: Any) -> None:
     Conduct.lay_out(file)
 
 
-#: Tables of ids that belong to a submission.
+#: Tables of what belongs to a submission.
 _LINKS = {
     "parents": (Column("parent", "i8"), Column("id", "i8")),
     "removals": (Column("removed", "i8"), Column("id", "i8")),
+    "stages": (Column("level", "i8"), Column("iteration", "i8"), Column("predicted", "f8"), Column("id", "i8")),
 }
 
 
