@@ -7,7 +7,16 @@ from deap_nas.training.data.datasets import dataset_info, dataset_names
 from deap_nas.training.data.sources import Augmentation, DatasetInfo, Source
 from deap_nas.training.fitness.accuracy import AccuracyFitness
 from deap_nas.training.fitness.early_stopping import CurveBound, EarlyStopping, StoppingRule, SuccessiveHalving
-from deap_nas.training.recipes import CIFAR_EVALUATION, IMAGENET, LARGE_SCALE, SEARCH, Recipe
+from deap_nas.training.recipes import (
+    CIFAR_EVALUATION,
+    EPNAS,
+    EPNAS_EVALUATION,
+    IMAGENET,
+    LARGE_SCALE,
+    SEARCH,
+    Annealing,
+    Recipe,
+)
 from deap_nas.training.retraining.results import RetrainingProgress, RetrainingResult, RunResult
 from deap_nas.training.retraining.retraining import Retraining
 from deap_nas.training.searched_networks import (
@@ -23,10 +32,13 @@ from deap_nas.training.weights.weight_sources import FreshWeights, WeightSource
 
 __all__ = [
     "CIFAR_EVALUATION",
+    "EPNAS",
+    "EPNAS_EVALUATION",
     "IMAGENET",
     "LARGE_SCALE",
     "SEARCH",
     "AccuracyFitness",
+    "Annealing",
     "Augmentation",
     "CurveBound",
     "DatasetInfo",
