@@ -195,7 +195,10 @@ def test_a_genotype_without_edges_has_nodes_only(matplotlib):
 @pytest.mark.parametrize("seed", range(5))
 def test_no_text_touches_another_or_a_node_or_leaves_the_figure(matplotlib, name, seed):
     space = SPACES[name]
-    figure = draw_genotype(space, genotype(space, seed), title="A title")
+    assert_no_text_touches(draw_genotype(space, genotype(space, seed), title="A title"))
+
+
+def assert_no_text_touches(figure):
     canvas = pytest.importorskip("matplotlib.backends.backend_agg").FigureCanvasAgg(figure)
     canvas.draw()  # places the legend
     renderer = canvas.get_renderer()
@@ -255,6 +258,16 @@ def test_arcs_that_overlap_on_a_side_have_tracks_of_their_own(compact):
     for one, other in itertools.combinations(arcs, 2):
         apart = one.edge.successor <= other.edge.predecessor or other.edge.successor <= one.edge.predecessor
         assert one.side != other.side or apart or one.track != other.track
+
+
+@pytest.mark.parametrize("compact", [True, False])
+def test_parallel_edges_are_drawn_beside_each_other(compact):
+    edges = [Edge(*ends, "identity", True) for ends in [(1, 2), (3, 4), (2, 3), (1, 4), (3, 5), (4, 5)] * 2]
+    arcs = arrange(edges, compact=compact)
+    assert sorted(map(id, (arc.edge for arc in arcs))) == sorted(map(id, edges))
+    assert len({(arc.edge.predecessor, arc.edge.successor, arc.side * arc.track) for arc in arcs}) == len(edges)
+    assert sum(arc.side == 0 for arc in arcs) == 4
+    assert all(arc.track > 0 for arc in arcs if arc.side)
 
 
 def test_edges_between_neighbours_are_straight_and_none_is_left_out():
