@@ -75,6 +75,8 @@ class Agenda:
                 return None
             self._enqueue([proposal])
         individual = self.waiting[0]
+        if individual.job.stage is not None:
+            individual.stage = individual.job.stage
         return individual, replace(individual.job, submitted=time.time())
 
     def _enqueue(self, proposals: Sequence[Proposal]) -> None:
@@ -111,7 +113,7 @@ class Agenda:
 def _forget(individual: Any) -> None:
     """Take away what a clone has of the individual that it was."""
     del individual.fitness.values
-    for name in ("evaluation", "job"):
+    for name in ("evaluation", "job", "stage"):
         vars(individual).pop(name, None)
 
 

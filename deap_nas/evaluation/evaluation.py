@@ -38,6 +38,10 @@ class Stage(NamedTuple):
     iteration: int
     #: The fitness that its surrogate predicted; NaN where it was not asked.
     predicted: float = math.nan
+    #: Which of several searches in one run, from 0.
+    search: int = 0
+    #: Number of the proposal in its search, from 0.
+    number: int = 0
 
 
 @dataclass(frozen=True, slots=True)

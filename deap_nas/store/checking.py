@@ -180,9 +180,10 @@ def _links(rows: _Rows) -> Iterator[Problem]:
         known &= rows.row_of[np.where(known, others, 0)] >= 0 if len(known) else known
         if (ids < 0).any() or not known.all():
             yield Problem(f"has {noun} of submissions that cannot have them")
-    level, iteration, predicted, ids = (rows.store.column(name, table="stages") for name in (*Stage._fields, "id"))
-    is_wrong = (level < 1) | (iteration < 1) | np.isinf(predicted) | (ids < 0)
-    if is_wrong.any() or (np.diff(ids) <= 0).any():
+    stages = {name: rows.store.column(name, table="stages") for name in (*Stage._fields, "id")}
+    is_wrong = np.isinf(stages["predicted"]) | (stages["level"] < 1) | (stages["iteration"] < 1)
+    is_wrong |= (stages["search"] < 0) | (stages["number"] < 0) | (stages["id"] < 0)
+    if is_wrong.any() or (np.diff(stages["id"]) <= 0).any():
         yield Problem("has stages of submissions that cannot have them")
 
 

@@ -57,7 +57,9 @@ class ProgressiveSearch:
 
     An evaluation that has failed counts as a score of 0 for the surrogate. It ends by itself after its last step, so
     ``n_evaluations`` of :func:`deap_nas.eaAsyncGenerateUpdate` is to be larger, or ends it early. The evaluations of a
-    step may go on at the same time; the next step waits for all of them.
+    step may go on at the same time, and the next step waits for all of them. With weights that are shared one at a time
+    is right, each from what the one before has left: ``sequential``; more workers then take searches of their own, see
+    :class:`~deap_nas.strategies.SeveralSearches`.
 
     Args:
         icls: class of the individuals, which makes one of a genotype.
@@ -70,6 +72,8 @@ class ProgressiveSearch:
         last_temperature: likewise; 1 is the paper's, at which draws are nearly uniform where scores are near each
             other; towards 0 the ``k`` best are taken.
         restart: whether later iterations begin again with one level.
+        sequential: whether an evaluation begins when the one before has ended.
+        number: of the search, from 0, where there are several in one run.
         rng: one number is drawn from it, which the draws of all steps follow from.
 
     Raises:
@@ -87,6 +91,8 @@ class ProgressiveSearch:
         first_temperature: float = 10.0,
         last_temperature: float = 1.0,
         restart: bool = False,
+        sequential: bool = False,
+        number: int = 0,
         rng: random.Random | ModuleType = random,
     ) -> None:
         """See the class."""
@@ -103,10 +109,12 @@ class ProgressiveSearch:
         self._surrogate = surrogate
         self._k = k
         self._restart = restart
+        self._sequential = sequential
+        self._number = number
         self._seed = rng.getrandbits(64)
         self._stages = list(product(range(1, iterations + 1), range(1, space.n_levels + 1)))
         self._temperatures = temperatures(len(self._stages), first=first_temperature, last=last_temperature)
-        #: What the step that goes on evaluates; the number of the step, from 0, and the id of its first evaluation.
+        #: What the step that goes on evaluates; the number of the step, of its first proposal, and of all proposals.
         self._drawn = Drawn(space.options(1), [math.nan] * len(space.options(1)), [-1] * len(space.options(1)))
         self._step = self._first = self._n_proposed = 0
         #: Those of the step that have ended, by their place in it, and of the step before.
@@ -117,23 +125,28 @@ class ProgressiveSearch:
         #: first, of which nothing was predicted.
         self.taus: list[float] = []
 
+    @property
+    def n_evaluations(self) -> int:
+        """Evaluations of the whole search, at most: a step has fewer where it has fewer candidates."""
+        return len(self._space.options(1)) + self._k * (len(self._stages) - 1)
+
     def generate(self) -> Proposal | End | None:
         """Propose a network of the step; None while it goes on and has no other, END after the last step."""
         if self._step == len(self._stages):
             return END
         place = self._n_proposed - self._first
-        if place >= len(self._drawn.rows):
+        if place >= len(self._drawn.rows) or (self._sequential and place > len(self._ended)):
             return None
-        self._n_proposed += 1
         iteration, level = self._stages[self._step]
+        stage = Stage(level, iteration, self._drawn.predicted[place], self._number, self._n_proposed)
         survivor = self._drawn.survivors[place]
         parents = [self._survivors[survivor]] if survivor >= 0 else []
-        individual = self._icls(self._drawn.rows[place].tolist())
-        return Proposal(individual, parents, stage=Stage(level, iteration, self._drawn.predicted[place]))
+        self._n_proposed += 1
+        return Proposal(self._icls(self._drawn.rows[place].tolist()), parents, stage=stage)
 
     def update(self, individual: EvaluatedIndividual) -> None:
         """Take an individual back; the last one of a step ends it, and the next networks are drawn."""
-        self._ended[individual.evaluation.id - self._first] = individual
+        self._ended[individual.stage.number - self._first] = individual
         if len(self._ended) == len(self._drawn.rows):
             self._end_step()
 

@@ -60,7 +60,7 @@ class Strategy(Protocol):
         """
 
     def update(self, individual: EvaluatedIndividual) -> None:
-        """Take back an individual with its fitness, and with its ``evaluation``."""
+        """Take back an individual with its fitness, its ``evaluation``, and its ``stage`` where its proposal had one."""
 
 
 def proposal_of(generated: Any) -> Proposal | None:

@@ -7,6 +7,7 @@ from deap_nas.training.data.datasets import dataset_info, dataset_names
 from deap_nas.training.data.sources import Augmentation, DatasetInfo, Source
 from deap_nas.training.fitness.accuracy import AccuracyFitness
 from deap_nas.training.fitness.early_stopping import CurveBound, EarlyStopping, StoppingRule, SuccessiveHalving
+from deap_nas.training.fitness.one_shot import OneShotFitness
 from deap_nas.training.recipes import (
     CIFAR_EVALUATION,
     EPNAS,
@@ -44,6 +45,7 @@ __all__ = [
     "DatasetInfo",
     "EarlyStopping",
     "FreshWeights",
+    "OneShotFitness",
     "ParentWeights",
     "Recipe",
     "Retraining",

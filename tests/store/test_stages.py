@@ -64,7 +64,7 @@ def test_an_older_file_has_none_and_gets_the_table_when_it_is_resumed(tmp_path):
 def test_a_stage_whose_submission_a_kill_has_prevented_does_not_count(tmp_path):
     path = write(tmp_path / "run.h5")
     with h5py.File(path, "a") as file:
-        for name, value in (("level", 3), ("iteration", 1), ("predicted", 0.1), ("id", len(STAGES))):
+        for name, value in zip((*Stage._fields, "id"), (3, 1, 0.1, 0, 0, len(STAGES)), strict=True):
             column = file[f"stages/{name}"]
             column.resize(len(column) + 1, axis=0)
             column[-1] = value
@@ -76,7 +76,7 @@ def test_a_stage_whose_submission_a_kill_has_prevented_does_not_count(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("name", "row", "value"), [("level", 0, 0), ("iteration", 1, -1), ("predicted", 2, float("inf")), ("id", 2, 1)]
+    ("name", "row", "value"), [("level", 0, 0), ("iteration", 1, -1), ("predicted", 2, float("inf")), ("search", 0, -1), ("number", 0, -1), ("id", 2, 1)]
 )
 def test_a_stage_that_cannot_be_is_a_problem(tmp_path, name, row, value):
     path = write(tmp_path / "run.h5")

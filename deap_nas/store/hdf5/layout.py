@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from deap_nas.errors import NASError
-from deap_nas.evaluation import Status
+from deap_nas.evaluation import Stage, Status
 from deap_nas.search_space import SearchSpace
 from deap_nas.store.conduct import Conduct
 from deap_nas.store.hdf5.growing_table import Column, create_table
@@ -34,7 +34,7 @@ _TABLES = {
     "errors": ("id", "text"),
     "parents": ("parent", "id"),
     "removals": ("removed", "id"),
-    "stages": ("level", "iteration", "predicted", "id"),
+    "stages": (*Stage._fields, "id"),
 }
 #: Columns of individuals, tables and slots that older files lack.
 _LATER = ("threads", "compute", "parents", "removals", "stages", *(column.name for column in STRATEGY_COLUMNS))
@@ -89,7 +89,7 @@ def complete(file: Any) -> None:
 _LINKS = {
     "parents": (Column("parent", "i8"), Column("id", "i8")),
     "removals": (Column("removed", "i8"), Column("id", "i8")),
-    "stages": (Column("level", "i8"), Column("iteration", "i8"), Column("predicted", "f8"), Column("id", "i8")),
+    "stages": (*(Column(name, "f8" if name == "predicted" else "i8") for name in Stage._fields), Column("id", "i8")),
 }
 
 

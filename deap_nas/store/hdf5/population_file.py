@@ -341,9 +341,8 @@ class HDF5Store(Store):
 
     def stages(self) -> dict[int, Stage]:
         """See :meth:`Store.stages`."""
-        columns = {name: self._stages.read(name).tolist() for name in self._stages.names}
-        stages = map(Stage, columns["level"], columns["iteration"], columns["predicted"])
-        found = zip(columns["id"], stages, strict=True)
+        *columns, ids = (self._stages.read(name).tolist() for name in self._stages.names)
+        found = zip(ids, map(Stage, *columns), strict=True)
         return {number: stage for number, stage in found if number < self.n_submitted}
 
     def rng_state(self) -> Any:

@@ -31,8 +31,10 @@ if TYPE_CHECKING:
 
     from deap_nas.training.fitness.candidate import Candidate
 
-__all__ = ["Bank", "SharedWeights", "take_from_bank"]
+__all__ = ["Bank", "SharedWeights", "newest_tensors", "take_from_bank"]
 
+#: Generations of a bank.
+_ANY = "bank-*.safetensors"
 #: Seconds after which a worker that waits to write the bank takes the one that writes it for hung.
 _PATIENCE_SECONDS = 300.0
 _REMEDY = "make room or allow it, and resume the run, whose file holds all that was recorded"
@@ -56,7 +58,7 @@ class Bank:
 
     def generations(self) -> list[Path]:
         """Their files, from the oldest to the newest."""
-        return sorted(self._folder.glob("bank-*.safetensors"))
+        return sorted(self._folder.glob(_ANY))
 
     def read(self, job: Job, labels: Mapping[str, Any]) -> dict[str, torch.Tensor]:
         """Give the tensors that an evaluation starts from, on the CPU; none in a new bank.
@@ -143,6 +145,8 @@ class SharedWeights(WeightSource):
     The statistics of batch normalisation are shared as the weights are: a training starts from them, and moves them to
     its own network, which it is then validated with.
 
+    Several searches in one run, see :class:`~deap_nas.strategies.SeveralSearches`, have a bank each.
+
     What a training gives depends on all that came before it, so nothing is reused, and evaluations are repeated only by
     a run of one worker that goes on.
 
@@ -166,12 +170,18 @@ class SharedWeights(WeightSource):
         """See :meth:`WeightSource.begin`."""
         if not self.folder.is_dir():
             raise StorageError(f"the bank of weights {self.folder} is not there: all workers must see it")
-        return _Share(Bank(self.folder), job, json.loads(json.dumps({"fitness": fitness})))
+        return _Share(Bank(self._folder_of(job)), job, json.loads(json.dumps({"fitness": fitness})))
+
+    def _folder_of(self, job: Job) -> Path:
+        """Where the bank of a job's search is, the first search's in the folder itself."""
+        if job.stage is None or job.stage.search == 0:
+            return self.folder
+        return make_folder(self.folder / f"search{job.stage.search}")
 
     def check_store(self, store: Store) -> None:
         """See :meth:`WeightSource.check_store`."""
         replaced = check_owner(store, self.folder)
-        if (replaced or not store.n_submitted) and Bank(self.folder).generations():
+        if (replaced or not store.n_submitted) and any(self.folder.rglob(_ANY)):
             raise SettingsError(
                 f"{self.folder} is the bank of weights of another run: give each run one of its own, or let "
                 f"SharedWeights.renew empty it for the store of a new run"
@@ -184,7 +194,7 @@ class SharedWeights(WeightSource):
         replaced = check_owner(store, self.folder)
         if store.n_submitted:
             return
-        for path in Bank(self.folder).generations():
+        for path in list(self.folder.rglob(_ANY)):
             path.unlink(missing_ok=True)
         if replaced is not None:
             replaced.remove(self.folder)
@@ -219,6 +229,16 @@ class _Share:
             for name, value in _names_in_bank(network, repeat).values()
         }
         self._bank.write(self._job, tensors, self._labels)
+
+
+def newest_tensors(folder: Path) -> dict[str, torch.Tensor]:
+    """All tensors of a bank, on the CPU, as they were left last; none in a new one.
+
+    Raises:
+        StorageError: it cannot be read.
+    """
+    generations = Bank(folder).generations()
+    return _read(generations[-1])[0] if generations else {}
 
 
 def take_from_bank(network: nn.Module, tensors: Mapping[str, torch.Tensor], repeat: int) -> int:
