@@ -71,13 +71,14 @@ def chosen_template(options: argparse.Namespace, space: SearchSpace) -> Template
         space: whose genotypes it is for; one whose genotypes are no cells of Liu 2018 has its own template.
 
     Raises:
-        SettingsError: a count is less than 1, or the space has its own template.
+        SettingsError: a count is less than 1, or the space has its own template, which has no such count.
     """
-    own = space.default_template()
+    own = space.evaluation_template()
     if not isinstance(own, NetworkTemplate):
-        if options.template is not None or options.cells is not None:
-            raise SettingsError(f"--template and --cells are for cells; genotypes of {space!r} are other networks")
-        return own if options.channels is None else own.with_channels(options.channels)
+        if options.template is not None:
+            raise SettingsError(f"--template is for the cells of Liu 2018; genotypes of {space!r} are other networks")
+        wider = own if options.channels is None else own.with_channels(options.channels)
+        return wider if options.cells is None else wider.with_cells(options.cells)
     counts = {"channels": options.channels, "n_cells": options.cells}
     make = _TEMPLATES[options.template or _DEFAULT_TEMPLATE]
     return make(**{name: count for name, count in counts.items() if count is not None})

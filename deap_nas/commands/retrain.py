@@ -20,11 +20,11 @@ from deap_nas.evaluation import Status
 from deap_nas.executors.interrupts import interrupted_by_signals
 from deap_nas.files import user_path
 from deap_nas.report.terminal import columns_of, error_stream, fitting, is_terminal
+from deap_nas.search_space import SearchSpace
 from deap_nas.store import HDF5Store
 from deap_nas.store.recorded_spaces import check_known
 from deap_nas.training import (
-    CIFAR_EVALUATION,
-    IMAGENET,
+    RECIPES,
     Recipe,
     Retraining,
     RetrainingProgress,
@@ -42,7 +42,8 @@ __all__ = ["RetrainingReport", "add_retrain"]
 _DESCRIPTION = """\
 Train the network of an individual from scratch, several times, on all training images, and measure it on the test
 images: the evaluation of a found cell in Liu 2018, sections 4.1 and 4.3. The template large-cifar is trained for
-80,000 steps of 256 images, imagenet for 200,000 of 1024; --scale 0.001 rehearses that in a thousandth of the steps.
+80,000 steps of 256 images, imagenet for 200,000 of 1024; the networks of Perez-Rua 2018, of 96 channels or 200, for 310
+epochs with restarts. --scale 0.001 rehearses that in a thousandth of the steps.
 
 A retraining that was interrupted goes on when the same command is given again; one that has ended is told again.
 Ctrl-C, SIGTERM and SIGUSR1 end it after a checkpoint.
@@ -93,6 +94,7 @@ def _add_task(group: Any) -> None:
     )
     add("--runs", type=int, default=5, metavar="N", help="trainings, each from a seed of its own (default: 5)")
     add("--scale", type=float, default=1.0, metavar="FACTOR", help="take so many times the paper's steps (default: 1)")
+    add("--recipe", choices=RECIPES, help="how to train (default: as the paper of the search space does)")
     add("--steps", type=int, metavar="N", help="take N steps instead")
     add("--batch-size", type=int, metavar="N", help="images a step (default: the paper's)")
     add("--seed", type=int, default=0, metavar="N", help="of everything random (default: 0)")
@@ -139,7 +141,7 @@ def _chosen(options: argparse.Namespace) -> tuple[int, Retraining]:
         genotype,
         dataset=dataset,
         template=chosen_template(options, space),
-        recipe=_recipe(options),
+        recipe=_recipe(options, space),
         runs=options.runs,
         seed=options.seed,
         device=options.device,
@@ -222,8 +224,9 @@ def _are_the_searched(dataset: str, searched: Mapping[str, Any], options: argpar
     return not different
 
 
-def _recipe(options: argparse.Namespace) -> Recipe:
-    recipe = (IMAGENET if options.template == "imagenet" else CIFAR_EVALUATION).scaled(options.scale)
+def _recipe(options: argparse.Namespace, space: SearchSpace) -> Recipe:
+    name = "imagenet" if options.template == "imagenet" else space.evaluation_recipe
+    recipe = RECIPES[options.recipe or name].scaled(options.scale)
     wanted = {"steps": options.steps, "batch_size": options.batch_size}
     return replace(recipe, **{name: value for name, value in wanted.items() if value is not None})
 

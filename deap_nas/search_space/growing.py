@@ -66,6 +66,7 @@ class GrowingSpace(SearchSpace):
 
     #: Rows differ in length.
     n_genes = None
+    evaluation_recipe = "epnas"
     #: Names of registered operations, in the order of their gene values from 0.
     operations: tuple[str, ...]
     #: What a level is called.

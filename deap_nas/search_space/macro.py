@@ -101,6 +101,10 @@ class MacroSpace(GrowingSpace):
         """Give a stem of 24 channels, as in the search of Perez-Rua 2018, section 5, and a linear layer."""
         return WholeNetwork(n_classes, image_channels, image_size, ((24, 1),))
 
+    def evaluation_template(self, *, n_classes: int = 10, image_channels: int = 3, image_size: int = 32) -> Template:
+        """Give a stem of 200 channels, as in the final training of Perez-Rua 2018, section 5."""
+        return WholeNetwork(n_classes, image_channels, image_size, ((200, 1),))
+
     def to_dict(self) -> dict[str, Any]:
         """See :meth:`SearchSpace.to_dict`."""
         return {"kind": "macro", "layers": self.layers, "operations": list(self.operations)}

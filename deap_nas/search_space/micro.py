@@ -136,6 +136,10 @@ class MicroSpace(GrowingSpace):
         """Give cells of 24 channels at first, two normal ones a stage, as in Perez-Rua 2018, section 5."""
         return CellStack(n_classes, image_channels, image_size, channels=24, n_normal=2)
 
+    def evaluation_template(self, *, n_classes: int = 10, image_channels: int = 3, image_size: int = 32) -> Template:
+        """Give cells of 96 channels at first, three normal ones a stage, as in Perez-Rua 2018, section 5."""
+        return CellStack(n_classes, image_channels, image_size, channels=96, n_normal=3)
+
     def to_dict(self) -> dict[str, Any]:
         """See :meth:`SearchSpace.to_dict`."""
         return {"kind": "micro", "blocks": self.blocks, "operations": list(self.operations)}

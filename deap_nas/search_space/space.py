@@ -98,6 +98,19 @@ class SearchSpace(ABC):
         """Give the network around it in a search; by default that of Liu 2018, section 4.1."""
         return NetworkTemplate.small_cifar(n_classes, image_channels=image_channels, image_size=image_size)
 
+    #: Name of the recipe by which the space's paper trains what was found, among :data:`deap_nas.training.RECIPES`.
+    evaluation_recipe: ClassVar[str] = "cifar"
+
+    def evaluation_template(self, *, n_classes: int = 10, image_channels: int = 3, image_size: int = 32) -> Template:
+        """Give the network in which what was found is trained to the end.
+
+        By default that of Liu 2018, section 4.1, for cells; of other genotypes that of the search.
+        """
+        own = self.default_template(n_classes=n_classes, image_channels=image_channels, image_size=image_size)
+        if not isinstance(own, NetworkTemplate):
+            return own
+        return NetworkTemplate.large_cifar(n_classes, image_channels=image_channels, image_size=image_size)
+
     def adapt_recipe(self, genotype: Any, recipe: _Recipe) -> _Recipe:  # noqa: ARG002 - for spaces that use it
         """Give the recipe by which a genotype is trained, such as with a learning rate of its own.
 

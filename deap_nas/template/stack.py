@@ -69,6 +69,10 @@ class CellStack(Template):
         """See :meth:`Template.with_channels`."""
         return replace(self, channels=channels)
 
+    def with_cells(self, n_cells: int) -> Self:
+        """See :meth:`Template.with_cells`: so many normal cells in each stage."""
+        return replace(self, n_normal=n_cells)
+
     def lay_out(self, graphs: Sequence[Graph], *, among: Sequence[Sequence[int]] | None = None) -> Layout:
         """See :meth:`Template.lay_out`."""
         telling = max(self.image_size, _TELLING_SIZE * 2**self.n_reductions)

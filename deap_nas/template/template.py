@@ -82,6 +82,14 @@ class Template(ABC):
     def with_channels(self, channels: int) -> Self:
         """The same template, wider or narrower: with so many channels where the graph stands first."""
 
+    def with_cells(self, n_cells: int) -> Self:
+        """The same template, longer or shorter: with so many cells in each of its groups.
+
+        Raises:
+            SettingsError: it has no groups of cells, or the number is out of its range.
+        """
+        raise SettingsError(f"a {type(self).__name__} has no groups of cells, of which {n_cells} were asked for")
+
     @abstractmethod
     def to_dict(self) -> dict[str, Any]:
         """Fields as JSON can hold them; ``"kind"`` names the class."""

@@ -16,6 +16,7 @@ __all__ = [
     "IMAGENET",
     "LARGE_SCALE",
     "OPTIMISERS",
+    "RECIPES",
     "SEARCH",
     "Annealing",
     "Recipe",
@@ -165,3 +166,5 @@ EPNAS = Recipe(
 )  # fmt: skip
 #: Training of the network that it has found: 310 epochs of 50,000 images, with restarts after 10, 30, 70 and 150.
 EPNAS_EVALUATION = replace(EPNAS, steps=121_094, annealing=Annealing(5e-4, period=10 / 310))
+#: Trainings to the end, by the names that search spaces and ``deap-nas retrain --recipe`` know.
+RECIPES = {"cifar": CIFAR_EVALUATION, "imagenet": IMAGENET, "epnas": EPNAS_EVALUATION}

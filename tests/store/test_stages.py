@@ -76,7 +76,15 @@ def test_a_stage_whose_submission_a_kill_has_prevented_does_not_count(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("name", "row", "value"), [("level", 0, 0), ("iteration", 1, -1), ("predicted", 2, float("inf")), ("search", 0, -1), ("number", 0, -1), ("id", 2, 1)]
+    ("name", "row", "value"),
+    [
+        ("level", 0, 0),
+        ("iteration", 1, -1),
+        ("predicted", 2, float("inf")),
+        ("search", 0, -1),
+        ("number", 0, -1),
+        ("id", 2, 1),
+    ],
 )
 def test_a_stage_that_cannot_be_is_a_problem(tmp_path, name, row, value):
     path = write(tmp_path / "run.h5")

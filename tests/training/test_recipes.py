@@ -144,7 +144,9 @@ def test_what_no_recipe_can_be_is_refused(fields, message):
         Recipe(**fields)
 
 
-@pytest.mark.parametrize("fields", [{"last": -1}, {"last": 0, "period": 0}, {"last": 0, "period": 2}, {"last": 0, "factor": 0.5}])
+@pytest.mark.parametrize(
+    "fields", [{"last": -1}, {"last": 0, "period": 0}, {"last": 0, "period": 2}, {"last": 0, "factor": 0.5}]
+)
 def test_annealing_out_of_range_is_refused(fields):
     with pytest.raises(SettingsError, match="annealing falls to a learning rate of at least 0"):
         Annealing(**fields)

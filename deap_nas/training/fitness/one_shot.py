@@ -51,7 +51,9 @@ class OneShotFitness:
     def __init__(self, fitness: AccuracyFitness, *, n_batches: int = 20) -> None:
         """See the class."""
         if not isinstance(fitness.weights, SharedWeights):
-            raise SettingsError("a one-shot fitness is made of one with weights=SharedWeights(folder), whose bank it uses")
+            raise SettingsError(
+                "a one-shot fitness is made of one with weights=SharedWeights(folder), whose bank it uses"
+            )
         if not isinstance(n_batches, int) or n_batches < 1:
             raise SettingsError(f"n_batches must be an integer of at least 1, found {n_batches!r}")
         self.fitness = fitness
