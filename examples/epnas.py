@@ -1,12 +1,13 @@
-"""Search progressively with shared weights, as in Perez-Rua et al. 2018, "Efficient progressive neural architecture search".
+"""Search level by level with shared weights, as in Perez-Rua et al. 2018, "Efficient progressive neural architecture
+search".
 
-python examples/epnas.py --space micro                         # cells of five blocks, on digits
-mpirun -n 8 python examples/epnas.py --space macro --dataset cifar10  # eight searches of their own; the best of all counts
-python examples/epnas.py --resume runs/epnas.h5                # go on with a run
+python examples/epnas.py --space micro                                # cells of five blocks, on digits
+mpirun -n 8 python examples/epnas.py --space macro --dataset cifar10  # eight searches, of which the best network counts
+python examples/epnas.py --resume runs/epnas.h5                       # go on with a run
 
-All networks of one block, or layer, are trained first. Of those with one more, an LSTM that has learnt from all trainings
-samples K, and so on; each training goes on from the weights that the ones before have left at the same places. At the
-end, deap-nas retrain FILE trains the best one anew, on all images.
+All networks of one block, or of one layer, are trained first. Of those with one more, an LSTM that has learnt from all
+trainings samples K, and so on; each training goes on from the weights that the ones before have left at the same
+places. At the end, deap-nas retrain FILE trains the best one anew, on all images.
 """
 
 import random

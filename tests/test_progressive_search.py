@@ -3,6 +3,7 @@
 import math
 import random
 from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -111,7 +112,7 @@ def test_what_is_drawn_extends_or_varies_one_level_of_a_survivor():
     for number, stage in store.stages().items():
         steps.setdefault((stage.iteration, stage.level), []).append(number)
     order = sorted(steps)
-    for before, step in zip(order, order[1:], strict=False):
+    for before, step in pairwise(order):
         level = SPACE.genes_of(step[1])
         for number in steps[step]:
             parent = next(record.evaluation.parent for record in store if record.evaluation.id == number)

@@ -174,7 +174,7 @@ class ProgressiveSearch:
 
     def _candidates(self) -> tuple[NDArray[Any], NDArray[Any]]:
         """All different candidates of the step, as rows, and the survivor that each came from, or -1."""
-        iteration, level = self._stages[self._step]
+        _, level = self._stages[self._step]
         options = self._space.options(level)
         if level == 1 and self._restart:
             return options, np.full(len(options), -1)
