@@ -10,7 +10,7 @@ from bests import Bests
 from compared import REPRESENTATIONS
 from deap import base
 from searches import Row, Search
-from spending import BUDGETS, RandomSearch, Spending, is_spent
+from spending import BUDGETS, Spending, is_spent
 
 import deap_nas
 from deap_nas.command_line import make_fitness
@@ -18,7 +18,7 @@ from deap_nas.evaluation import derive_seed
 from deap_nas.executors import GenotypeExecutor
 from deap_nas.files import save_json
 from deap_nas.store import beside, open_run, resume_population
-from deap_nas.strategies import PairTournaments
+from deap_nas.strategies import PairTournaments, RandomSearch
 from deap_nas.training import CIFAR_EVALUATION, Retraining, searched_accuracies
 
 #: Evaluations after which a search ends, whatever it has not spent.
@@ -71,21 +71,25 @@ class Experiment:
         return deap_nas.CostLimit(fitness.space, fitness.template, **sizes, n_tries=100_000)
 
     def toolbox(self, row, fitness, rng):
-        """Operators of a row, and its fitness."""
+        """Operators of a row, and its fitness; what random search draws is no first population."""
         representation = REPRESENTATIONS[row.name]
+        draw = representation.random if self.is_sampled(row) else representation.initial
         toolbox = base.Toolbox()
         settings = {"space": representation.space, "rng": rng}
-        toolbox.register("individual", representation.initial, representation.individual, **settings)
-        toolbox.register("random", representation.random, representation.individual, **settings)
+        toolbox.register("individual", draw, representation.individual, **settings)
         toolbox.register("mutate", representation.mutate, **settings)
-        for name in ("individual", "random", "mutate"):
+        for name in ("individual", "mutate"):
             toolbox.decorate(name, self.limit(row, fitness))
         toolbox.register("evaluate", fitness)
         return toolbox
 
+    def is_sampled(self, row):
+        """Whether all individuals of a row are drawn by themselves."""
+        return row.is_random and not REPRESENTATIONS[row.name].inherits
+
     def strategy(self, row, toolbox, rng):
         """Evolution, or random search; where weights are inherited, that is evolution that does not select."""
-        if row.is_random and not REPRESENTATIONS[row.name].inherits:
+        if self.is_sampled(row):
             return RandomSearch(toolbox)
         return PairTournaments(toolbox, size=self.args.population, selects=not row.is_random, rng=rng)
 

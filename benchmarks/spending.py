@@ -1,4 +1,4 @@
-"""What a search spends, strategies that end when it is spent, and the strategy that learns nothing."""
+"""What a search spends, and strategies that end when it is spent."""
 
 from deap_nas.strategies import END
 
@@ -14,21 +14,6 @@ def costs_of(evaluation):
 def is_spent(totals, budgets):
     """Whether all budgets that were said, others being None, are spent."""
     return all(totals[name] >= budget for name, budget in budgets.items() if budget is not None)
-
-
-class RandomSearch:
-    """A strategy that draws each individual by itself.
-
-    Args:
-        toolbox: with ``random()``.
-    """
-
-    def __init__(self, toolbox):
-        """See the class."""
-        self.generate = toolbox.random
-
-    def update(self, individual):
-        """Learn nothing."""
 
 
 class Spending:

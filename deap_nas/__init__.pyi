@@ -43,7 +43,7 @@ from .operators import (
     selTournamentCrowded,
     selTournamentFraction,
 )
-from .search_space import ChainSpace, DNASpace, FlatSpace, HierarchicalSpace
+from .search_space import ChainSpace, DNASpace, FlatSpace, HierarchicalSpace, MacroSpace, MicroSpace
 from .template import CellStack, Cost, NetworkTemplate, WholeNetwork, cost
 
 __all__ = [
@@ -60,6 +60,8 @@ __all__ = [
     "Genotype",
     "Graph",
     "HierarchicalSpace",
+    "MacroSpace",
+    "MicroSpace",
     "NASError",
     "NetworkTemplate",
     "Status",

@@ -279,6 +279,7 @@ def _replay(toolbox: Any, store: Store, population: Sequence[Any]) -> None:
     ours = {individual.evaluation.id: individual for individual in population if hasattr(individual, "evaluation")}
     state, n_known = store.strategy_state() or (None, -1)
     dead = []
+    stages = store.stages()
     with without_collection():
         for number, record in enumerate(store):
             if number == n_known:
@@ -289,6 +290,8 @@ def _replay(toolbox: Any, store: Store, population: Sequence[Any]) -> None:
                 individual.fitness.values = record.evaluation.values
                 individual.evaluation = record.evaluation
                 dead.append(individual)
+            if record.evaluation.id in stages:
+                individual.stage = stages[record.evaluation.id]
             toolbox.update(individual)
     if n_known == store.n_evaluated:
         _ability(toolbox, "setstate")(state)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
-from deap_nas.evaluation import Evaluation
+from deap_nas.evaluation import Evaluation, Stage
 
 __all__ = ["EvaluatedIndividual", "Fitness", "Individual", "StrategyToolbox", "Toolbox", "VariationToolbox"]
 
@@ -42,6 +42,8 @@ class EvaluatedIndividual(Individual, Protocol):
     """One that a loop of this package has evaluated."""
 
     evaluation: Evaluation
+    #: Of an individual whose proposal had one; others lack it.
+    stage: Stage
 
 
 class Toolbox(Protocol):

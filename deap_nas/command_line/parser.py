@@ -57,6 +57,7 @@ class CommandLine(argparse.ArgumentParser):
         repeats: int = 4,
         channels: int | None = 16,
         validation_share: float = VALIDATION_SHARE,
+        epochs: float | None = None,
     ) -> None:
         """Add what :func:`make_fitness` asks for; the defaults are those of Liu 2018.
 
@@ -66,6 +67,7 @@ class CommandLine(argparse.ArgumentParser):
             repeats: default of ``--repeats``.
             channels: default of ``--channels``; None for no such option, where genotypes say all channels.
             validation_share: default of ``--validation-share``.
+            epochs: default of ``--epochs``, which then is there in the place of ``--steps``.
         """
         add = self.add_argument_group("fitness").add_argument
         add("--dataset", default="digits", metavar="NAME", help="digits, cifar10, cifar100 or imagefolder:PATH")
@@ -80,7 +82,11 @@ class CommandLine(argparse.ArgumentParser):
         add("--crop", type=at_least(0), metavar="PIXELS", help=text)
         add("--data-dir", default="data", metavar="FOLDER", help="of cifar10 and cifar100")
         add("--download", action="store_true", help="fetch cifar10 or cifar100 if it is not there")
-        add("--steps", type=at_least(1), default=steps, metavar="N", help="of a training")
+        if epochs is None:
+            add("--steps", type=at_least(1), default=steps, metavar="N", help="of a training")
+        else:
+            text = "times that a training goes through its images"
+            add("--epochs", type=number_in("(0, inf)"), default=epochs, metavar="N", help=text)
         add("--batch-size", type=at_least(2), default=batch_size, metavar="N", help="images a step")
         add(
             "--repeats",

@@ -11,7 +11,7 @@ from typing import Any
 from deap_nas.executors import GenotypeExecutor, MPIExecutor
 from deap_nas.report import draw_best, in_words, summarise
 from deap_nas.store import HDF5Store
-from deap_nas.training import AccuracyFitness, remove_dead_weights
+from deap_nas.training import AccuracyFitness
 
 __all__ = ["recorded_run"]
 
@@ -65,6 +65,5 @@ def _open_store(args: argparse.Namespace, fitness: AccuracyFitness) -> HDF5Store
         "n_rungs": len(fitness.stopping.rungs) if fitness.stopping else 0,
     }
     store = HDF5Store.create(args.output, **run, **room, seed=args.seed, overwrite=args.overwrite)
-    if fitness.weights_dir:  # those of a run that was there before
-        remove_dead_weights(store, fitness.weights_dir)
+    fitness.weights.renew(store)
     return store

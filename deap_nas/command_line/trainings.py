@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
@@ -40,7 +41,7 @@ def make_fitness(
     Args:
         space: search space of the genotypes.
         args: what was parsed.
-        recipe: of which the options say steps and size of batches.
+        recipe: of which the options say steps, or epochs, and size of batches.
         others: arguments of :class:`~deap_nas.training.AccuracyFitness` that are no options.
 
     Raises:
@@ -51,6 +52,8 @@ def make_fitness(
     """
     with _telling_the_option(args):
         fitness = _whole_fitness(space, args, recipe, others)
+    if hasattr(args, "epochs"):
+        fitness = fitness.cheaper(steps=_steps_of(args.epochs, fitness))
     less = {
         name: getattr(args, f"cheaper_{name.removeprefix('n_')}", None)
         for name in ("steps", "n_images", "image_size", "channels", "repeats")
@@ -69,12 +72,19 @@ def _whole_fitness(
     return AccuracyFitness(
         space,
         template=_template(space, args),
-        recipe=replace(recipe, steps=args.steps, batch_size=args.batch_size),
+        recipe=replace(recipe, steps=getattr(args, "steps", recipe.steps), batch_size=args.batch_size),
         n_images=args.images,
         stopping=_stopping(args),
         **{name: getattr(args, name) for name in names},
         **others,
     )
+
+
+def _steps_of(epochs: float, fitness: AccuracyFitness) -> int:
+    """Steps in which a training goes so often through the images that do not validate."""
+    n_images = fitness.images.n_images
+    n_training = n_images - round(fitness.source.validation_share * n_images)
+    return max(1, math.ceil(epochs * n_training / fitness.recipe.batch_size))
 
 
 def _template(space: SearchSpace, args: argparse.Namespace) -> Template:

@@ -75,6 +75,8 @@ class Agenda:
                 return None
             self._enqueue([proposal])
         individual = self.waiting[0]
+        if individual.job.stage is not None:
+            individual.stage = individual.job.stage
         return individual, replace(individual.job, submitted=time.time())
 
     def _enqueue(self, proposals: Sequence[Proposal]) -> None:
@@ -87,7 +89,7 @@ class Agenda:
             seed = derive_seed(self._store.seed, number)
             genotype = plain_genotype(individual)
             mates = tuple(mate for mate in parents[1:] if mate >= 0)
-            individual.job = Job(number, genotype, seed, parents[0], mates=mates)
+            individual.job = Job(number, genotype, seed, parents[0], mates=mates, stage=proposal.stage)
         if proposals:
             self._submit(proposals)
         self.waiting.extend(proposal.individual for proposal in proposals)
@@ -111,7 +113,7 @@ class Agenda:
 def _forget(individual: Any) -> None:
     """Take away what a clone has of the individual that it was."""
     del individual.fitness.values
-    for name in ("evaluation", "job"):
+    for name in ("evaluation", "job", "stage"):
         vars(individual).pop(name, None)
 
 

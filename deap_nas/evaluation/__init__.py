@@ -1,7 +1,7 @@
 """Performance estimation: jobs, evaluations, and what a fitness can do. Who runs them is an executor's business."""
 
 from deap_nas.evaluation.curves import Curves, Stopping
-from deap_nas.evaluation.evaluation import DetailedFitness, Evaluation, Job, JobFitness, Status, derive_seed
+from deap_nas.evaluation.evaluation import DetailedFitness, Evaluation, Job, JobFitness, Stage, Status, derive_seed
 from deap_nas.evaluation.guard import Guard
 from deap_nas.evaluation.runner import Runner, WorkerFilter
 
@@ -13,6 +13,7 @@ __all__ = [
     "Job",
     "JobFitness",
     "Runner",
+    "Stage",
     "Status",
     "Stopping",
     "WorkerFilter",

@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 from enum import IntEnum
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
-__all__ = ["DetailedFitness", "Evaluation", "Job", "JobFitness", "Status", "derive_seed"]
+__all__ = ["DetailedFitness", "Evaluation", "Job", "JobFitness", "Stage", "Status", "derive_seed"]
 
 
 class Status(IntEnum):
@@ -27,6 +27,21 @@ class Status(IntEnum):
     TIMED_OUT = 5
     #: Its worker died.
     LOST = 6
+
+
+class Stage(NamedTuple):
+    """Where a strategy that goes level by level stood when it proposed an individual (Perez-Rua 2018, section 4)."""
+
+    #: Number of blocks or layers that it varied last, from 1.
+    level: int
+    #: Pass over the levels, from 1.
+    iteration: int
+    #: The fitness that its surrogate predicted; NaN where it was not asked.
+    predicted: float = math.nan
+    #: Which of several searches in one run, from 0.
+    search: int = 0
+    #: Number of the proposal in its search, from 0.
+    number: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +65,8 @@ class Job:
     cutoffs: tuple[float, ...] = ()
     #: Ids of further parents' evaluations, besides ``parent``.
     mates: tuple[int, ...] = ()
+    #: Where the strategy stood that proposed it; None where it has no levels.
+    stage: Stage | None = None
 
     def __deepcopy__(self, memo: object) -> Job:
         """Nothing changes a job, so a clone of its individual may share it."""

@@ -36,6 +36,7 @@ from deap_nas.graph.operation_values import (
     Pooling,
     ScaledConvolution,
     SeparableConvolution,
+    Strided,
 )
 from deap_nas.graph.operations import (
     PAPER_OPERATIONS,
@@ -75,6 +76,7 @@ __all__ = [
     "SeparableConvolution",
     "Shape",
     "Size",
+    "Strided",
     "canonical_key",
     "conv_bn_relu",
     "graph_key",

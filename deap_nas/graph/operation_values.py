@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from deap_nas.errors import SettingsError
+from deap_nas.graph.graph import USUAL_CHANNELS
 from deap_nas.graph.layers import AvgPool2d, BatchNorm2d, Conv2d, Layer, MaxPool2d, ReLU, Size, pair
-from deap_nas.graph.operations import OperationValue, conv_bn_relu, separable_conv
+from deap_nas.graph.operations import OperationValue, conv_bn_relu, layers_of, separable_conv
 
-__all__ = ["BatchNormReLU", "Convolution", "Pooling", "ScaledConvolution", "SeparableConvolution"]
+__all__ = ["BatchNormReLU", "Convolution", "Pooling", "ScaledConvolution", "SeparableConvolution", "Strided"]
 
 _POOLS: dict[str, type[MaxPool2d | AvgPool2d]] = {"max": MaxPool2d, "avg": AvgPool2d}
+#: Layers that may have a stride.
+_WINDOWS = (Conv2d, MaxPool2d, AvgPool2d)
 #: Channels that a convolution gives at most, whatever its factor.
 _MOST_CHANNELS = 2**16
 
@@ -169,6 +173,58 @@ class BatchNormReLU(OperationValue):
         return "bn_relu"
 
 
+@dataclass(frozen=True)
+class Strided(OperationValue):
+    """A registered operation that divides height and width by a stride.
+
+    Its first convolution or pooling gets the stride. An operation that has none, such as ``"identity"``, follows a 1x1
+    convolution with that stride, to the channels that its node takes as its width, with batch normalisation and ReLU.
+    """
+
+    #: Of the operation.
+    name: str
+    #: Of its height and width, or one number for both.
+    stride: Size = 2
+
+    def __post_init__(self) -> None:
+        """Check the stride, and give equal ones one form.
+
+        Raises:
+            SettingsError: it is not a positive integer, or two of them, or it is 1.
+        """
+        _settle(self, "stride")
+        if self.stride == 1:
+            raise SettingsError(f"a stride must be larger than 1: take the operation {self.name!r} itself")
+
+    def layers(self, in_channels: int, channels: int) -> tuple[Layer, ...]:
+        """See :meth:`OperationValue.layers`.
+
+        Raises:
+            UnknownNameError: no operation has that name.
+        """
+        layers = layers_of(self.name, in_channels, channels)
+        for place, layer in enumerate(layers):
+            if isinstance(layer, _WINDOWS):
+                return *layers[:place], replace(layer, stride=self.stride), *layers[place + 1 :]
+        before = conv_bn_relu(in_channels, channels, 1, stride=self.stride)
+        return *before, *layers_of(self.name, channels, channels)
+
+    @property
+    def label(self) -> str:
+        """Such as ``"conv_3x3_by2"``."""
+        return self.name + _by(self.stride)
+
+    @property
+    def weights_label(self) -> str:
+        """The operation's name, whose weights have the same shapes, unless a 1x1 convolution was put before it."""
+        return self.name if _has_window(self.name) else self.label
+
+
+@lru_cache(maxsize=1024)
+def _has_window(name: str) -> bool:
+    return any(isinstance(layer, _WINDOWS) for layer in layers_of(name, USUAL_CHANNELS, USUAL_CHANNELS))
+
+
 def _is_count(number: object) -> bool:
     return isinstance(number, int) and number >= 1
 
@@ -179,12 +235,17 @@ def _settle_sizes(operation: Convolution | ScaledConvolution | SeparableConvolut
     Raises:
         SettingsError: they are not positive integers, or a window is not odd.
     """
-    for name, step, wanted in (("kernel_size", 2, "odd integer"), ("stride", 1, "integer")):
-        size = getattr(operation, name)
-        sizes = tuple(size) if isinstance(size, tuple | list) else (size, size)
-        if len(sizes) != 2 or not all(_is_count(each) and (each - 1) % step == 0 for each in sizes):
-            raise SettingsError(f"{name} must be an {wanted} of at least 1, or two of them, found {size!r}")
-        object.__setattr__(operation, name, sizes[0] if sizes[0] == sizes[1] else sizes)
+    _settle(operation, "kernel_size", is_odd=True)
+    _settle(operation, "stride")
+
+
+def _settle(operation: OperationValue, name: str, *, is_odd: bool = False) -> None:
+    size = getattr(operation, name)
+    sizes = tuple(size) if isinstance(size, tuple | list) else (size, size)
+    if len(sizes) != 2 or not all(_is_count(each) and (each % 2 or not is_odd) for each in sizes):
+        wanted = "an odd integer" if is_odd else "an integer"
+        raise SettingsError(f"{name} must be {wanted} of at least 1, or two of them, found {size!r}")
+    object.__setattr__(operation, name, sizes[0] if sizes[0] == sizes[1] else sizes)
 
 
 def _times(size: Size) -> str:

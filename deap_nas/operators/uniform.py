@@ -15,7 +15,10 @@ _Individual = TypeVar("_Individual", bound=MutableSequence[int])
 
 
 class Bounded(Protocol):
-    """A search space whose genotypes are lists of ints: each gene lies between two bounds, which are legal too."""
+    """A search space whose genotypes are lists of ints: each gene lies between two bounds, which are legal too.
+
+    Where genotypes differ in length, the bounds are those of the longest, and the first of them those of the others.
+    """
 
     @property
     def low(self) -> Sequence[int]:
@@ -31,7 +34,7 @@ class Bounded(Protocol):
 def initUniform(
     icls: Callable[[Iterable[int]], _Individual], space: Bounded, *, rng: random.Random | ModuleType = random
 ) -> _Individual:
-    """Make an individual each of whose genes is drawn uniformly between its bounds.
+    """Make an individual each of whose genes is drawn uniformly between its bounds, the longest where lengths differ.
 
     Args:
         icls: class of the individual.
@@ -55,7 +58,7 @@ def mutGene(
     """Give one random gene a random value between its bounds.
 
     The gene is drawn uniformly, then the value, uniformly over all that the gene may have: it may be the current one,
-    so a mutation may change nothing.
+    so a mutation may change nothing. The individual keeps its length.
 
     Args:
         individual: changed in place.
@@ -70,7 +73,8 @@ def mutGene(
         SettingsError: the space has no bounds ``low`` and ``up``, or no gene that can be drawn.
     """
     low, up = _bounds(space, "mutGene")
-    genes = [gene for gene in range(len(low)) if low[gene] < up[gene]] if must_change else range(len(low))
+    places = range(min(len(low), len(individual)))
+    genes = [gene for gene in places if low[gene] < up[gene]] if must_change else places
     if not genes:
         raise SettingsError(f"mutGene finds no gene to {'change' if must_change else 'draw'} in {space!r}")
     gene = genes[rng.randint(0, len(genes) - 1)]

@@ -1,7 +1,7 @@
 """Where the edges of a drawn motif run: geometry only, without a plotting library.
 
-The nodes of a motif stand in one column. An edge between neighbours is straight; a longer one is an arc to the left
-or to the right of the column, as far out as the arcs that it spans or crosses demand.
+The nodes of a motif stand in one column. An edge between neighbours is straight; a longer one, or a second one between
+them, is an arc to the left or to the right of the column, as far out as the arcs that it spans or crosses demand.
 """
 
 from __future__ import annotations
@@ -41,8 +41,12 @@ def arrange(edges: Sequence[Edge], *, compact: bool = True) -> tuple[Arc, ...]:
             length, which is calmer where arcs are many.
     """
     drawn = sorted((edge for edge in edges if edge.label != "none"), key=lambda edge: (_span(edge), edge.predecessor))
-    arcs = [Arc(edge, 0, 0) for edge in drawn if _span(edge) == 1]
-    long = [edge for edge in drawn if _span(edge) > 1]
+    straight: list[Edge] = []
+    long: list[Edge] = []
+    for edge in drawn:
+        is_second = bool(straight) and straight[-1].predecessor == edge.predecessor
+        (long if _span(edge) > 1 or is_second else straight).append(edge)
+    arcs = [Arc(edge, 0, 0) for edge in straight]
     measure = _tracks if compact else _spans
     sides = _sides(long, measure)
     arcs += [Arc(edge, side, track) for edge, side, track in zip(long, sides, measure(long, sides), strict=True)]
@@ -109,7 +113,12 @@ def _tracks(edges: Sequence[Edge], sides: Sequence[int]) -> list[float]:
 
 def _spans(edges: Sequence[Edge], _: Sequence[int]) -> list[float]:
     """Track of each edge: the nodes it passes by, and a part of a track that keeps it off those beside it."""
-    return [_span(edge) - 1 + edge.predecessor % 3 / 3 for edge in edges]
+    tracks: list[float] = []
+    for index, edge in enumerate(edges):
+        ends = (edge.predecessor, edge.successor)
+        n_twins = sum((other.predecessor, other.successor) == ends for other in edges[:index])
+        tracks.append(max(_span(edge) - 1, 0.5) + edge.predecessor % 3 / 3 + n_twins / 6)
+    return tracks
 
 
 def _ranks(arcs: Sequence[Arc], node_of: Callable[[Arc], int]) -> list[float]:

@@ -111,7 +111,8 @@ def _lines_of(step: Step) -> Iterator[Line]:
     kind, _, stride = numbers_of(step.operation)
     is_known = bool(re.search(r"_\d+x\d+$", kind)) or step.operation in operation_names()
     if step.operation and (is_known or not _are_known(step.chain.layers)):
-        yield Line(_words(kind) + (f", /{stride}" if stride else ""), step.chain.n_parameters, kind)
+        by = f", /{stride}" if stride else _by_of(step.chain.layers)
+        yield Line(_words(kind) + by, step.chain.n_parameters, kind)
     else:
         yield from _lines_of_layers(step.chain.layers)
 
@@ -152,9 +153,18 @@ def _line_of(layer: Layer) -> Line:
 
 def _with_window(name: str, kernel_size: Size, stride: Size) -> Line:
     kind = f"{name}_{_times(kernel_size)}"
+    return Line(_words(kind) + _by(stride), kind=kind)
+
+
+def _by_of(layers: Sequence[Layer]) -> str:
+    """Stride of an operation whose label tells none."""
+    strides = (_by(layer.stride) for layer in layers if isinstance(layer, Conv2d | MaxPool2d | AvgPool2d))
+    return next(filter(None, strides), "")
+
+
+def _by(stride: Size) -> str:
     rows, columns = pair(stride)
-    by = "" if rows == columns == 1 else f", /{rows}" if rows == columns else f", /{rows}x{columns}"
-    return Line(_words(kind) + by, kind=kind)
+    return "" if rows == columns == 1 else f", /{rows}" if rows == columns else f", /{rows}x{columns}"
 
 
 def _times(size: Size) -> str:

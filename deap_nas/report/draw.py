@@ -35,7 +35,7 @@ def draw_genotype(
     Of a motif an edge has its operation's colour and dashes, the same ones in every picture; one that the network does
     not use is grey and dashed, and a motif that it does not use is grey as a whole. Channels and strides that
     operations have of their own are told on the edges only: ``3x3, 32, /2`` is a 3x3 convolution to 32 channels with a
-    stride of 2. A motif with more than 12 edges of which more than 8 pass a node carries no names of operations, only
+    stride of 2. A motif with more than 15 edges of which more than 8 pass a node carries no names of operations, only
     their colours, and of the motifs on its edges only the numbers.
 
     Whole networks are drawn as :func:`draw_network` says; one whose output cannot be reached, or with an operation that

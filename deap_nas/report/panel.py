@@ -29,7 +29,7 @@ _HEAD = 5.5
 #: From a node to the next.
 _STEP = 40.0
 #: A motif with more edges than the first, and more of them past a node than the second, has no room for names.
-_MOST_LABELS = 12
+_MOST_LABELS = 15
 _MOST_LONG = 8
 #: From a label to the next; from an arc without a label to the next.
 _LABEL_GAP = 8.0
@@ -117,11 +117,12 @@ class Panel:
         circle = require("matplotlib.patches", extra="report").Circle
         reached = {node for edge in self.motif.edges if edge.used for node in (edge.predecessor, edge.successor)}
         size, width = self._scale * self.font_size, self._scale * 0.9
-        for node in range(1, self.motif.n_nodes + 1):
+        names = self.motif.node_names or tuple(map(str, range(1, self.motif.n_nodes + 1)))
+        for node, name in enumerate(names, start=1):
             line, text = (INK, INK) if node in reached else (GREY, _GREY_TEXT)
             place = (0.0, self._height(node))
             axes.add_patch(circle(place, self._radius, facecolor="white", edgecolor=line, linewidth=width, zorder=3))
-            axes.text(*place, str(node), size=size, color=text, ha="center", va="center_baseline", zorder=4)
+            axes.text(*place, name, size=size, color=text, ha="center", va="center_baseline", zorder=4)
 
     def _draw_arrow(self, axes: Axes, arc: Arc) -> None:
         used = arc.edge.used

@@ -35,6 +35,8 @@ class Motif:
     n_nodes: int
     #: In Liu 2018 one edge a gene, in gene order.
     edges: tuple[Edge, ...]
+    #: What a drawing writes into the nodes, in order, each a few letters; by default their numbers.
+    node_names: tuple[str, ...] = ()
 
     @property
     def used(self) -> bool:

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deap_nas.errors import NASError, UnknownNameError
-from deap_nas.evaluation import Status
+from deap_nas.evaluation import Stage, Status
 from deap_nas.graph import canonical_key, viable_graphs
 from deap_nas.store.hdf5.lock import WriterLock
 from deap_nas.store.hdf5.population_file import HDF5Store
@@ -180,6 +180,11 @@ def _links(rows: _Rows) -> Iterator[Problem]:
         known &= rows.row_of[np.where(known, others, 0)] >= 0 if len(known) else known
         if (ids < 0).any() or not known.all():
             yield Problem(f"has {noun} of submissions that cannot have them")
+    stages = {name: rows.store.column(name, table="stages") for name in (*Stage._fields, "id")}
+    is_wrong = np.isinf(stages["predicted"]) | (stages["level"] < 1) | (stages["iteration"] < 1)
+    is_wrong |= (stages["search"] < 0) | (stages["number"] < 0) | (stages["id"] < 0)
+    if is_wrong.any() or (np.diff(stages["id"]) <= 0).any():
+        yield Problem("has stages of submissions that cannot have them")
 
 
 def _fitness(rows: _Rows) -> Iterator[Problem]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
 
-from deap_nas.evaluation import Evaluation, Job
+from deap_nas.evaluation import Evaluation, Job, Stage
 
 __all__ = ["Record", "Store", "resume_population", "without_collection"]
 
@@ -98,6 +98,10 @@ class Store(ABC):
 
     def mates(self) -> Mapping[int, Sequence[int]]:
         """Ids of further parents, besides the first, by the id of the submission; of those that have any."""
+        return {}
+
+    def stages(self) -> Mapping[int, Stage]:
+        """Where the strategy stood, by the id of the submission; of those whose strategy goes level by level."""
         return {}
 
     def strategy_state(self) -> tuple[Any, int] | None:

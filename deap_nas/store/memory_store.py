@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 from uuid import uuid4
 
-from deap_nas.evaluation import Evaluation, Job
+from deap_nas.evaluation import Evaluation, Job, Stage
 from deap_nas.genotype import content_of
 from deap_nas.store.contract import Record, Store
 
@@ -60,6 +60,10 @@ class MemoryStore(Store):
     def mates(self) -> dict[int, tuple[int, ...]]:
         """See :meth:`Store.mates`."""
         return {job.id: job.mates for job in self._jobs if job.mates}
+
+    def stages(self) -> dict[int, Stage]:
+        """See :meth:`Store.stages`."""
+        return {job.id: job.stage for job in self._jobs if job.stage is not None}
 
     def strategy_state(self) -> tuple[Any, int] | None:
         """See :meth:`Store.strategy_state`."""

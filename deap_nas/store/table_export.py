@@ -9,12 +9,16 @@ from typing import Any, TextIO
 import numpy as np
 
 from deap_nas.errors import SettingsError
-from deap_nas.evaluation import Status
+from deap_nas.evaluation import Stage, Status
 from deap_nas.extras import require
 from deap_nas.files import replacing, user_path
 from deap_nas.store.hdf5.population_file import HDF5Store
 
 __all__ = ["save_table", "to_frame", "write_csv"]
+
+
+#: Of individuals that no level belongs to, in a file in which others have one.
+_NO_STAGE = Stage(0, 0)
 
 
 def to_frame(store: HDF5Store | str | os.PathLike[str]) -> Any:
@@ -91,6 +95,9 @@ def _columns(store: HDF5Store) -> dict[str, Any]:
     columns |= {f"score{number}": column for number, column in enumerate(scores.T)}
     if store.n_rungs:
         columns |= {f"curve{number}": column for number, column in enumerate(store.column("curve").T)}
+    if stages := store.stages():
+        rows = [stages.get(number, _NO_STAGE) for number in ids]
+        columns |= {name: np.array(column) for name, column in zip(Stage._fields, zip(*rows, strict=True), strict=True)}
     columns |= {name: store.column(name) for name in ("n_parameters", "flops", "compute", "reused", "alive", "worker")}
     columns["host"] = [bytes(host).decode(errors="replace") for host in store.column("host").tolist()]
     columns["threads"] = store.column("threads")

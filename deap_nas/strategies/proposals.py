@@ -8,6 +8,7 @@ from enum import Enum
 from typing import Any, Final, Protocol
 
 from deap_nas.deap_protocols import EvaluatedIndividual, Individual
+from deap_nas.evaluation import Stage
 
 __all__ = ["END", "End", "Proposal", "Strategy", "ids_of", "proposal_of"]
 
@@ -32,6 +33,8 @@ class Proposal:
     parents: Sequence[Individual] = ()
     #: Evaluated individuals that are members of the population no longer when it is made.
     removed: Sequence[Individual] = ()
+    #: Where the strategy stands, if it goes level by level; written into the population file.
+    stage: Stage | None = None
 
 
 class Strategy(Protocol):
@@ -57,7 +60,7 @@ class Strategy(Protocol):
         """
 
     def update(self, individual: EvaluatedIndividual) -> None:
-        """Take back an individual with its fitness, and with its ``evaluation``."""
+        """Take back an individual with its fitness, its ``evaluation``, and its ``stage`` where its proposal had one."""
 
 
 def proposal_of(generated: Any) -> Proposal | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from abc import ABC, abstractmethod
 from contextlib import AbstractContextManager, nullcontext
@@ -9,7 +10,7 @@ from dataclasses import asdict
 from typing import Any
 
 from deap_nas.algorithms import eaAsync
-from deap_nas.evaluation import Evaluation, Job, Status, derive_seed
+from deap_nas.evaluation import Evaluation, Job, Stage, Status, derive_seed
 from deap_nas.executors import SerialExecutor
 from deap_nas.genotype import Genotype
 from deap_nas.search_space import SearchSpace
@@ -121,6 +122,20 @@ class StoreContract(ABC):
         assert [individual.job for individual in population[1:]] == jobs[2:]
         assert rng.random() == expected
 
+    def test_stages_are_kept_with_their_submissions(self) -> None:
+        """Of those jobs that have one; a pending job has it still."""
+        stages = {1: Stage(1, 1), 2: Stage(2, 1, 0.25)}
+        with self._new_store() as store:
+            jobs = [Job(number, _genes(), 0, stage=stages.get(number)) for number in range(4)]
+            store.submit(jobs[:2], random.Random(1).getstate())
+            store.submit(jobs[2:], random.Random(1).getstate())
+            store.append(jobs[0].genes, _end(jobs[0], 1.0))
+        with self.reopen(store) as store:
+            assert {number: stage[:2] for number, stage in store.stages().items()} == {1: (1, 1), 2: (2, 1)}
+            assert math.isnan(store.stages()[1].predicted)
+            assert store.stages()[2].predicted == 0.25
+            assert [job.stage is None for job in store.pending()] == [False, False, True]
+
     def test_an_empty_population_leaves_the_generator_alone(self) -> None:
         """As a run that has not begun."""
         rng = random.Random(5)
@@ -148,10 +163,14 @@ def _submitted(store: Store, n_jobs: int, rng: random.Random | None = None) -> l
     rng = random.Random(1) if rng is None else rng
     first, jobs = store.n_submitted, []
     for number in range(first, first + n_jobs):
-        genes = Genotype(rng.randint(low, up) for low, up in zip(SPACE.low, SPACE.up, strict=True))
-        jobs.append(Job(number, genes, derive_seed(_SEED, number), first - 1))
+        jobs.append(Job(number, _genes(rng), derive_seed(_SEED, number), first - 1))
     store.submit(jobs, rng.getstate())
     return jobs
+
+
+def _genes(rng: random.Random | None = None) -> Genotype:
+    rng = rng or random.Random(1)
+    return Genotype(rng.randint(low, up) for low, up in zip(SPACE.low, SPACE.up, strict=True))
 
 
 def _end(job: Job, *values: float, **fields: Any) -> Evaluation:

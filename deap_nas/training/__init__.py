@@ -7,7 +7,17 @@ from deap_nas.training.data.datasets import dataset_info, dataset_names
 from deap_nas.training.data.sources import Augmentation, DatasetInfo, Source
 from deap_nas.training.fitness.accuracy import AccuracyFitness
 from deap_nas.training.fitness.early_stopping import CurveBound, EarlyStopping, StoppingRule, SuccessiveHalving
-from deap_nas.training.recipes import CIFAR_EVALUATION, IMAGENET, LARGE_SCALE, SEARCH, Recipe
+from deap_nas.training.fitness.one_shot import OneShotFitness
+from deap_nas.training.recipes import (
+    CIFAR_EVALUATION,
+    EPNAS,
+    EPNAS_EVALUATION,
+    IMAGENET,
+    LARGE_SCALE,
+    SEARCH,
+    Annealing,
+    Recipe,
+)
 from deap_nas.training.retraining.results import RetrainingProgress, RetrainingResult, RunResult
 from deap_nas.training.retraining.retraining import Retraining
 from deap_nas.training.searched_networks import (
@@ -18,19 +28,24 @@ from deap_nas.training.searched_networks import (
 )
 from deap_nas.training.training_switches import Switches
 from deap_nas.training.weights.inheritance import ParentWeights, remove_dead_weights
+from deap_nas.training.weights.shared_weights import SharedWeights
 from deap_nas.training.weights.weight_sources import FreshWeights, WeightSource
 
 __all__ = [
     "CIFAR_EVALUATION",
+    "EPNAS",
+    "EPNAS_EVALUATION",
     "IMAGENET",
     "LARGE_SCALE",
     "SEARCH",
     "AccuracyFitness",
+    "Annealing",
     "Augmentation",
     "CurveBound",
     "DatasetInfo",
     "EarlyStopping",
     "FreshWeights",
+    "OneShotFitness",
     "ParentWeights",
     "Recipe",
     "Retraining",
@@ -39,6 +54,7 @@ __all__ = [
     "RunResult",
     "SearchedAccuracies",
     "SearchedNetwork",
+    "SharedWeights",
     "Source",
     "StoppingRule",
     "SuccessiveHalving",

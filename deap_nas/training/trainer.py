@@ -30,6 +30,8 @@ __all__ = [
     "top_accuracies",
 ]
 
+#: What an optimiser keeps of each parameter, and what that is called in a checkpoint.
+_MOMENTS = {"momentum_buffer": "momentum", "exp_avg": "adam_mean", "exp_avg_sq": "adam_square", "step": "adam_step"}
 #: What each precision computes in; the weights are always float32.
 _AUTOCAST = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
@@ -148,12 +150,13 @@ class Trainer:
     def tensors(self) -> dict[str, torch.Tensor]:
         """Everything that a later :meth:`restore` needs, but for the step and the numbers."""
         network = {f"network.{name}": value for name, value in self.network.state_dict().items()}
-        momentum = {
-            f"momentum.{name}": self._optimiser.state[parameter]["momentum_buffer"]
+        moments = {
+            f"{_MOMENTS[moment]}.{name}": value
             for name, parameter in self.network.named_parameters()
-            if "momentum_buffer" in self._optimiser.state[parameter]
+            for moment, value in self._optimiser.state[parameter].items()
+            if value is not None
         }
-        return network | momentum | {f"batches.{name}": value for name, value in self.batches.state().items()}
+        return network | moments | {f"batches.{name}": value for name, value in self.batches.state().items()}
 
     def numbers(self) -> dict[str, Any]:
         """The step, and how gradients are scaled, as JSON can hold it."""
@@ -165,22 +168,27 @@ class Trainer:
         self._scaler.load_state_dict(numbers["scaler"])
         self.network.load_state_dict(below("network.", tensors))
         self.batches.restore(below("batches.", tensors), self.step)
-        momentum = below("momentum.", tensors)
-        for name, parameter in self.network.named_parameters():
-            if name in momentum:
-                buffer = torch.empty_like(parameter, requires_grad=False).copy_(momentum[name])
-                self._optimiser.state[parameter]["momentum_buffer"] = buffer
+        for moment, prefix in _MOMENTS.items():
+            values = below(f"{prefix}.", tensors)
+            for name, parameter in self.network.named_parameters():
+                if name in values:
+                    self._optimiser.state[parameter][moment] = _like(values[name], parameter)
 
 
-def _optimiser(network: nn.Module, recipe: Recipe, *, skips: bool) -> torch.optim.SGD:
+def _like(value: torch.Tensor, parameter: torch.Tensor) -> torch.Tensor:
+    """A copy where the parameter is, and in its memory format; a count stays where it was."""
+    if value.shape != parameter.shape:
+        return value.clone()
+    return torch.empty_like(parameter, requires_grad=False).copy_(value)
+
+
+def _optimiser(network: nn.Module, recipe: Recipe, *, skips: bool) -> torch.optim.Optimizer:
     """Make the optimiser; one that skips a step whose gradients overflow is fused, which does not wait to know it."""
-    optimiser = torch.optim.SGD(
-        network.parameters(),
-        lr=recipe.learning_rate,
-        momentum=recipe.momentum,
-        weight_decay=recipe.weight_decay,
-        fused=skips or None,
-    )
+    shared: dict[str, Any] = {"lr": recipe.learning_rate, "weight_decay": recipe.weight_decay, "fused": skips or None}
+    if recipe.optimiser == "adam":
+        return torch.optim.Adam(network.parameters(), betas=(recipe.momentum, 0.999), **shared)
+    nesterov = recipe.optimiser == "nesterov"
+    optimiser = torch.optim.SGD(network.parameters(), momentum=recipe.momentum, nesterov=nesterov, **shared)
     if skips:  # the fused form does not fill the momentum of a first step that is skipped
         for parameter in network.parameters():
             optimiser.state[parameter]["momentum_buffer"] = torch.zeros_like(parameter, requires_grad=False)

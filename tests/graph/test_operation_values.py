@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deap_nas.errors import SettingsError
+from deap_nas.errors import SettingsError, UnknownNameError
 from deap_nas.graph import (
     AvgPool2d,
     BatchNorm2d,
@@ -15,11 +15,14 @@ from deap_nas.graph import (
     Pooling,
     ReLU,
     SeparableConvolution,
+    Strided,
     label_of,
     layers_of,
     pair,
+    register_operation,
 )
-from tests.graphs import operation_values
+from tests.graphs import operation_values, strides
+from tests.strategies import OPERATIONS
 
 
 @pytest.mark.parametrize(
@@ -65,6 +68,7 @@ def test_channels_that_are_no_count_are_refused(make, channels):
 
 MAKES = [lambda *sizes: Convolution(8, *sizes), lambda *sizes: SeparableConvolution(8, *sizes)]
 MAKES += [lambda *sizes: Pooling("max", *sizes)]
+WITH_STRIDE = [*MAKES, lambda kernel_size, stride: Strided("conv_3x3", stride)]
 
 
 @pytest.mark.parametrize("make", MAKES, ids=["convolution", "separable", "pooling"])
@@ -74,11 +78,67 @@ def test_windows_that_are_not_odd_are_refused(make, size):
         make(size)
 
 
-@pytest.mark.parametrize("make", MAKES, ids=["convolution", "separable", "pooling"])
+@pytest.mark.parametrize("make", WITH_STRIDE, ids=["convolution", "separable", "pooling", "strided"])
 @pytest.mark.parametrize("stride", [0, -1, 2.0, None, (1,), (1, 0)])
 def test_strides_that_are_no_counts_are_refused(make, stride):
     with pytest.raises(SettingsError, match="stride must be an integer of at least 1, or two of them, found"):
         make(3, stride)
+
+
+@pytest.mark.parametrize(
+    ("operation", "layers", "label", "weights_label"),
+    [
+        (Strided("conv_3x3"), (Conv2d(6, 8, 3, 2), BatchNorm2d(8), ReLU()), "conv_3x3_by2", "conv_3x3"),
+        (
+            Strided("separable_conv_5x5", (3, 3)),
+            (Conv2d(6, 6, 5, 3, groups=6), Conv2d(6, 8, 1), BatchNorm2d(8), ReLU()),
+            "separable_conv_5x5_by3",
+            "separable_conv_5x5",
+        ),
+        (Strided("max_pool_3x3", (2, 1)), (MaxPool2d(3, (2, 1)),), "max_pool_3x3_by2x1", "max_pool_3x3"),
+        (Strided("identity"), (Conv2d(6, 8, 1, 2), BatchNorm2d(8), ReLU()), "identity_by2", "identity_by2"),
+        (
+            Strided("norm_of_the_tests"),
+            (Conv2d(6, 8, 1, 2), BatchNorm2d(8), ReLU(), BatchNorm2d(8)),
+            "norm_of_the_tests_by2",
+            "norm_of_the_tests_by2",
+        ),
+    ],
+)
+def test_a_strided_operation_has_its_stride_in_the_first_layer_that_can_or_in_one_before_it(
+    operation, layers, label, weights_label
+):
+    assert layers_of(operation, 6, 8) == layers
+    assert label_of(operation) == label
+    assert operation.weights_label == weights_label
+    plain = layers_of(operation.name, 6, 8)
+    has_weights_of_plain = [layer.n_parameters for layer in plain] == [layer.n_parameters for layer in layers]
+    assert has_weights_of_plain == (weights_label == operation.name)
+
+
+@register_operation("norm_of_the_tests")
+def norm(in_channels, channels):
+    return (BatchNorm2d(in_channels),)
+
+
+@given(st.sampled_from(OPERATIONS), strides, st.integers(1, 20), st.integers(1, 20))
+def test_a_strided_operation_divides_height_and_width_and_rounds_up(name, stride, height, width):
+    if stride in (1, (1, 1)):
+        with pytest.raises(SettingsError, match=f"must be larger than 1: take the operation '{name}' itself"):
+            Strided(name, stride)
+        return
+    shape = (4, height, width)
+    for layer in layers_of(Strided(name, stride), 4, 4):
+        shape = layer.output_shape(shape)
+    rows, columns = pair(stride)
+    assert shape == (4, len(range(0, height, rows)), len(range(0, width, columns)))
+
+
+def test_a_strided_operation_of_an_unknown_name_has_a_label_and_no_layers():
+    operation = Strided("of_nobody")
+    assert operation.label == "of_nobody_by2"
+    with pytest.raises(UnknownNameError, match="of_nobody"):
+        layers_of(operation, 4, 4)
 
 
 def test_an_unknown_kind_of_pooling_is_refused():

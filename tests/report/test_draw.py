@@ -5,7 +5,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from deap_nas import ChainSpace, FlatSpace, Genotype, HierarchicalSpace, initDiversified, initTrivial
+from deap_nas import ChainSpace, FlatSpace, Genotype, HierarchicalSpace, MicroSpace, initDiversified, initTrivial
 from deap_nas.errors import GenotypeError, MissingExtraError
 from deap_nas.graph import PAPER_OPERATIONS
 from deap_nas.report import draw_genotype, save_drawing
@@ -195,7 +195,16 @@ def test_a_genotype_without_edges_has_nodes_only(matplotlib):
 @pytest.mark.parametrize("seed", range(5))
 def test_no_text_touches_another_or_a_node_or_leaves_the_figure(matplotlib, name, seed):
     space = SPACES[name]
-    figure = draw_genotype(space, genotype(space, seed), title="A title")
+    assert_no_text_touches(draw_genotype(space, genotype(space, seed), title="A title"))
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_no_text_of_a_cell_touches_another_whatever_its_blocks_read(matplotlib, seed):
+    space = MicroSpace()
+    assert_no_text_touches(draw_genotype(space, space.sample(rng=random.Random(seed)), title="A title"))
+
+
+def assert_no_text_touches(figure):
     canvas = pytest.importorskip("matplotlib.backends.backend_agg").FigureCanvasAgg(figure)
     canvas.draw()  # places the legend
     renderer = canvas.get_renderer()
@@ -255,6 +264,27 @@ def test_arcs_that_overlap_on_a_side_have_tracks_of_their_own(compact):
     for one, other in itertools.combinations(arcs, 2):
         apart = one.edge.successor <= other.edge.predecessor or other.edge.successor <= one.edge.predecessor
         assert one.side != other.side or apart or one.track != other.track
+
+
+@pytest.mark.parametrize("compact", [True, False])
+def test_parallel_edges_are_drawn_beside_each_other(compact):
+    edges = [Edge(*ends, "identity", True) for ends in [(1, 2), (3, 4), (2, 3), (1, 4), (3, 5), (4, 5)] * 2]
+    arcs = arrange(edges, compact=compact)
+    assert sorted(map(id, (arc.edge for arc in arcs))) == sorted(map(id, edges))
+    assert len({(arc.edge.predecessor, arc.edge.successor, arc.side * arc.track) for arc in arcs}) == len(edges)
+    assert sum(arc.side == 0 for arc in arcs) == 4
+    assert all(arc.track > 0 for arc in arcs if arc.side)
+
+
+def test_a_cell_of_blocks_has_names_in_its_nodes_and_on_each_edge(matplotlib):
+    space = MicroSpace()
+    genes = [0, 2, 1, 6, 0, 4, 0, 4, 1, 0, 1, 0, 1, 3, 0, 5, 0, 1, 1, 2]  # no block reads another
+    (axes,) = draw_genotype(space, genes).axes
+    names = [text.get_text() for text in axes.texts[1:] if text not in labels(axes)]
+    assert names == ["c-2", "c-1", "1", "2", "3", "4", "5", "out"]
+    assert len(circles(axes)) == 8
+    expected = ["3x3", "identity", "dw 3x3", "dw 3x3", "max 3x3", "max 3x3", "5x5", "dw 5x5", "avg 3x3", "3x3"]
+    assert sorted(text.get_text() for text in labels(axes)) == sorted([*expected, *["1x1"] * 5])
 
 
 def test_edges_between_neighbours_are_straight_and_none_is_left_out():

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from deap_nas import ChainSpace, HierarchicalSpace
 from deap_nas.errors import SettingsError
-from deap_nas.graph import RESIZE, Convolution, Graph, Node, Pooling, SeparableConvolution
+from deap_nas.graph import RESIZE, Convolution, Graph, Node, Pooling, SeparableConvolution, Strided
 from deap_nas.report.boxes import boxes_of
 from deap_nas.report.layering import layered
 from deap_nas.report.newspaper import page_of
@@ -51,6 +51,16 @@ def test_normalisation_shares_the_box_of_what_it_follows_unless_something_else_b
     assert [line.n_parameters for line in boxes[1].lines] == [216, 16]
     nodes = (*chain(Bare(8, 3), Norm()).nodes, Node("add", (1, 2)))
     assert texts(boxes_of(steps_of(Graph(nodes, 3))))[1:4] == [["conv 3x3"], ["BN + ReLU"], ["add"]]
+
+
+def test_strides_are_told_whether_or_not_an_operations_label_tells_them():
+    graph = chain(Strided("conv_3x3"), Strided("avg_pool_3x3", (1, 2)), Strided("identity"), "conv_3x3")
+    assert texts(boxes_of(steps_of(graph, WholeNetwork(stem=((4, 1),)))))[2:-1] == [
+        ["conv 3x3, /2"],
+        ["avg pool 3x3, /1x2"],
+        ["conv 1x1, /2"],
+        ["conv 3x3"],
+    ]
 
 
 def test_the_stem_of_a_template_is_told_by_its_layers():

@@ -4,7 +4,15 @@ import pytest
 import torch
 
 from deap_nas.errors import SettingsError
-from deap_nas.training import CIFAR_EVALUATION, IMAGENET, SEARCH, Recipe
+from deap_nas.training import (
+    CIFAR_EVALUATION,
+    EPNAS,
+    EPNAS_EVALUATION,
+    IMAGENET,
+    SEARCH,
+    Annealing,
+    Recipe,
+)
 
 
 def test_search_recipe_is_the_papers():
@@ -79,3 +87,64 @@ def test_recipe_is_frozen():
 def test_field_out_of_its_range_is_refused_by_name(field, value):
     with pytest.raises(SettingsError, match=field):
         Recipe(**{field: value})
+
+
+@pytest.mark.parametrize(("period", "factor"), [(1, 2), (1 / 4, 1), (1 / 7, 2), (10 / 310, 2)])
+def test_annealing_is_that_of_torchs_scheduler(period, factor):
+    steps = 310
+    recipe = Recipe(steps=steps, learning_rate=0.05, drops=(), annealing=Annealing(5e-4, period=period, factor=factor))
+    optimiser = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=0.05)
+    first = round(period * steps)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingWarmRestarts(optimiser, first, T_mult=factor, eta_min=5e-4)
+    recipe = dataclasses.replace(recipe, annealing=Annealing(5e-4, period=first / steps, factor=factor))
+    for step in range(1, steps + 1):
+        near_restart = any(abs((step - 1) - end) < 1e-6 for end in _ends(first, factor, steps))
+        if not near_restart:  # where rounding decides on which side of a restart a step is
+            assert recipe.learning_rate_at(step) == pytest.approx(optimiser.param_groups[0]["lr"], rel=1e-6)
+        optimiser.step()
+        schedule.step()
+
+
+def _ends(first, factor, steps):
+    ends, length, end = [], first, 0
+    while end < steps:
+        end += length
+        ends.append(end)
+        length *= factor
+    return ends
+
+
+def test_the_recipes_of_epnas_fall_once_and_restart_after_10_30_70_and_150_epochs():
+    assert EPNAS.learning_rate_at(1) == 0.05
+    assert EPNAS.learning_rate_at(EPNAS.steps) == pytest.approx(5e-4, rel=0.01)
+    epoch = EPNAS_EVALUATION.steps / 310
+    for n_epochs in (10, 30, 70, 150):
+        assert EPNAS_EVALUATION.learning_rate_at(round(n_epochs * epoch) - 2) < 6e-4
+        assert EPNAS_EVALUATION.learning_rate_at(round(n_epochs * epoch) + 2) > 0.0499
+    assert EPNAS_EVALUATION.scaled(0.01).learning_rate_at(1) == 0.05
+
+
+def test_a_recipe_is_described_as_before_where_it_says_nothing_new():
+    assert set(SEARCH.to_dict()) == {"steps", "batch_size", "learning_rate", "drops", "momentum", "weight_decay"}
+    for recipe in (EPNAS, EPNAS_EVALUATION, dataclasses.replace(SEARCH, optimiser="adam")):
+        fields = recipe.to_dict()
+        assert Recipe(**fields | {"drops": tuple(fields["drops"])}) == recipe
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"annealing": Annealing(0.2)}, r"falls from learning_rate 0\.1 to a smaller one, found 0\.2"),
+        ({"optimiser": "lion"}, "optimiser must be one of sgd, nesterov, adam, found 'lion'"),
+        ({"optimiser": "nesterov", "momentum": 0.0}, "Nesterov's momentum needs one"),
+    ],
+)
+def test_what_no_recipe_can_be_is_refused(fields, message):
+    with pytest.raises(SettingsError, match=message):
+        Recipe(**fields)
+
+
+@pytest.mark.parametrize("fields", [{"last": -1}, {"last": 0, "period": 0}, {"last": 0, "period": 2}, {"last": 0, "factor": 0.5}])
+def test_annealing_out_of_range_is_refused(fields):
+    with pytest.raises(SettingsError, match="annealing falls to a learning rate of at least 0"):
+        Annealing(**fields)

@@ -1,6 +1,7 @@
 import os
 import shutil
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -137,3 +138,22 @@ def test_compiled_steps_have_the_losses_and_the_weights_of_plain_ones(tmp_path, 
     weights = plain.network.state_dict()
     for name, value in compiled.network.state_dict().items():
         torch.testing.assert_close(value, weights[name], rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize("optimiser", ["sgd", "nesterov", "adam"])
+def test_a_training_goes_on_with_all_that_its_optimiser_knows(optimiser):
+    recipe = replace(RECIPE, optimiser=optimiser, learning_rate=0.01)
+    whole, first = (Trainer(make_network(), make_batches(), recipe) for _ in range(2))
+    whole.advance(10)
+    first.advance(5)
+    tensors = {name: value.clone() for name, value in first.tensors().items()}
+    later = Trainer(make_network(seed=1), make_batches(), recipe)
+    later.restore(tensors, first.numbers())
+    later.advance(5)
+    found, wanted = later.tensors(), whole.tensors()
+    assert found.keys() == wanted.keys()
+    assert all(torch.equal(found[name], value) for name, value in wanted.items())
+    plain = Trainer(make_network(), make_batches(), replace(recipe, optimiser="sgd"))
+    plain.advance(10)
+    is_plain = all(torch.equal(plain.tensors()[name], wanted[name]) for name in plain.tensors() if "network" in name)
+    assert is_plain == (optimiser == "sgd")

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from deap_nas.errors import NASError
-from deap_nas.evaluation import Status
+from deap_nas.evaluation import Stage, Status
 from deap_nas.search_space import SearchSpace
 from deap_nas.store.conduct import Conduct
 from deap_nas.store.hdf5.growing_table import Column, create_table
@@ -34,9 +34,10 @@ _TABLES = {
     "errors": ("id", "text"),
     "parents": ("parent", "id"),
     "removals": ("removed", "id"),
+    "stages": (*Stage._fields, "id"),
 }
 #: Columns of individuals, tables and slots that older files lack.
-_LATER = ("threads", "compute", "parents", "removals", *(column.name for column in STRATEGY_COLUMNS))
+_LATER = ("threads", "compute", "parents", "removals", "stages", *(column.name for column in STRATEGY_COLUMNS))
 
 #: Attributes that hold JSON, and what each is.
 _JSON: Mapping[str, type] = {"space": dict, "settings": dict, "provenance": list, "sources": list}
@@ -84,10 +85,11 @@ def complete(file: Any) -> None:
     Conduct.lay_out(file)
 
 
-#: Tables of ids that belong to a submission.
+#: Tables of what belongs to a submission.
 _LINKS = {
     "parents": (Column("parent", "i8"), Column("id", "i8")),
     "removals": (Column("removed", "i8"), Column("id", "i8")),
+    "stages": (*(Column(name, "f8" if name == "predicted" else "i8") for name in Stage._fields), Column("id", "i8")),
 }
 
 

@@ -12,7 +12,7 @@ from deap_nas.store.hdf5.growing_table import Table
 __all__ = ["bury", "cut_torn_rows"]
 
 #: Tables whose rows belong to a submission, and are written before it.
-_BEFORE = ("parents", "removals")
+_BEFORE = ("parents", "removals", "stages")
 
 
 def cut_torn_rows(tables: Mapping[str, Table]) -> None:

@@ -18,7 +18,7 @@ from typing import Any, Self
 import numpy as np
 
 from deap_nas.errors import SettingsError, StoreError, StoreExistsError
-from deap_nas.evaluation import Evaluation, Job, Status, derive_seed
+from deap_nas.evaluation import Evaluation, Job, Stage, Status, derive_seed
 from deap_nas.files import user_path
 from deap_nas.genotype import plain_genotype
 from deap_nas.search_space import SearchSpace
@@ -71,7 +71,8 @@ class HDF5Store(Store):
         self.n_repeats: int = int(file["individuals/scores"].shape[1])
         self.n_rungs: int = int(file["individuals/curve"].shape[1]) - 1 if "individuals/curve" in file else 0
         self._tables = {name: Table(file.get(name), names) for name, names in column_names(file).items()}
-        self._individuals, self._submissions, self._errors, self._parents, self._removals = self._tables.values()
+        self._individuals, self._submissions, self._errors, *links = self._tables.values()
+        self._parents, self._removals, self._stages = links
         self._read_genes = reader_of(self.space)
         self._conduct = Conduct(file)
         self._random = StateSlots(file["rng"], n_submitted=self._submissions.n_rows)
@@ -261,7 +262,9 @@ class HDF5Store(Store):
         """See :meth:`Store.submit`."""
         rows = [self._row(job.genes) for job in jobs]
         mates = [(mate, job.id) for job in jobs for mate in job.mates]
-        links = sum(table.chunk_bytes for table in (self._parents, self._removals)) if mates or removed else 0
+        stages = [(*job.stage, job.id) for job in jobs if job.stage is not None]
+        filled = [(self._parents, mates), (self._removals, removed), (self._stages, stages)]
+        links = sum(table.chunk_bytes for table, rows in filled if rows)
         self._room.take(len(jobs), more=links + sum(map(_n_bytes, rows)))
         n_submitted = self.n_submitted + len(jobs)
         self._random.save(rng_state, n_submitted=n_submitted, strategy=strategy, n_evaluated=self.n_evaluated)
@@ -270,6 +273,8 @@ class HDF5Store(Store):
             self._parents.append(parent=others, id=ids)
         if removed:
             self._removals.append(removed=removed, id=[jobs[0].id] * len(removed))
+        if stages:
+            self._stages.append(**dict(zip(self._stages.names, zip(*stages, strict=True), strict=True)))
         self._file.flush()
         self._submissions.append(
             genes=rows,
@@ -320,9 +325,9 @@ class HDF5Store(Store):
         """See :meth:`Store.pending`."""
         is_pending = np.isin(self._submissions.read("id"), self.column("id"), invert=True)
         ids, parents, rows = (self._submissions.read(name)[is_pending] for name in ("id", "parent", "genes"))
-        genotypes, mates = map(plain_genotype, self._read_genes(rows)), self.mates()
+        genotypes, mates, stages = map(plain_genotype, self._read_genes(rows)), self.mates(), self.stages()
         return [
-            Job(number, genotype, self.seed_of(number), parent, mates=mates.get(number, ()))
+            Job(number, genotype, self.seed_of(number), parent, mates=mates.get(number, ()), stage=stages.get(number))
             for number, parent, genotype in zip(ids.tolist(), parents.tolist(), genotypes, strict=True)
         ]
 
@@ -333,6 +338,12 @@ class HDF5Store(Store):
             if number < self.n_submitted:
                 found[number] = (*found.get(number, ()), mate)
         return found
+
+    def stages(self) -> dict[int, Stage]:
+        """See :meth:`Store.stages`."""
+        *columns, ids = (self._stages.read(name).tolist() for name in self._stages.names)
+        found = zip(ids, map(Stage, *columns), strict=True)
+        return {number: stage for number, stage in found if number < self.n_submitted}
 
     def rng_state(self) -> Any:
         """See :meth:`Store.rng_state`."""

@@ -13,9 +13,17 @@ from deap_nas.training.data.image_identity import check_images
 from deap_nas.training.data.sources import VALIDATION_SHARE, Augmentation, Source
 from deap_nas.training.fitness.early_stopping import EarlyStopping
 from deap_nas.training.recipes import Recipe
+from deap_nas.training.weights.inheritance import ParentWeights
+from deap_nas.training.weights.shared_weights import SharedWeights
+from deap_nas.training.weights.weight_sources import WeightSource
 
 __all__ = ["arguments_of", "check_known_fields", "check_same_images", "describe_images", "not_described"]
 
+#: Sources of weights that are kept in a folder, by the field with which they describe themselves.
+WEIGHTS_IN_FOLDERS: dict[str, type[ParentWeights | SharedWeights]] = {
+    "inherits_weights": ParentWeights,
+    "shares_weights": SharedWeights,
+}
 #: Fields that are arguments as they are: those of every description, and those of some.
 _PLAIN = ("dataset", "repeats", "seed", "objectives")
 _OPTIONAL = (
@@ -46,22 +54,20 @@ def arguments_of(fields: Mapping[str, Any], weights_dir: str | Path | None) -> d
 
     Args:
         fields: the description.
-        weights_dir: folder of the weights, where the fitness inherits them.
+        weights_dir: folder of the weights, where the fitness inherits or shares them.
 
     Raises:
         SettingsError: a field is missing, or makes no sense.
         UnknownNameError: there is no such operation, search space, template or stopping rule.
     """
-    inherits = fields.get("inherits_weights", False)
-    if inherits and weights_dir is None:
-        raise SettingsError("the fitness inherits weights: give weights_dir, the folder that they are in")
+    weights = _weights(fields, weights_dir)
     try:
         return {
             "space": space_from_dict(fields["space"]),
             "template": template_from_dict(fields["template"]),
             "recipe": Recipe(**{**fields["recipe"], "drops": tuple(fields["recipe"]["drops"])}),
             "stopping": EarlyStopping.from_dict(fields["stopping"]) if "stopping" in fields else None,
-            "weights_dir": weights_dir if inherits else None,
+            "weights": weights,
             **{name: fields[name] for name in _PLAIN},
             **{name: fields[name] for name in _OPTIONAL if name in fields},
         }
@@ -69,6 +75,16 @@ def arguments_of(fields: Mapping[str, Any], weights_dir: str | Path | None) -> d
         raise
     except (KeyError, TypeError, ValueError) as error:
         raise not_described(error) from error
+
+
+def _weights(fields: Mapping[str, Any], weights_dir: str | Path | None) -> WeightSource | None:
+    """Where weights come from; None where they are drawn anew."""
+    for name, source in WEIGHTS_IN_FOLDERS.items():
+        if fields.get(name, False):
+            if weights_dir is None:
+                raise SettingsError("the fitness keeps weights in a folder: give weights_dir, which folder it is")
+            return source(weights_dir)
+    return None
 
 
 def not_described(error: Exception) -> SettingsError:

@@ -175,6 +175,10 @@ class ParentWeights(WeightSource):
                 reason = f"{path} cannot be removed: {error.strerror}"
                 raise StorageError(f"{reason}; allow it, and resume the run, whose file holds all") from error
 
+    def renew(self, store: Store) -> None:
+        """See :meth:`WeightSource.renew`."""
+        remove_dead_weights(store, self.folder)
+
     def to_dict(self) -> dict[str, Any]:
         """See :meth:`WeightSource.to_dict`."""
         return {"inherits_weights": True}

@@ -63,6 +63,13 @@ class WeightSource(ABC):
             StorageError: the weights cannot be written where they are to be kept.
         """
 
+    def renew(self, store: Store) -> None:  # noqa: B027 - most keep nothing
+        """Let go of what a run has left whose population file a new one has replaced; called for a new run.
+
+        Raises:
+            SettingsError: it belongs to a run that is still there.
+        """
+
     def forget(self, ids: Sequence[int]) -> None:  # noqa: B027 - most keep nothing
         """Let go of what evaluations have left, which nobody will start from any more; called where it is defined.
 

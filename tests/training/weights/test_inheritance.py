@@ -260,7 +260,7 @@ def test_only_that_it_inherits_is_described_and_where_the_weights_are_is_given_a
     assert described == make_fitness().to_dict() | {"inherits_weights": True}
     again = AccuracyFitness.from_dict(described, device="cpu", weights_dir=tmp_path)
     assert again.to_dict() == described
-    with pytest.raises(SettingsError, match=r"the fitness inherits weights: give weights_dir"):
+    with pytest.raises(SettingsError, match=r"the fitness keeps weights in a folder: give weights_dir"):
         AccuracyFitness.from_dict(described, device="cpu")
 
 
