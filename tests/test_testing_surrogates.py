@@ -8,14 +8,14 @@ import pytest
 from deap_nas.errors import SettingsError
 from deap_nas.surrogates import LSTMSurrogate, Prediction
 from deap_nas.testing import SurrogateContract
-from tests.surrogates.growing import GrowingSpace
+from tests.surrogates.growing import TwoBlocks
 
-GENOTYPES = [GrowingSpace().sample(rng=random.Random(number), n_genes=8 - number % 3) for number in range(16)]
+GENOTYPES = [TwoBlocks().sample(rng=random.Random(number), n_genes=8 - number % 3) for number in range(16)]
 
 
 class TestLSTMSurrogate(SurrogateContract):
     def make_surrogate(self):
-        return LSTMSurrogate(GrowingSpace(), hidden=8, features=5, epochs=10, learning_rate=0.01)
+        return LSTMSurrogate(TwoBlocks(), hidden=8, features=5, epochs=10, learning_rate=0.01)
 
     def genotypes(self):
         return GENOTYPES

@@ -1,4 +1,4 @@
-"""Spaces of growing length, as far as a surrogate asks them anything."""
+"""A space of growing length, as far as a surrogate asks it anything."""
 
 import numpy as np
 
@@ -6,7 +6,7 @@ import numpy as np
 BLOCKS = (3, 2, 3, 2, 3, 3, 3, 3)
 
 
-class GrowingSpace:
+class TwoBlocks:
     """Genotypes of up to two blocks, whose operations and inputs are different tokens."""
 
     has_integer_genes = True

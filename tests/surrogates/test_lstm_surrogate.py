@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 import torch
 
-from deap_nas import ChainSpace, DNASpace, FlatSpace
+from deap_nas import ChainSpace, DNASpace, FlatSpace, MacroSpace, MicroSpace
 from deap_nas.errors import GenotypeError, MissingExtraError, SettingsError
 from deap_nas.surrogates import LSTMSurrogate, kendall_tau
-from tests.surrogates.growing import GrowingSpace
+from tests.surrogates.growing import TwoBlocks
 
 SPACE = FlatSpace(nodes=5)
-GROWING = GrowingSpace()
+GROWING = TwoBlocks()
 make_small = partial(LSTMSurrogate, SPACE, hidden=8, features=5, epochs=3)
 
 
@@ -212,3 +212,16 @@ def test_it_is_of_the_size_that_the_paper_says():
     assert shapes["features.weight"] == (100, SPACE.n_tokens)
     assert shapes["lstm.weight_hh_l0"] == (400, 100)
     assert shapes["score.weight"] == (1, 100)
+
+
+@pytest.mark.parametrize("space", [MacroSpace(layers=4), MicroSpace(blocks=3)], ids=["macro", "micro"])
+def test_extensions_of_a_network_that_grows_are_scored_all_at_once(space):
+    rng = random.Random(2)
+    known = [space.sample_level(level, rng=rng) for level in (1, 2) for _ in range(6)]
+    surrogate = LSTMSurrogate(space, hidden=8, features=5, epochs=3)
+    surrogate.fit(known, [rng.random() for _ in known])
+    options = space.options(3)
+    rows = np.hstack([np.tile(known[-1], (len(options), 1)), options])
+    scores = means(surrogate, rows)
+    assert len(set(scores)) == len(options)
+    assert means(surrogate, rows[::-1].tolist()) == pytest.approx(scores[::-1], abs=1e-6)

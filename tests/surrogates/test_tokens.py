@@ -10,7 +10,7 @@ from deap_nas.errors import GenotypeError, SettingsError
 from deap_nas.search_space import SearchSpace
 from deap_nas.surrogates.tokens import Tokens
 from tests.strategies import seeds, spaces
-from tests.surrogates.growing import GrowingSpace
+from tests.surrogates.growing import TwoBlocks
 
 
 def tokens_of(space, genotypes):
@@ -23,14 +23,14 @@ def tokens_of(space, genotypes):
 
 
 def test_a_token_is_the_gene_and_the_offset_of_its_place():
-    assert tokens_of(GrowingSpace(), [[2, 1, 0, 0]]) == [[2, 4, 0, 3]]
-    assert tokens_of(GrowingSpace(), [[2, 1, 0, 0, 1, 2, 1, 2]]) == [[2, 4, 0, 3, 1, 5, 1, 5]]
+    assert tokens_of(TwoBlocks(), [[2, 1, 0, 0]]) == [[2, 4, 0, 3]]
+    assert tokens_of(TwoBlocks(), [[2, 1, 0, 0, 1, 2, 1, 2]]) == [[2, 4, 0, 3, 1, 5, 1, 5]]
 
 
 def test_genotypes_of_several_lengths_come_back_each_to_its_place():
     genotypes = [[0] * 8, [1, 1, 1, 1], [1] * 8, [0, 0, 0, 0], [2, 1]]
-    assert [len(places) for places, _ in Tokens(GrowingSpace()).by_length(genotypes)] == [1, 2, 2]
-    assert tokens_of(GrowingSpace(), genotypes) == [
+    assert [len(places) for places, _ in Tokens(TwoBlocks()).by_length(genotypes)] == [1, 2, 2]
+    assert tokens_of(TwoBlocks(), genotypes) == [
         [0, 3] * 4,
         [1, 4, 1, 4],
         [1, 4] * 4,
@@ -42,11 +42,11 @@ def test_genotypes_of_several_lengths_come_back_each_to_its_place():
 @pytest.mark.parametrize("dtype", [np.uint8, np.int8, np.int64, np.uint64])
 def test_rows_of_an_array_have_the_tokens_of_their_genotypes(dtype):
     rows = np.array([[0, 1, 2, 1], [2, 0, 1, 0]], dtype=dtype)
-    assert tokens_of(GrowingSpace(), rows) == tokens_of(GrowingSpace(), rows.tolist())
+    assert tokens_of(TwoBlocks(), rows) == tokens_of(TwoBlocks(), rows.tolist())
 
 
 def test_tokens_that_genes_of_a_small_type_cannot_hold_are_right():
-    class Wide(GrowingSpace):
+    class Wide(TwoBlocks):
         token_offsets = np.array([0, 300])
         n_tokens = 500
 
@@ -122,12 +122,12 @@ def test_a_space_of_other_genotypes_is_refused():
 )
 def test_what_is_no_genotype_of_the_space_is_refused(genotypes, message):
     with pytest.raises(GenotypeError, match=message):
-        tokens_of(GrowingSpace(), genotypes)
+        tokens_of(TwoBlocks(), genotypes)
 
 
 @pytest.mark.parametrize("nothing", [[], np.zeros((0, 8), dtype=int)])
 def test_no_genotypes_have_no_tokens(nothing):
-    assert tokens_of(GrowingSpace(), nothing) == []
+    assert tokens_of(TwoBlocks(), nothing) == []
 
 
 @given(st.lists(st.integers(0, 6), min_size=3, max_size=3))
