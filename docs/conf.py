@@ -34,7 +34,7 @@ intersphinx_mapping = {
 nitpicky = True
 nitpick_ignore_regex = [
     (r"py:class", r"deap_nas\..*\._\w+"),  # type variables and private bases
-    (r"py:class", r"(numpy|torch)\..*|Figure"),  # large projects, too few names of each to keep an inventory
+    (r"py:class", r"(np|numpy|torch)\..*|Figure"),  # large projects, too few names of each to keep an inventory
     (r"py:class", r"NDArray"),  # of numpy, likewise
     (r"py:class", r"deap_nas\.template\.(value_shapes\.Value|steps\.StepWriter)"),  # what a layout is made of
     (
@@ -49,6 +49,7 @@ PACKAGES = (
     "deap_nas",
     "deap_nas.algorithms",
     "deap_nas.strategies",
+    "deap_nas.surrogates",
     "deap_nas.search_space",
     "deap_nas.operators",
     "deap_nas.graph",

@@ -37,6 +37,22 @@ def test_store_prints_each_bar_beside_what_it_measured():
     assert re.search(r"^in the file, at most 1 KB a row +\d+ B  met$", done.stdout, re.MULTILINE)
 
 
+def test_surrogates_prints_what_scoring_takes_beside_its_bars_and_what_a_fit_takes():
+    done = run(BENCHMARKS / "surrogates.py", "--survivors=1", "--networks", "2", "5", "--rounds=1", "--share=0.01")
+    assert done.returncode == 0, done.stderr
+    found = re.findall(r"^  (m[ai]cro), \w+ .* ([\d,]+) +(?:20|78) +\d+\.\d\d   (.*)$", done.stdout, re.MULTILINE)
+    assert [(name, n_candidates) for name, n_candidates, _ in found] == [
+        ("micro", "2,304"),
+        ("macro", "12,288"),
+        ("micro", "1,600"),
+        ("macro", "6,144"),
+    ]
+    assert [rest[:6].split()[:2] for *_, rest in found[:2]] == [["5", "met"], ["30", "met"]]
+    assert all(float(rest.split()[-1]) < 1e-5 for *_, rest in found), "scores are those of the plain LSTM"
+    fits = re.findall(r"^  m[ai]cro, (?:20|78) tokens +(\d+\.\d\d) +(\d+\.\d\d)$", done.stdout, re.MULTILINE)
+    assert len(fits) == 2
+
+
 def test_scale_prints_utilisation_and_load_for_each_number_of_workers():
     done = run(BENCHMARKS / "scale.py", "--workers", "5", "50", "--evaluations-each=3", "--members=400", "--store")
     assert done.returncode == 0, done.stderr

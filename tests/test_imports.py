@@ -16,6 +16,7 @@ FLOORS = (
     {"evaluators"},
     {"template"},
     {"search_space"},
+    {"surrogates"},
     {"operators", "genotype_file"},
     {"store"},
     {"needs"},
@@ -29,7 +30,7 @@ FLOORS = (
 )
 FLOOR_OF = {part: number for number, parts in enumerate(FLOORS) for part in parts}
 #: Parts that the package itself imports: they need nothing but DEAP and NumPy.
-CORE = set().union(*FLOORS[:13], {"algorithms"})
+CORE = set().union(*FLOORS[:13], {"algorithms"}) - {"surrogates"}
 OPTIONAL = (
     "torch",
     "torchvision",
@@ -111,9 +112,9 @@ def test_one_file_alone_uses(name, users):
     assert {module for module in FILES if name in uses_of(module)} == users & set(FILES)
 
 
-def test_torch_is_used_in_assembly_training_and_the_contracts_of_layers_only():
+def test_torch_is_used_in_assembly_training_surrogates_and_the_contracts_of_layers_only():
     users = {part_of(module) for module in FILES if {"torch", "torchvision"} & uses_of(module)}
-    assert users <= {"assembly", "training", "testing"}
+    assert users <= {"assembly", "surrogates", "training", "testing"}
 
 
 def test_matplotlib_and_igraph_are_used_in_report_only():
@@ -128,7 +129,17 @@ def test_matplotlib_and_igraph_are_used_in_report_only():
             "deap_nas",
             *(
                 f"deap_nas.{part}"
-                for part in ("evaluation", "executors", "evaluators", "store", "training", "report", "commands", "cli")
+                for part in (
+                    "evaluation",
+                    "executors",
+                    "evaluators",
+                    "store",
+                    "surrogates",
+                    "training",
+                    "report",
+                    "commands",
+                    "cli",
+                )
             ),
         )
         if name in FILES

@@ -6,7 +6,7 @@ import random
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from deap_nas.errors import GenotypeError, SettingsError, UnknownNameError
 from deap_nas.genotype import Genotype
@@ -24,6 +24,9 @@ from deap_nas.graph.operations import IMPORT_FIRST, check_operation
 from deap_nas.search_space.changes import changed_layers, first_of
 from deap_nas.search_space.space import SearchSpace, register_space
 from deap_nas.template import Template, WholeNetwork
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 __all__ = ["ChainSpace"]
 
@@ -104,6 +107,19 @@ class ChainSpace(SearchSpace):
     def row_dtype(self) -> str:
         """See :attr:`SearchSpace.row_dtype`."""
         return "uint8" if max(self.layer_up) < 2**8 else "uint16"
+
+    @property
+    def token_offsets(self) -> NDArray[Any]:
+        """See :attr:`SearchSpace.token_offsets`: operations, channels, windows and strides are different tokens."""
+        import numpy as np
+
+        counts = [up + 1 for up in self.layer_up]
+        return np.tile(np.cumsum([0, *counts[:-1]]), self.max_layers)
+
+    @property
+    def n_tokens(self) -> int:
+        """See :attr:`SearchSpace.n_tokens`."""
+        return sum(up + 1 for up in self.layer_up)
 
     def sample_layer(self, *, rng: random.Random | ModuleType = random) -> list[int]:
         """Draw the four genes of a layer, each uniformly."""

@@ -10,7 +10,7 @@ import operator
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from deap_nas.errors import GenotypeError, SettingsError, UnknownNameError
 from deap_nas.graph import MERGES, PAPER_OPERATIONS, Graph, Node, prune
@@ -18,6 +18,9 @@ from deap_nas.graph.operations import check_operation
 from deap_nas.search_space.changes import first_of
 from deap_nas.search_space.reading import Edge, Motif
 from deap_nas.search_space.space import SearchSpace, register_space
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 __all__ = ["GenePlace", "HierarchicalSpace"]
 
@@ -147,6 +150,20 @@ class HierarchicalSpace(SearchSpace):
         start = self._offsets[level, motif]
         n_nodes = self.nodes[level - 2]
         return slice(start, start + n_nodes * (n_nodes - 1) // 2)
+
+    @property
+    def token_offsets(self) -> NDArray[Any]:
+        """See :attr:`SearchSpace.token_offsets`: each level has tokens of its own."""
+        import numpy as np
+
+        counts = [len(self.labels(level)) for level in range(2, self.n_levels + 1)]
+        of_levels = np.cumsum([0, *counts[:-1]])
+        return of_levels[[place.level - 2 for place in self._places]]
+
+    @property
+    def n_tokens(self) -> int:
+        """See :attr:`SearchSpace.n_tokens`."""
+        return sum(len(self.labels(level)) for level in range(2, self.n_levels + 1))
 
     def validate(self, genes: Sequence[int]) -> None:
         """See :meth:`SearchSpace.validate`."""

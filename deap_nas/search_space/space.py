@@ -73,6 +73,34 @@ class SearchSpace(ABC):
 
         return str(np.result_type(*map(np.min_scalar_type, (min(self.low, default=0), max(self.up, default=0)))))
 
+    @property
+    def token_offsets(self) -> NDArray[Any]:
+        """What is added to each gene to make it a token, for models that read a genotype as a sequence.
+
+        One integer for each gene of the longest genotype. Genes that mean the same share their tokens, which are
+        0 to ``n_tokens`` - 1. By default the same value is the same token in every place.
+
+        Raises:
+            SettingsError: the space has no default: its genotypes differ in length, or are no lists of integers.
+        """
+        import numpy as np
+
+        self._check_bounds()
+        return np.full(len(self.low), -min(self.low, default=0))
+
+    @property
+    def n_tokens(self) -> int:
+        """How many different tokens there are; see :attr:`token_offsets`."""
+        self._check_bounds()
+        return max(self.up, default=0) - min(self.low, default=0) + 1
+
+    def _check_bounds(self) -> None:
+        if self.n_genes is None or not self.has_integer_genes:
+            raise SettingsError(
+                f"{type(self).__name__} does not say which tokens its genes are, as models that read sequences need: "
+                "where genotypes are lists of integers of different lengths, give it token_offsets and n_tokens"
+            )
+
     def encode(self, genotype: Any) -> NDArray[Any]:
         """Give a genotype as a row of numbers, (n_genes,), of the type ``row_dtype``.
 

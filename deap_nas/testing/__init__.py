@@ -13,6 +13,7 @@ from deap_nas.testing.layer_contract import LayerContract, OperationContract
 from deap_nas.testing.space_contract import IntegerSpaceContract, SpaceContract
 from deap_nas.testing.store_contract import StoreContract
 from deap_nas.testing.strategy_contract import StrategyContract
+from deap_nas.testing.surrogate_contract import SurrogateContract
 from deap_nas.testing.survival_contract import SurvivalContract
 
 __all__ = [
@@ -24,5 +25,6 @@ __all__ = [
     "SpaceContract",
     "StoreContract",
     "StrategyContract",
+    "SurrogateContract",
     "SurvivalContract",
 ]
