@@ -1,5 +1,4 @@
-"""Search level by level with shared weights, as in Perez-Rua et al. 2018, "Efficient progressive neural architecture
-search".
+"""Search level by level, with weights that all share: Perez-Rua et al. 2018, "Efficient progressive NAS".
 
 python examples/epnas.py --space micro                                # cells of five blocks, on digits
 mpirun -n 8 python examples/epnas.py --space macro --dataset cifar10  # eight searches, of which the best network counts

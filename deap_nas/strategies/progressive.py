@@ -19,7 +19,7 @@ from deap_nas.genotype import content_of
 from deap_nas.strategies.proposals import END, End, Proposal
 from deap_nas.surrogates import kendall_tau
 
-__all__ = ["ProgressiveSearch", "sampled", "temperatures"]
+__all__ = ["Drawn", "ProgressiveSearch", "sampled", "temperatures"]
 
 
 def temperatures(n_steps: int, *, first: float = 10.0, last: float = 1.0, width: float = 4.0) -> list[float]:

@@ -60,7 +60,7 @@ class Strategy(Protocol):
         """
 
     def update(self, individual: EvaluatedIndividual) -> None:
-        """Take back an individual with its fitness and ``evaluation``, and the ``stage`` of its proposal if that had one."""
+        """Take back an individual with its fitness, its ``evaluation`` and, if its proposal had one, its ``stage``."""
 
 
 def proposal_of(generated: Any) -> Proposal | None:

@@ -44,7 +44,7 @@ class SeveralSearches:
         n_searches, n_ended = len(self._searches), 0
         for offset in range(n_searches):
             place = (self._next + offset) % n_searches
-            proposal = self._searches[place].generate()
+            proposal: Proposal | End | None = self._searches[place].generate()
             n_ended += proposal is END
             if proposal is not None and proposal is not END:
                 self._next = (place + 1) % n_searches

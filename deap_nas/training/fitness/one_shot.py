@@ -20,7 +20,7 @@ from deap_nas.training.weights.shared_weights import SharedWeights, newest_tenso
 if TYPE_CHECKING:
     from deap_nas.training.fitness.candidate import Candidate
 
-__all__ = ["OneShotFitness"]
+__all__ = ["OneShotFitness", "measure_statistics"]
 
 
 class OneShotFitness:
