@@ -252,7 +252,7 @@ def test_the_temperature_falls_as_half_a_bell():
         ({"last_temperature": math.nan}, "temperatures must be at least 0"),
         (
             {"space": FlatSpace(nodes=3)},
-            "genotypes that grow, such as those of MicroSpace .* FlatSpace has no n_levels",
+            "genotypes that grow, such as those of MicroSpace .* FlatSpace has no options",
         ),
     ],
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from argparse import ArgumentTypeError
 from collections.abc import Callable
 from fractions import Fraction
@@ -25,12 +26,15 @@ def at_least(least: int) -> Callable[[str], int]:
 
 
 def number_in(interval: str) -> Callable[[str], float]:
-    """Give what reads an option that is a number in an interval, ``type=number_in("(0, 1]")``, or a fraction as 1/3."""
+    """Give what reads an option that is a number in an interval, ``type=number_in("(0, 1]")``, or a fraction as 1/3.
+
+    In ``"[0, inf]"``, which is closed there, ``inf`` is a number too.
+    """
     low, high = (float(end) for end in interval[1:-1].split(","))
 
     def read(text: str) -> float:
         try:
-            number = float(Fraction(text))
+            number = math.inf if text == "inf" else float(Fraction(text))
         except (ValueError, ZeroDivisionError, OverflowError):
             raise ArgumentTypeError(f"must be a number in {interval}, found {text!r}") from None
         if (

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from deap_nas.errors import StoreError, UnknownNameError
 from deap_nas.evaluation import Status
 from deap_nas.report.account import n_running, pending_in_words, task_in_words
+from deap_nas.report.stages import stages_in_words, steps_of
 from deap_nas.search_space import space_from_dict
 from deap_nas.search_space.origins import explain, origins_in_words
 from deap_nas.store import HDF5Store
@@ -78,6 +79,7 @@ def summarise(store: HDF5Store) -> dict[str, Any]:
         "statuses": dict(counts),
         "errors": _errors(store, statuses),
         "stopped": _stopped(store, statuses),
+        "steps": steps_of(store),
         "median_fitness": float(np.median(fitness)) if len(fitness) else None,
         "best": None if best is None else member(store, best),
         "n_workers": len(np.unique(workers[workers >= 0])),
@@ -141,6 +143,7 @@ def in_words(summary: Mapping[str, Any]) -> str:
     if summary["stopped"]:
         rungs = (f"{count} at rung {rung}" for rung, count in enumerate(summary["stopped"], start=1))
         lines.append(f"stopped     {', '.join(rungs)}")
+    lines += [f"levels      {line}" for line in stages_in_words(summary["steps"])]
     best = summary["best"]
     if best is None:
         return "\n".join([*lines, "best        none: no evaluation has succeeded"])

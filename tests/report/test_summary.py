@@ -1,10 +1,11 @@
 import math
+import random
 from functools import partial
 
 import pytest
 
 from deap_nas import canonical_key, cli, eaAsync, initTrivial
-from deap_nas.evaluation import Evaluation, Job, Status
+from deap_nas.evaluation import Evaluation, Job, Stage, Status
 from deap_nas.executors import SerialExecutor
 from deap_nas.genotype import Genotype
 from deap_nas.report import draw_best, draw_member, in_words, member, summarise
@@ -165,3 +166,34 @@ def test_a_compute_that_cannot_be_is_left_out(tmp_path, damaged):
     evaluations = [Evaluation((0.5,), id=n, compute=compute) for n, compute in enumerate((2e9, damaged))]
     with create(tmp_path / "run.h5", *evaluations) as store:
         assert summarise(store)["compute"] == 2e9
+
+
+def test_a_progressive_search_tells_its_levels_and_how_well_they_were_predicted(tmp_path):
+    stages = [
+        *(Stage(1, 1, search=search, number=n) for search in (0, 1) for n in range(2)),
+        *(Stage(2, 1, predicted, search, n) for search in (0, 1) for n, predicted in enumerate((0.1, 0.2, 0.3))),
+        Stage(1, 2, 0.5),
+    ]
+    values = [0.3, 0.2, 0.1, 0.25, *(0.5, 0.6, 0.7), *(0.7, 0.8, 0.6), 0.9]
+    genes = Genotype([0] * SPACE.n_genes)
+    with HDF5Store.create(tmp_path / "run.h5", space=SPACE, settings={}, seed=0) as store:
+        for number, (stage, value) in enumerate(zip(stages, values, strict=True)):
+            store.submit([Job(number, genes, 0, stage=stage)], random.getstate())
+            store.append(genes, Evaluation((value,), id=number, started=1.0, finished=2.0))
+        steps = summarise(store)["steps"]
+        lines = in_words(summarise(store)).splitlines()
+    assert [(step["iteration"], step["level"], step["n_networks"], step["best"]) for step in steps] == [
+        (1, 1, 4, 0.3), (1, 2, 6, 0.8), (2, 1, 1, 0.9),
+    ]  # fmt: skip
+    assert steps[0]["tau"] is None
+    assert steps[1]["tau"] == pytest.approx((1 - 1 / 3) / 2)
+    assert [line for line in lines if line.startswith("levels")] == [
+        "levels      iteration 1, levels 1 to 2: best 0.3000 0.8000; Kendall tau of what was predicted - 0.33",
+        "levels      iteration 2, level 1: best 0.9000; Kendall tau of what was predicted -",
+    ]
+
+
+def test_another_search_tells_no_levels(tmp_path):
+    with HDF5Store.create(tmp_path / "run.h5", space=SPACE, settings={}, seed=0) as store:
+        assert summarise(store)["steps"] == []
+        assert "levels" not in in_words(summarise(store))
