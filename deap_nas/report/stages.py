@@ -21,8 +21,9 @@ def steps_of(store: HDF5Store) -> list[dict[str, Any]]:
     Those of several searches in one file are taken together: the best of all, and the mean of their taus.
 
     Returns:
-        Of each step ``iteration``, ``level``, ``n_networks`` that have a fitness, ``best`` of their first objectives, and
-        ``tau``, Kendall's between predicted and measured fitness; None where nothing was predicted, or all is equal.
+        Of each step ``iteration``, ``level``, ``n_networks`` that have a fitness, the ``best`` of their first
+        objectives, and ``tau``, Kendall's between predicted and measured fitness; None where nothing was predicted, or
+        all is equal.
     """
     stages = store.stages()
     if not stages:

@@ -19,6 +19,7 @@ def test_numbers_and_fractions_are_read():
     assert number_in("(0, 1]")("1") == 1.0
     assert number_in("[0, 1)")("0") == 0.0
     assert number_in("(0, inf)")("1e4") == 10_000.0
+    assert number_in("[0, inf]")("inf") == float("inf")
 
 
 @pytest.mark.parametrize(
