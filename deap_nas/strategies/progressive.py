@@ -65,7 +65,7 @@ class ProgressiveSearch:
         icls: class of the individuals, which makes one of a genotype.
         space: of genotypes that grow, such as :class:`deap_nas.MicroSpace` and :class:`deap_nas.MacroSpace`: with
             ``n_levels``, ``options(level)`` and ``genes_of(level)``.
-        surrogate: with ``fit(genotypes, values)`` and ``predict(genotypes)``, see :mod:`deap_nas.surrogates`.
+        surrogate: with ``fit(genotypes, values)`` and ``predict(genotypes)``, a :class:`~deap_nas.surrogates.Surrogate`.
         k: networks of a step; the paper's are 25.
         iterations: passes over all levels; the paper's are three to five.
         first_temperature: see :func:`temperatures`.
@@ -127,7 +127,7 @@ class ProgressiveSearch:
 
     @property
     def n_evaluations(self) -> int:
-        """Evaluations of the whole search, at most: a step has fewer where it has fewer candidates."""
+        """How many evaluations it has at most; a step has fewer where it has fewer candidates."""
         return len(self._space.options(1)) + self._k * (len(self._stages) - 1)
 
     def generate(self) -> Proposal | End | None:

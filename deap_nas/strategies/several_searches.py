@@ -36,7 +36,7 @@ class SeveralSearches:
 
     @property
     def n_evaluations(self) -> int:
-        """Evaluations of all searches together, at most."""
+        """How many evaluations all searches have together at most."""
         return sum(search.n_evaluations for search in self._searches)
 
     def generate(self) -> Proposal | End | None:
