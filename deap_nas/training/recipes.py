@@ -80,7 +80,8 @@ class Recipe:
     weight_decay: float = 3e-4
     #: How the learning rate falls otherwise than by drops; None for drops alone.
     annealing: Annealing | None = None
-    #: ``"sgd"``, ``"nesterov"``, for momentum as he has it, or ``"adam"``; ``momentum`` is the first of Adam's two decay rates, the second is 0.999.
+    #: ``"sgd"``, ``"nesterov"``, for momentum as he has it, or ``"adam"``, of whose two decay rates ``momentum`` is the
+    #: first, and the second is 0.999.
     optimiser: str = "sgd"
 
     def __post_init__(self) -> None:
