@@ -1,4 +1,4 @@
-"""The cells of NAS-Bench-201 as genotypes that grow node by node, for a progressive search whose true order is known."""
+"""The cells of NAS-Bench-201 as genotypes that grow node by node, for progressive searches of a known order."""
 
 from dataclasses import dataclass
 

@@ -322,3 +322,32 @@ def test_reach_prints_a_row_for_each_target_and_representation_and_draws_them(tm
     numbers = json.loads((tmp_path / "reach.json").read_text())
     assert [len(each["chain"]) for each in numbers["climbs"].values()] == [2, 2, 2]
     assert (tmp_path / "reach.png").read_bytes()[:4] == b"\x89PNG"
+
+
+EPNAS_SEARCHES = ("EPNAS", "EPNAS, down to 0.2", "PNAS, the K best", "uniform draws", "random search")
+
+
+def test_epnas_compares_searches_on_the_table_and_on_images_and_goes_on_where_it_was(table, tmp_path):
+    sizes = (
+        "--table", table, "--table-seeds=2", "--k=2", "--iterations=2", "--epochs=0.05", "--alone-epochs=0.1",
+        "--batch-size=32", "--channels=2", "--one-shot=2", "--ranked=3", "--device=cpu", "--output", tmp_path,
+    )  # fmt: skip
+    done = run(BENCHMARKS / "epnas.py", *sizes)
+    assert done.returncode == 0, done.stderr
+    part, _, images = done.stdout.partition("digits, MacroSpace")
+    rows = re.findall(r"^([\w, .]+?) +(\d+)  +(\d+\.\d+) \+- \d+\.\d+  +(\d+\.\d+) \+- .*$", part, re.MULTILINE)
+    assert [name for name, *_ in rows] == list(EPNAS_SEARCHES)
+    assert {int(n_trainings) for _, n_trainings, *_ in rows} == {5 + 5 * 25}
+    assert all(float(best) + float(regret) == pytest.approx(94, abs=0.02) for _, _, best, regret in rows)
+    greedy, uniform = (float(rows[EPNAS_SEARCHES.index(name)][2]) for name in ("PNAS, the K best", "uniform draws"))
+    assert greedy > uniform  # the share of 3x3 convolutions is easily learnt
+    row = r"^(shared|fresh) +([\w, .]+?) +12  +\d+\.\d \+- \d+\.\d  +\d+\.\d \+- \d+\.\d +\d\.\de\+\d+ "
+    assert re.findall(row, images, re.MULTILINE) == [
+        (weights, name) for weights in ("shared", "fresh") for name in EPNAS_SEARCHES
+    ]
+    assert len(re.findall(r"^(?:alone|one-shot|surrogate).*? (?:-?\d\.\d\d|nan) ", done.stdout, re.MULTILINE)) == 6
+    assert (tmp_path / "figure6.png").read_bytes()[:4] == b"\x89PNG"
+    files = {path: path.read_bytes() for path in tmp_path.rglob("*.safetensors")}
+    again = run(BENCHMARKS / "epnas.py", *sizes)
+    assert again.stdout == done.stdout
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*.safetensors")} == files
