@@ -5,10 +5,12 @@ MARKS = {
     "mpi": (
         "tests/mpi/",
         "tests/genotypes/test_any_genotype.py::test_ranks_of_mpi",
+        "tests/test_epnas.py::test_ranks_",
         "tests/test_hier_evo.py::test_bad_input_under_mpirun",
         "tests/test_hier_evo.py::test_one_process_and_one_rank",
         "tests/test_hier_evo.py::test_ranks_",
         "tests/test_large_scale_evo.py::test_ranks_",
+        "tests/test_representations.py::test_a_representation_of_ones_own",
         "tests/test_testing.py::test_executors_over_mpi",
         "tests/test_wheel.py::test_the_demo",
         "tests/training/weights/test_full_disk.py::test_weights_of_ranks",
@@ -20,15 +22,22 @@ MARKS = {
         "tests/mpi/test_faults.py::",
         "tests/store/hdf5/test_population_file.py::test_kill_on",
         "tests/store/hdf5/test_population_file.py::test_writer_killed",
+        "tests/test_epnas.py::test_a_search_that_is_killed",
         "tests/test_generate_update.py::test_a_search_that_is_killed",
         "tests/test_large_scale_evo.py::test_a_search_that_is_killed",
+        "tests/test_representations.py::test_a_benchmark_that_is_killed",
         "tests/training/retraining/test_process_group.py::test_two_processes_that_are_killed",
         "tests/training/retraining/test_retraining.py::test_retraining_that_is_killed",
         "tests/training/weights/test_forgetting.py::test_a_kill",
         "tests/training/weights/test_inheritance.py::test_a_kill",
+        "tests/training/weights/test_shared_weights.py::test_a_search_that_is_killed",
     ),
     # runs a script of benchmarks/, small
-    "benchmark": ("tests/test_benchmarks.py::",),
+    "benchmark": (
+        "tests/test_benchmarks.py::",
+        "tests/test_representations.py::test_the_benchmark",
+        "tests/test_representations.py::test_a_representation_of_ones_own",
+    ),
     # takes seconds: trains, compiles, builds large networks, or starts many programs
     "slow": (
         "tests/assembly/test_naive.py::test_network_and_naive_network",
@@ -45,6 +54,7 @@ MARKS = {
         "tests/test_dna_commands.py::",
         "tests/test_docs.py::test_a_seeded_program",
         "tests/test_docs.py::test_one_max_with_a_limit",
+        "tests/test_epnas.py::",
         "tests/test_examples.py::",
         "tests/test_hier_evo.py::",
         "tests/test_large_scale_evo.py::",
@@ -61,5 +71,6 @@ MARKS = {
         "tests/training/weights/test_dna_inheritance.py::test_an_identity",
         "tests/training/weights/test_forgetting.py::test_under",
         "tests/training/weights/test_inheritance.py::test_processes_leave",
+        "tests/training/weights/test_shared_weights.py::test_several_workers",
     ),
 }

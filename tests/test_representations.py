@@ -252,8 +252,8 @@ if __name__ == "__main__":
 def test_a_representation_of_ones_own_takes_a_dozen_lines(tmp_path):
     script = tmp_path / "mine.py"
     script.write_text(MINE.format(benchmarks=str(BENCHMARKS)))
-    own = ("--representations", "mine", "chain", "--workers=2", "--output", tmp_path / "out")
-    done = run(script, *TINY, *own)
+    own = ("--representations", "mine", "chain", "--output", tmp_path / "out")
+    done = run(script, *TINY, *own, n_ranks=3)
     assert done.returncode == 0, done.stderr
     assert len(re.findall(r"^mine(?:, random)? ", done.stdout, re.MULTILINE)) == 6
     with HDF5Store.read(tmp_path / "out" / "seed1" / "mine.h5") as store:
