@@ -10,7 +10,6 @@ places. At the end, deap-nas retrain FILE trains the best one anew, on all image
 """
 
 import random
-from functools import partial
 
 from deap import base, creator
 
@@ -60,21 +59,20 @@ def evaluation(args, space):
 
 
 def make_strategy(args, space, rng):
-    first, last = args.temperatures
-    settings = {"k": args.k, "iterations": args.iterations, "first_temperature": first, "last_temperature": last}
-    search = partial(
-        ProgressiveSearch, creator.Individual, space,
-        **settings, restart=args.restart, sequential=args.weights == "shared",
-    )  # fmt: skip
-    seeds = [rng.getrandbits(32) for _ in range(args.searches)]
-    return SeveralSearches(
-        [search(LSTMSurrogate(space, seed=seed), number=n, rng=random.Random(seed)) for n, seed in enumerate(seeds)]
-    )
+    names = ("k", "iterations", "restart", "first_temperature", "last_temperature", "sequential")
+    values = (args.k, args.iterations, args.restart, *args.temperatures, args.weights == "shared")
+    settings, searches = dict(zip(names, values, strict=True)), []
+    for number in range(args.searches):
+        own = random.Random(rng.getrandbits(32))
+        surrogate = LSTMSurrogate(space, seed=own.getrandbits(32))
+        search = ProgressiveSearch(creator.Individual, space, surrogate, **settings, number=number, rng=own)
+        searches.append(search)
+    return SeveralSearches(searches)
 
 
 def search(args, executor):
-    if args.searches is None:
-        args.searches = args.settings["searches"] = n_ranks(executor)
+    if args.searches is None:  # one for each rank that mpirun has started
+        args.searches = args.settings["searches"] = 1 + executor.n_workers if isinstance(executor, MPIExecutor) else 1
     space, rng = space_of(args), random.Random(args.seed)
     fitness, strategy = evaluation(args, space), make_strategy(args, space, rng)
     toolbox = base.Toolbox()
@@ -86,11 +84,6 @@ def search(args, executor):
         population = resume_population(store, creator.Individual, rng=rng)
         with Progress(strategy.n_evaluations, evaluations=(record.evaluation for record in store)) as progress:
             deap_nas.eaAsyncGenerateUpdate(toolbox, executor, **run, population=population, observer=progress)
-
-
-def n_ranks(executor):
-    """Ranks that mpirun has started, of which one searches; 1 without it."""
-    return 1 + executor.n_workers if isinstance(executor, MPIExecutor) else 1
 
 
 if __name__ == "__main__":
