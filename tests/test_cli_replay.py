@@ -72,14 +72,14 @@ class Shared(FreshWeights):
         self.is_deterministic = is_deterministic
 
     def to_dict(self):
-        return {"shares_weights": True}
+        return {"own_weights": True}
 
 
 @pytest.mark.parametrize(
     ("is_deterministic", "message"),
     [
         (False, "cannot be replayed: its evaluations depend on more than genotype, seed and parent"),
-        (True, "('shares_weights'), such as a source of weights of one's own: only the script that made it"),
+        (True, "('own_weights'), such as a source of weights of one's own: only the script that made it"),
     ],
 )
 def test_weights_that_a_replay_cannot_have_are_refused_in_words(tmp_path, capsys, is_deterministic, message):

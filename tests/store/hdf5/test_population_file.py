@@ -367,7 +367,7 @@ except StoreError as error:
 """
 
 
-@pytest.mark.parametrize("n_bytes", [1_000_000, 1_300_000])
+@pytest.mark.parametrize("n_bytes", [1_050_000, 1_300_000])
 def test_full_disk_ends_the_search_and_its_file_goes_on(tmp_path, n_bytes):
     path = tmp_path / "run.h5"
     done = subprocess.run(

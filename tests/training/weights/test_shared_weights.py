@@ -223,9 +223,10 @@ def test_several_workers_share_one_bank(tmp_path):
 def test_the_bank_of_another_run_is_refused_until_it_is_emptied(tmp_path):
     search(tmp_path, 2)
     fitness = make_fitness(tmp_path / "bank")
-    for store in (MemoryStore(seed=1), HDF5Store.create(tmp_path / "other.h5", space=SPACE, settings={}, seed=1)):
-        with store, pytest.raises(SettingsError, match=r"belongs to the run in .*run\.h5"):
-            fitness.check_store(store)
+    with HDF5Store.create(tmp_path / "other.h5", space=SPACE, settings={}, seed=1) as other:
+        for store in (MemoryStore(seed=1), other):
+            with pytest.raises(SettingsError, match=r"belongs to the run in .*run\.h5"):
+                fitness.check_store(store)
     (tmp_path / "run.h5").unlink()
     with HDF5Store.create(tmp_path / "run.h5", space=SPACE, settings={}, seed=2, n_repeats=1) as store:
         with pytest.raises(SettingsError, match="is the bank of weights of another run: give each run one of its own"):
