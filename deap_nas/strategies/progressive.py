@@ -115,11 +115,13 @@ class ProgressiveSearch:
         self._stages = list(product(range(1, iterations + 1), range(1, space.n_levels + 1)))
         self._temperatures = temperatures(len(self._stages), first=first_temperature, last=last_temperature)
         #: What the step that goes on evaluates; the number of the step, of its first proposal, and of all proposals.
-        self._drawn = Drawn(space.options(1), [math.nan] * len(space.options(1)), [-1] * len(space.options(1)))
+        first = space.options(1)
+        self._drawn = Drawn(first, [math.nan] * len(first), [-1] * len(first))
         self._step = self._first = self._n_proposed = 0
-        #: Those of the step that have ended, by their place in it, and of the step before.
+        #: Those of the step that have ended, by their place in it; and all of the step before.
         self._ended: dict[int, EvaluatedIndividual] = {}
         self._survivors: list[EvaluatedIndividual] = []
+        #: (genotype, score) of all evaluations of the steps before, which the surrogate learns from.
         self._known: list[tuple[Any, float]] = []
         #: Kendall's tau of each step, between what was predicted of its networks and what they came to; NaN of the
         #: first, of which nothing was predicted.

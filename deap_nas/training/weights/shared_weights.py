@@ -35,7 +35,7 @@ __all__ = ["Bank", "SharedWeights", "newest_tensors", "take_from_bank"]
 
 #: Generations of a bank.
 _ANY = "bank-*.safetensors"
-#: Seconds after which a worker that waits to write the bank takes the one that writes it for hung.
+#: Seconds after which a worker that waits for the bank takes the one that has it for hung.
 _PATIENCE_SECONDS = 300.0
 _REMEDY = "make room or allow it, and resume the run, whose file holds all that was recorded"
 
@@ -71,7 +71,8 @@ class Bank:
             SettingsError: the bank is of another fitness.
             StorageError: it cannot be read.
         """
-        return self._before(job, labels)[1]
+        with self._alone():  # a generation that is being read is not to be removed by who writes another two
+            return self._before(job, labels)[1]
 
     def write(self, job: Job, tensors: Mapping[str, torch.Tensor], labels: Mapping[str, Any]) -> None:
         """Put the tensors of an evaluation into the bank, in the place of those of their names.
@@ -104,7 +105,7 @@ class Bank:
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
-        """Keep other workers from writing."""
+        """Keep other workers from reading and writing."""
         begun = time.monotonic()
         while True:
             try:

@@ -166,6 +166,7 @@ def test_workers_that_write_at_once_lose_nothing(tmp_path):
     def write(number):
         bank = Bank(tmp_path)
         for step in range(5):
+            assert bank.read(Job(-1, None, 0), LABELS).keys() >= {f"{number} {earlier}" for earlier in range(step)}
             bank.write(Job(10 * number + step, None, 0), {f"{number} {step}": torch.tensor(step)}, LABELS)
 
     with ThreadPoolExecutor(4) as pool:
