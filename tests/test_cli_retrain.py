@@ -20,6 +20,7 @@ from deap_nas.evaluation import Evaluation, Job
 from deap_nas.store import HDF5Store
 from deap_nas.training import (
     CIFAR_EVALUATION,
+    RECIPES,
     IMAGENET,
     AccuracyFitness,
     Augmentation,
@@ -203,7 +204,7 @@ def test_exported_files_classify_raw_pixels_as_well_as_the_result_says(run_file,
 
 
 def test_retraining_in_which_all_runs_diverge_is_told_and_an_error(run_file, capfd, monkeypatch):
-    monkeypatch.setattr("deap_nas.commands.retrain.CIFAR_EVALUATION", replace(CIFAR_EVALUATION, learning_rate=1e30))
+    monkeypatch.setitem(RECIPES, "cifar", replace(CIFAR_EVALUATION, learning_rate=1e30))
     assert retrain(run_file, *TINY) == 1
     out, err = capfd.readouterr()
     assert [line.split() for line in out.splitlines()[1:3]] == [["run0", "DIVERGED"], ["run1", "DIVERGED"]]
