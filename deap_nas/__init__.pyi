@@ -44,6 +44,8 @@ from .operators import (
     selTournamentFraction,
 )
 from .search_space import ChainSpace, DNASpace, FlatSpace, HierarchicalSpace, MacroSpace, MicroSpace
+from .strategies import ProgressiveSearch
+from .surrogates import LSTMSurrogate
 from .template import CellStack, Cost, NetworkTemplate, WholeNetwork, cost
 
 __all__ = [
@@ -60,10 +62,12 @@ __all__ = [
     "Genotype",
     "Graph",
     "HierarchicalSpace",
+    "LSTMSurrogate",
     "MacroSpace",
     "MicroSpace",
     "NASError",
     "NetworkTemplate",
+    "ProgressiveSearch",
     "Status",
     "WholeNetwork",
     "canonical_key",
