@@ -44,8 +44,8 @@ from .operators import (
     selTournamentFraction,
 )
 from .search_space import ChainSpace, DNASpace, FlatSpace, HierarchicalSpace, MacroSpace, MicroSpace
-from .strategies import ProgressiveSearch
-from .surrogates import LSTMSurrogate
+from .strategies import Preselect, ProgressiveSearch
+from .surrogates import ForestSurrogate, GPSurrogate, LSTMSurrogate
 from .template import CellStack, Cost, NetworkTemplate, WholeNetwork, cost
 
 __all__ = [
@@ -59,6 +59,8 @@ __all__ = [
     "DNASpace",
     "Evaluation",
     "FlatSpace",
+    "ForestSurrogate",
+    "GPSurrogate",
     "Genotype",
     "Graph",
     "HierarchicalSpace",
@@ -67,6 +69,7 @@ __all__ = [
     "MicroSpace",
     "NASError",
     "NetworkTemplate",
+    "Preselect",
     "ProgressiveSearch",
     "Status",
     "WholeNetwork",

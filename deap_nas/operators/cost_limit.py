@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, MutableSequence
-from copy import deepcopy
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import wraps
 from types import ModuleType
@@ -13,6 +12,7 @@ from typing import Any, TypeVar
 from deap_nas.errors import NotViableError, SettingsError
 from deap_nas.genotype import Genotype
 from deap_nas.graph import Lowers
+from deap_nas.operators.keeping import keep
 from deap_nas.operators.motif import initDiversified
 from deap_nas.search_space import HierarchicalSpace, SearchSpace
 from deap_nas.template import Cost, Template, cost
@@ -81,7 +81,7 @@ class CostLimit:
         @wraps(operator)
         def limited(*arguments: Any, **settings: Any) -> Any:
             everything = (*arguments, *settings.values())
-            restore = [restoring for restoring in map(_keep, everything) if restoring is not None]
+            restore = [restoring for restoring in map(keep, everything) if restoring is not None]
             for _ in range(self.n_tries):
                 result = operator(*arguments, **settings)
                 if all(map(self.permits, result if isinstance(result, tuple) else (result,))):
@@ -95,26 +95,6 @@ class CostLimit:
             )
 
         return limited  # type: ignore[return-value]  # the same call as the operator's
-
-
-def _keep(argument: Any) -> Callable[[], None] | None:
-    """Give what undoes an operator's changes of an individual; None for what is no individual."""
-    if isinstance(argument, MutableSequence):
-        genes = list(argument)
-
-        def restore() -> None:
-            argument[:] = genes
-
-    elif hasattr(argument, "to_genotype") and not isinstance(argument, type):
-        content = deepcopy(vars(argument))
-
-        def restore() -> None:
-            vars(argument).clear()
-            vars(argument).update(deepcopy(content))
-
-    else:
-        return None
-    return restore
 
 
 def median_cost(

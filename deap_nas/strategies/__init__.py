@@ -1,6 +1,7 @@
 """Search strategies: who is evaluated next."""
 
 from deap_nas.strategies.pair_tournaments import PairTournaments
+from deap_nas.strategies.preselection import Preselect
 from deap_nas.strategies.progressive import ProgressiveSearch, temperatures
 from deap_nas.strategies.proposals import END, Proposal, Strategy
 from deap_nas.strategies.random_search import RandomSearch
@@ -10,6 +11,7 @@ from deap_nas.strategies.tournaments import Tournaments
 __all__ = [
     "END",
     "PairTournaments",
+    "Preselect",
     "ProgressiveSearch",
     "Proposal",
     "RandomSearch",
