@@ -138,7 +138,7 @@ def test_children_are_near_the_parent_mostly_and_far_now_and_then():
 
 def test_before_there_is_enough_to_learn_from_a_child_is_mutated_once():
     surrogate = Oracle()
-    preselect = ready(surrogate, n_known=9)
+    preselect = ready(surrogate, n_known=9, n_first=10)
     child = individual_of([3, 2, 3, 2, 3, 2], 3)
     mutate_by(preselect)(child)
     assert sum(one != other for one, other in zip(child, [3, 2, 3, 2, 3, 2], strict=True)) == 1

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
-from itertools import product
 from typing import Any
 
 import numpy as np
@@ -21,7 +21,7 @@ from deap_nas.surrogates.surrogate import Genotypes, Prediction
 __all__ = ["GPSurrogate"]
 
 #: Length scales, where the root of the mean squared distance is one, and variances of the noise, where that of the
-#: values is one, of which the likeliest pair is taken.
+#: values is one, of which the likeliest are taken.
 _LENGTHS = (0.3, 0.45, 0.63, 0.9, 1.3)
 _NOISES = (1e-3, 1e-2, 5e-2, 0.2)
 
@@ -30,8 +30,9 @@ class GPSurrogate:
     """A Gaussian process whose kernel falls with the distance of two networks' features (Ru 2021, Kandasamy 2018).
 
     A :class:`~deap_nas.surrogates.Surrogate` of any space. The kernel is Matern's, with nu = 5/2, of the features of
-    :class:`~deap_nas.surrogates.GraphFeatures`; its length and the noise are those of highest marginal likelihood on a
-    grid. The process is scikit-learn's. The deviation is that of the mean, without the noise of an evaluation.
+    :class:`~deap_nas.surrogates.GraphFeatures`; its length, and then the noise, are those of highest marginal
+    likelihood out of a few. The process is scikit-learn's. The deviation is that of the mean, without the noise of an
+    evaluation.
 
     Values are taken as they are, but for mean and scale. A process expects them to spread evenly: of accuracies, most
     of which crowd near the best, give ranks (:class:`deap_nas.Preselect` does).
@@ -96,8 +97,12 @@ class GPSurrogate:
 
 
 def _likeliest(objective: Callable[..., Any], *_: Any, **__: Any) -> tuple[NDArray[np.float64], float]:
-    """Minimise the negative logarithm of the marginal likelihood over the grid, as an optimiser of scikit-learn."""
-    pairs = [np.log(pair) for pair in product(_LENGTHS, _NOISES)]
-    losses = [float(objective(pair, eval_gradient=False)) for pair in pairs]
+    """Minimise what scikit-learn gives its optimisers, minus the logarithm of the likelihood: lengths, then noises."""
+    length, _ = _least(objective, [np.log((length, _NOISES[1])) for length in _LENGTHS])
+    return _least(objective, [np.array([length[0], math.log(noise)]) for noise in _NOISES])
+
+
+def _least(objective: Callable[..., Any], places: list[NDArray[np.float64]]) -> tuple[NDArray[np.float64], float]:
+    losses = [float(objective(place, eval_gradient=False)) for place in places]
     best = int(np.argmin(losses))
-    return pairs[best], losses[best]
+    return places[best], losses[best]
