@@ -98,8 +98,8 @@ class GPSurrogate:
 
 def _likeliest(objective: Callable[..., Any], *_: Any, **__: Any) -> tuple[NDArray[np.float64], float]:
     """Minimise what scikit-learn gives its optimisers, minus the logarithm of the likelihood: lengths, then noises."""
-    likeliest, _ = _least(objective, [np.log((length, _NOISES[1])) for length in _LENGTHS])
-    return _least(objective, [np.array([likeliest[0], math.log(noise)]) for noise in _NOISES])
+    length = _least(objective, [np.log((length, _NOISES[1])) for length in _LENGTHS])[0][0]
+    return _least(objective, [np.array([length, math.log(noise)]) for noise in _NOISES])
 
 
 def _least(objective: Callable[..., Any], places: list[NDArray[np.float64]]) -> tuple[NDArray[np.float64], float]:
