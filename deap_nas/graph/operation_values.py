@@ -177,8 +177,9 @@ class BatchNormReLU(OperationValue):
 class Strided(OperationValue):
     """A registered operation that divides height and width by a stride.
 
-    Its first convolution or pooling with a window of several pixels gets the stride, or else the first of one. An operation that has none, such as ``"identity"``, follows a 1x1
-    convolution with that stride, to the channels that its node takes as its width, with batch normalisation and ReLU.
+    Its first convolution or pooling with a window of several pixels gets the stride, or else the first of one pixel. An
+    operation that has none, such as ``"identity"``, follows a 1x1 convolution with that stride, to the channels that
+    its node takes as its width, with batch normalisation and ReLU.
     """
 
     #: Of the operation.
