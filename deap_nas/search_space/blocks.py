@@ -20,6 +20,7 @@ __all__ = [
     "names_of",
     "nodes_of",
     "operand_edges",
+    "operand_in_words",
     "unused_blocks",
     "value_in_words",
 ]
@@ -46,7 +47,12 @@ Blocks = Sequence[tuple[Operand, Operand]]
 
 def blocks_in_words(blocks: Blocks) -> list[str]:
     """What each block adds."""
-    return [" + ".join(f"{operation} of {value_in_words(source)}" for source, operation in block) for block in blocks]
+    return [" + ".join(map(operand_in_words, block)) for block in blocks]
+
+
+def operand_in_words(operand: Operand) -> str:
+    """Such as ``"conv_3x3 of cell -1"``."""
+    return f"{operand.operation} of {value_in_words(operand.source)}"
 
 
 def value_in_words(source: int) -> str:

@@ -17,6 +17,7 @@ from deap_nas.search_space.blocks import (
     names_of,
     nodes_of,
     operand_edges,
+    operand_in_words,
     unused_blocks,
     value_in_words,
 )
@@ -214,12 +215,13 @@ class CellSpace(SearchSpace):
         return normal, reduction
 
     def changes(self, parent: Sequence[int], child: Sequence[int]) -> list[str]:
-        """See :meth:`SearchSpace.changes`: blocks that are others."""
+        """See :meth:`SearchSpace.changes`: operands that are others."""
         told = []
         for name, before, after in zip(_CELL_NAMES, self.cells_of(parent), self.cells_of(child), strict=True):
-            pairs = zip(blocks_in_words(before), blocks_in_words(after), strict=True)
-            numbered = enumerate(pairs, start=1)
-            told += [f"{name}, block {block}: {new}, was {old}" for block, (old, new) in numbered if old != new]
+            for number, pairs in enumerate(zip(before, after, strict=True), start=1):
+                words = [list(map(operand_in_words, block)) for block in pairs]
+                both = zip(*words, strict=True)
+                told += [f"{name}, block {number}: {new}, was {old}" for old, new in both if old != new]
         return first_of(told)
 
     def default_template(self, *, n_classes: int = 10, image_channels: int = 3, image_size: int = 32) -> Template:

@@ -231,14 +231,12 @@ def test_cells_are_told_in_words_block_by_block():
     ]
 
 
-def test_changes_are_told_block_by_block():
+def test_changes_are_told_operand_by_operand():
     parent = [0, 1, 1, 0, 2, 2, 0, 1, *[1, 0, 0, 1, 1, 2, 1, 1]]
     child = [0, 1, 1, 0, 2, 2, 1, 1, *[1, 0, 0, 2, 1, 2, 1, 1]]
     assert SMALL.changes(parent, child) == [
-        "normal cell, block 2: max_pool_3x3 of block 1 + conv_3x3 of cell -1, "
-        "was max_pool_3x3 of block 1 + conv_3x3 of cell -2",
-        "reduction cell, block 1: identity of cell -1 + max_pool_3x3 of cell -2, "
-        "was identity of cell -1 + conv_3x3 of cell -2",
+        "normal cell, block 2: conv_3x3 of cell -1, was conv_3x3 of cell -2",
+        "reduction cell, block 1: max_pool_3x3 of cell -2, was conv_3x3 of cell -2",
     ]
 
 
