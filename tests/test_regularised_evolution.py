@@ -31,15 +31,15 @@ def search(*arguments, **options):
 def test_its_settings_are_those_of_the_paper():
     usage = " ".join(run(SCRIPT, "--help").stdout.split())
     for text in (
-        "default: 100", "default: 25)", "default: 20000", "default: 0.05", "default: 24", "default: 3)", "default: 25.0",
-        "default: 128", "default: amoebanet",
+        "default: 100", "default: 25)", "default: 20000", "default: 0.05", "default: 24", "default: 3)",
+        "default: 25.0", "default: 128", "default: amoebanet",
     ):  # fmt: skip
         assert text in usage
 
 
 def test_the_oldest_die_and_children_are_one_mutation_away(tmp_path):
     path = tmp_path / "run.h5"
-    done = search("--output", path, "--identity=0", "--workers=2")
+    done = search("--output", path, "--identity=0")
     assert done.returncode == 0, done.stderr
     assert "survival    killOldest(size=4)" in done.stdout
     with HDF5Store.read(path) as store:
@@ -49,22 +49,22 @@ def test_the_oldest_die_and_children_are_one_mutation_away(tmp_path):
     assert len(records) == 9
     for record in records.values():
         if record.evaluation.id >= 4:
-            parent = records[record.parent_ids[0]]
+            parent = records[record.evaluation.parent]
             assert len(AMOEBANET.changes(parent.genes, record.genes)) <= 1
-            assert parent.evaluation.id >= record.evaluation.id - 4 - 2  # it was alive when two were in training
+            assert record.evaluation.id - 4 <= parent.evaluation.id < record.evaluation.id
 
 
 @pytest.mark.parametrize(("name", "space"), [("nasnet", NASNET), ("darts", DARTS)])
 def test_other_spaces_and_a_limit_of_parameters(tmp_path, name, space):
     path = tmp_path / "run.h5"
-    done = search("--output", path, f"--space={name}", "--evaluations=5", "--max-parameters=1500")
+    done = search("--output", path, f"--space={name}", "--evaluations=5", "--max-parameters=3000")
     assert done.returncode == 0, done.stderr
     template = CellStack(channels=2, n_normal=1, relu_first=True, image_channels=1, image_size=8)
     with HDF5Store.read(path) as store:
         assert store.space == space
         sizes = [cost(space, record.genes, template).n_parameters for record in store]
         assert [record.evaluation.n_parameters for record in store] == sizes
-    assert max(sizes) <= 1500
+    assert max(sizes) <= 3000
 
 
 def test_a_search_that_is_killed_goes_on_as_if_it_had_not_been(tmp_path):
