@@ -57,8 +57,8 @@ _OURS = {
     "bottleneck_dilated_conv_3x3": Style("#225555", _TWO_DOTS),
     "bottleneck_conv_1x3_3x1": Style("#666633", _MIXED),
     "bottleneck_conv_1x7_7x1": Style("#663333", _TWO_DOTS),
-    "max_pool_5x5": Style("#ee7733", _MIXED),
-    "max_pool_7x7": Style("#cc3311", _TWO_DOTS),
+    "max_pool_5x5": Style("#d55e00", _MIXED),
+    "max_pool_7x7": Style("#d55e00", _TWO_DOTS),
     "concat": Style("#999999", _DOTS),
 }
 #: Whose colour a convolution or a pooling with another window has where a picture tells the window in words.

@@ -1,5 +1,6 @@
 """Search spaces: which genotypes are legal, and what graph each one stands for."""
 
+from deap_nas.search_space.blocks import Operand
 from deap_nas.search_space.cell_space import CellSpace
 from deap_nas.search_space.chain import ChainSpace
 from deap_nas.search_space.dna_space import DNASpace
@@ -24,6 +25,7 @@ __all__ = [
     "MacroSpace",
     "MicroSpace",
     "Motif",
+    "Operand",
     "SearchSpace",
     "register_space",
     "space_from_dict",

@@ -48,7 +48,7 @@ class CellSpace(SearchSpace):
     This is the search space of NASNet, Zoph 2018 <https://arxiv.org/abs/1707.07012>, in which Real 2018
     <https://arxiv.org/abs/1802.01548> evolves and which Liu 2019, "DARTS" <https://arxiv.org/abs/1806.09055>, varies:
     ``CellSpace(operations=AMOEBANET_OPERATIONS)``, and ``CellSpace(blocks=4, operations=DARTS_OPERATIONS, output="all",
-    distinct_inputs=True)``; the names are in :mod:`deap_nas.graph`. Every genotype is a network.
+    distinct_inputs=True)``; the names are in ``deap_nas.graph``. Every genotype is a network.
 
     A genotype is a list of 8 * ``blocks`` integers: block by block the normal cell, then the reduction cell. The four
     genes of a block are the input and the operation of its first operand, then those of its second. Input 0 is the
