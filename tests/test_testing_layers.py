@@ -20,6 +20,14 @@ class TestConv2d(LayerContract):
         return [(6, 8, 8), (6, 9, 7)]
 
 
+class TestDilatedConv2d(LayerContract):
+    def make_layer(self):
+        return Conv2d(6, 6, (3, 5), stride=2, groups=6, dilation=2)
+
+    def make_shapes(self):
+        return [(6, 8, 8), (6, 9, 7), (6, 1, 2)]
+
+
 class TestAvgPool2d(LayerContract):
     def make_layer(self):
         return AvgPool2d(3)
@@ -39,6 +47,21 @@ class TestDilated(LayerContract):
 class TestSeparable(OperationContract):
     def make_operation(self):
         return "separable_conv_5x5"
+
+
+class TestStackedSeparable(OperationContract):
+    def make_operation(self):
+        return "stacked_separable_conv_7x7"
+
+
+class TestDilatedSeparable(OperationContract):
+    def make_operation(self):
+        return "dilated_separable_conv_5x5"
+
+
+class TestBottleneck(OperationContract):
+    def make_operation(self):
+        return "bottleneck_conv_1x7_7x1"
 
 
 class TestAveragePool(OperationContract):

@@ -29,7 +29,8 @@ def _conv(layer: Conv2d) -> nn.Module:
         layer.out_channels,
         layer.kernel_size,
         stride=layer.stride,
-        padding=_padding(layer.kernel_size),
+        padding=_padding(layer.kernel_size, layer.dilation),
+        dilation=layer.dilation,
         groups=layer.groups,
         bias=False,
     )
@@ -74,9 +75,10 @@ def _linear(layer: Linear) -> nn.Module:
     return nn.Sequential(nn.Flatten(), nn.Linear(layer.in_features, layer.out_features))
 
 
-def _padding(kernel_size: Size) -> Size:
+def _padding(kernel_size: Size, dilation: int = 1) -> Size:
     """What keeps the size where the stride is 1."""
-    return kernel_size // 2 if isinstance(kernel_size, int) else (kernel_size[0] // 2, kernel_size[1] // 2)
+    rows, columns = (dilation * (length // 2) for length in pair(kernel_size))
+    return rows if rows == columns else (rows, columns)
 
 
 def copy_layer(layer: Conv2d | BatchNorm2d) -> nn.Conv2d | nn.BatchNorm2d:

@@ -1,6 +1,12 @@
 """The lowered network: layers, operations, the graph with its passes, and its canonical key."""
 
 from deap_nas.graph.canonical import canonical_key, graph_key
+from deap_nas.graph.cell_operations import (
+    AMOEBANET_OPERATIONS,
+    DARTS_OPERATIONS,
+    NASNET_OPERATIONS,
+    relu_conv_bn,
+)
 from deap_nas.graph.graph import (
     JOINS,
     MERGES,
@@ -51,8 +57,11 @@ from deap_nas.graph.operations import (
 )
 
 __all__ = [
+    "AMOEBANET_OPERATIONS",
+    "DARTS_OPERATIONS",
     "JOINS",
     "MERGES",
+    "NASNET_OPERATIONS",
     "PAPER_OPERATIONS",
     "RESIZE",
     "AvgPool2d",
@@ -88,6 +97,7 @@ __all__ = [
     "pair",
     "prune",
     "register_operation",
+    "relu_conv_bn",
     "separable_conv",
     "simplify",
     "split_pools",

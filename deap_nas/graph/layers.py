@@ -109,6 +109,8 @@ class Conv2d(Layer):
     #: Variance of the weights at first, times the inputs of an output, of a normal distribution, as 2 in He 2015
     #: <https://arxiv.org/abs/1502.01852>; None for PyTorch's own uniform distribution.
     variance: float | None = None
+    #: Pixels from a place of the window to the next; 1 for a window without gaps.
+    dilation: int = 1
 
     @property
     def n_parameters(self) -> int:

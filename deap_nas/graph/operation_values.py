@@ -177,8 +177,9 @@ class BatchNormReLU(OperationValue):
 class Strided(OperationValue):
     """A registered operation that divides height and width by a stride.
 
-    Its first convolution or pooling gets the stride. An operation that has none, such as ``"identity"``, follows a 1x1
-    convolution with that stride, to the channels that its node takes as its width, with batch normalisation and ReLU.
+    Its first convolution or pooling with a window of several pixels gets the stride, or else the first of one pixel. An
+    operation that has none, such as ``"identity"``, follows a 1x1 convolution with that stride, to the channels that
+    its node takes as its width, with batch normalisation and ReLU.
     """
 
     #: Of the operation.
@@ -203,9 +204,10 @@ class Strided(OperationValue):
             UnknownNameError: no operation has that name.
         """
         layers = layers_of(self.name, in_channels, channels)
-        for place, layer in enumerate(layers):
-            if isinstance(layer, _WINDOWS):
-                return *layers[:place], replace(layer, stride=self.stride), *layers[place + 1 :]
+        windows = {place: layer for place, layer in enumerate(layers) if isinstance(layer, _WINDOWS)}
+        if windows:
+            place = next((place for place in windows if pair(windows[place].kernel_size) != (1, 1)), min(windows))
+            return *layers[:place], replace(windows[place], stride=self.stride), *layers[place + 1 :]
         before = conv_bn_relu(in_channels, channels, 1, stride=self.stride)
         return *before, *layers_of(self.name, channels, channels)
 

@@ -1,5 +1,6 @@
 """DEAP-style operators: initialise, mutate, mate, select, kill; limits on what they may give."""
 
+from deap_nas.operators.cell_operators import mutCell, mutHiddenState, mutOperation
 from deap_nas.operators.chain_operators import (
     cxChain,
     initChain,
@@ -51,15 +52,18 @@ __all__ = [
     "mutAlterLearningRate",
     "mutAlterNumberOfChannels",
     "mutAlterStride",
+    "mutCell",
     "mutChain",
     "mutEdge",
     "mutFilterSize",
     "mutGene",
+    "mutHiddenState",
     "mutIdentity",
     "mutInsertConvolution",
     "mutInsertLayer",
     "mutInsertOneToOne",
     "mutLargeScale",
+    "mutOperation",
     "mutRemoveConvolution",
     "mutRemoveLayer",
     "mutRemoveSkip",

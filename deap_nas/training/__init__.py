@@ -9,6 +9,8 @@ from deap_nas.training.fitness.accuracy import AccuracyFitness
 from deap_nas.training.fitness.early_stopping import CurveBound, EarlyStopping, StoppingRule, SuccessiveHalving
 from deap_nas.training.fitness.one_shot import OneShotFitness
 from deap_nas.training.recipes import (
+    AMOEBANET,
+    AMOEBANET_EVALUATION,
     CIFAR_EVALUATION,
     EPNAS,
     EPNAS_EVALUATION,
@@ -33,6 +35,8 @@ from deap_nas.training.weights.shared_weights import SharedWeights
 from deap_nas.training.weights.weight_sources import FreshWeights, WeightSource
 
 __all__ = [
+    "AMOEBANET",
+    "AMOEBANET_EVALUATION",
     "CIFAR_EVALUATION",
     "EPNAS",
     "EPNAS_EVALUATION",
