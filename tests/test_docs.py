@@ -141,6 +141,7 @@ def is_shown(printed, shown):
         ("from-onemax", "2. The individual becomes a genotype"),
         ("from-onemax", "Pitfalls"),
         ("epnas", "A step"),
+        ("surrogates", "A surrogate chooses the children"),
         ("large-scale", "The eleven mutations"),
         ("large-scale", "What a run of the paper's size computes"),
     ],
