@@ -1,5 +1,12 @@
 """DEAP-style operators: initialise, mutate, mate, select, kill; limits on what they may give."""
 
+from deap_nas.operators.chain_morphisms import (
+    mutDeepenChain,
+    mutMorphChain,
+    mutNarrowChain,
+    mutShrinkChain,
+    mutWidenChain,
+)
 from deap_nas.operators.chain_operators import (
     cxChain,
     initChain,
@@ -9,6 +16,15 @@ from deap_nas.operators.chain_operators import (
     mutRemoveLayer,
 )
 from deap_nas.operators.cost_limit import CostLimit, median_cost
+from deap_nas.operators.dna_morphisms import (
+    initConvolutions,
+    mutAddGatedSkip,
+    mutDeepen,
+    mutMorph,
+    mutNarrow,
+    mutShrink,
+    mutWiden,
+)
 from deap_nas.operators.dna_operators import (
     initLinear,
     mutAddSkip,
@@ -38,6 +54,7 @@ __all__ = [
     "cxChain",
     "cxMotif",
     "initChain",
+    "initConvolutions",
     "initDiversified",
     "initLinear",
     "initTrivial",
@@ -46,12 +63,15 @@ __all__ = [
     "killOldest",
     "killUnselected",
     "median_cost",
+    "mutAddGatedSkip",
     "mutAddSkip",
     "mutAlterLayer",
     "mutAlterLearningRate",
     "mutAlterNumberOfChannels",
     "mutAlterStride",
     "mutChain",
+    "mutDeepen",
+    "mutDeepenChain",
     "mutEdge",
     "mutFilterSize",
     "mutGene",
@@ -60,10 +80,18 @@ __all__ = [
     "mutInsertLayer",
     "mutInsertOneToOne",
     "mutLargeScale",
+    "mutMorph",
+    "mutMorphChain",
+    "mutNarrow",
+    "mutNarrowChain",
     "mutRemoveConvolution",
     "mutRemoveLayer",
     "mutRemoveSkip",
     "mutResetWeights",
+    "mutShrink",
+    "mutShrinkChain",
+    "mutWiden",
+    "mutWidenChain",
     "selTournamentCrowded",
     "selTournamentFraction",
 ]

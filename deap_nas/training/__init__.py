@@ -12,6 +12,7 @@ from deap_nas.training.recipes import (
     CIFAR_EVALUATION,
     EPNAS,
     EPNAS_EVALUATION,
+    HILL_CLIMBING,
     IMAGENET,
     LARGE_SCALE,
     RECIPES,
@@ -29,6 +30,7 @@ from deap_nas.training.searched_networks import (
 )
 from deap_nas.training.training_switches import Switches
 from deap_nas.training.weights.inheritance import ParentWeights, remove_dead_weights
+from deap_nas.training.weights.morphed_weights import MorphedWeights
 from deap_nas.training.weights.shared_weights import SharedWeights
 from deap_nas.training.weights.weight_sources import FreshWeights, WeightSource
 
@@ -36,6 +38,7 @@ __all__ = [
     "CIFAR_EVALUATION",
     "EPNAS",
     "EPNAS_EVALUATION",
+    "HILL_CLIMBING",
     "IMAGENET",
     "LARGE_SCALE",
     "RECIPES",
@@ -47,6 +50,7 @@ __all__ = [
     "DatasetInfo",
     "EarlyStopping",
     "FreshWeights",
+    "MorphedWeights",
     "OneShotFitness",
     "ParentWeights",
     "Recipe",
