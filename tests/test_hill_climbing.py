@@ -131,6 +131,20 @@ def test_it_waits_for_a_step_and_then_ends():
     assert strategy.generate() is END
 
 
+def test_of_equally_fit_neighbours_the_first_proposed_is_taken_whichever_ended_first():
+    strategy = HillClimbing(make_toolbox(), n_steps=2, n_neighbours=2, n_mutations=1)
+
+    def end(individual, number):
+        individual.fitness.values, individual.evaluation = (1.0,), Evaluation((1.0,), id=number)
+        strategy.update(individual)
+
+    end(strategy.generate().individual, 0)
+    first, second = (strategy.generate().individual for _ in range(2))
+    end(second, 2)
+    end(first, 1)
+    assert strategy.generate().parents == [first]
+
+
 @pytest.mark.parametrize(
     ("settings", "message"),
     [({"n_steps": 0}, "n_steps"), ({"n_neighbours": 1}, "n_neighbours"), ({"n_mutations": 0.5}, "n_mutations")],

@@ -130,11 +130,14 @@ class _Morphism:
             if layer.groups > 1:
                 self._make(place, "weight", _centred(torch.zeros_like(drawn), range(len(drawn)), [0] * len(drawn)))
                 return value
-            where = {origin: channel for channel, origin in enumerate(value.origins)}
-            rows = [row for row in range(min(layer.out_channels, value.width)) if row in where]
-            self._make(place, "weight", _centred(drawn, rows, [where[row] for row in rows]))
-            kept = set(rows)
-            return _Value([row if row in kept else _NEW for row in range(layer.out_channels)], value.width)
+            known = [(origin, channel) for channel, origin in enumerate(value.origins) if origin != _NEW]
+            fits = all(origin < layer.out_channels for origin, _ in known)
+            rows = [origin if fits else row for row, (origin, _) in enumerate(known)][: layer.out_channels]
+            self._make(place, "weight", _centred(drawn, rows, [channel for _, channel in known[: len(rows)]]))
+            origins = [_NEW] * layer.out_channels
+            for row, (origin, _) in zip(rows, known, strict=False):
+                origins[row] = origin
+            return _Value(origins, value.width)
         if isinstance(layer, BatchNorm2d):
             variance = torch.full_like(self._drawn[place.key("running_var")], 1.0)
             self._make(place, "running_var", variance - self._network.layers[step.name][number].eps)

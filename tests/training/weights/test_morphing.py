@@ -250,6 +250,31 @@ def test_narrower_convolutions_keep_the_filters_of_the_largest_weights():
     )
 
 
+def test_what_is_inserted_behind_a_narrower_convolution_passes_on_what_it_kept():
+    """Filters 1 and 3 of the parent, in that order, to those of the next that take them."""
+    parent, narrow = dna(4 / 3, 1.0, relu=(1, 2)), dna(2 / 3, 2.0, relu=(1, 2))
+    deeper = deepcopy(narrow)
+    deeper.edges.insert(1, Edge(50, Filters()))
+    deeper.vertices.insert(2, Vertex(51, has_relu=True))
+    template = DNAS.default_template(n_classes=5, image_size=8)
+    network = trained(DNAS, parent, template, 1)
+    with torch.no_grad():
+        filters_of(network, "layers.graph_1.0.weight")[[1, 3]] *= 9
+    one, other = (child_of(DNAS, parent, network, child, template)[0] for child in (narrow, deeper))
+    kept = filters_of(network, "layers.graph_1.0.weight")[[1, 3]]
+    assert torch.equal(filters_of(one, "layers.graph_1.0.weight"), kept)
+    assert difference(one, other) < EXACT
+
+
+def test_layers_of_a_chain_are_known_though_several_have_changed():
+    """The first was widened after a layer had been inserted that looks as the first did."""
+    space = ChainSpace(channels=(4, 9), operations=("conv",), kernel_sizes=(3,), strides=(1,))
+    parent, child = Genotype([0, 0, 0, 0, 0, 1, 0, 0]), Genotype([0, 1, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0])
+    assert space.counterparts(parent, child) == {(0,): (0,), (2,): (1,)}
+    assert change(space, parent, child) < EXACT
+    assert space.counterparts(child, parent) == {(0,): (1,), (1,): (2,)}
+
+
 @pytest.mark.parametrize(("space", "mutate"), [(DNAS, mutShrink), (DNAS, mutNarrow), (CHAINS, mutShrinkChain),
                                                (CHAINS, mutNarrowChain)])  # fmt: skip
 def test_what_shrinks_changes_the_function_less_than_new_weights_do(space, mutate):
