@@ -29,11 +29,14 @@ MUTATIONS = {
     "narrow": (mutNarrow, {"image_channels": 1}),
     "shrink": (mutShrink, {"image_channels": 1}),
 }
-WAYS = {
-    "morphed": lambda child, tensors, parent: morph(child, tensors, parent.steps, lambda step: step.name),
-    "taken over": lambda child, tensors, parent: take_over(child, tensors),
-    "anew": lambda child, tensors, parent: None,
-}
+
+
+def give(way, child, tensors, parent):
+    """Give a child's network weights that its parent's are made into, or those of its parent that fit, or none."""
+    if way == "morphed":
+        morph(child, tensors, parent.steps, lambda step: step.name)
+    elif way == "taken over":
+        take_over(child, tensors)
 
 
 def main():
@@ -55,9 +58,9 @@ def main():
         for name, (mutate, settings) in MUTATIONS.items():
             for _ in range(args.children):
                 (child,) = mutate(deepcopy(parent), SPACE, rng=rng, **settings)
-                for way, give in WAYS.items():
+                for way in ("morphed", "taken over", "anew"):
                     candidate = fitness.candidate(child, seed=number + 1)
-                    give(candidate.network, tensors, trained.network)
+                    give(way, candidate.network, tensors, trained.network)
                     change = function_change(trained.network, candidate.network, images)
                     rows.setdefault((name, way), []).append((change, before, candidate.accuracy()))
     print(f"{'':12}{'weights':12}{'change':>10}{'largest':>10}{'accuracy':>10}{'before':>8}")

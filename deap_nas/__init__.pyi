@@ -52,6 +52,7 @@ from .operators import (
     mutShrinkChain,
     mutWiden,
     mutWidenChain,
+    selInverseDensity,
     selTournamentCrowded,
     selTournamentFraction,
 )
@@ -127,6 +128,7 @@ __all__ = [
     "mutWidenChain",
     "register_operation",
     "save_genotype",
+    "selInverseDensity",
     "selTournamentCrowded",
     "selTournamentFraction",
 ]

@@ -42,7 +42,7 @@ from deap_nas.operators.dna_operators import (
 from deap_nas.operators.large_scale import LARGE_SCALE_MUTATIONS, mutLargeScale
 from deap_nas.operators.motif import cxMotif, initDiversified, initTrivial, mutEdge
 from deap_nas.operators.ranking import RankedPopulation
-from deap_nas.operators.selection import selTournamentCrowded, selTournamentFraction
+from deap_nas.operators.selection import selInverseDensity, selTournamentCrowded, selTournamentFraction
 from deap_nas.operators.survival import killLoser, killOldest, killUnselected
 from deap_nas.operators.uniform import Bounded, initUniform, mutGene
 
@@ -92,6 +92,7 @@ __all__ = [
     "mutShrinkChain",
     "mutWiden",
     "mutWidenChain",
+    "selInverseDensity",
     "selTournamentCrowded",
     "selTournamentFraction",
 ]

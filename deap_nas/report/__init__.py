@@ -2,6 +2,7 @@
 
 from deap_nas.report.ancestry import Ancestor, lineage, lineage_in_words
 from deap_nas.report.draw import draw_genotype, save_drawing, save_figure
+from deap_nas.report.hypervolume import hypervolume
 from deap_nas.report.lineage_drawing import draw_lineage
 from deap_nas.report.network_drawing import draw_network
 from deap_nas.report.pictures import draw_best, draw_member
@@ -17,6 +18,7 @@ __all__ = [
     "draw_lineage",
     "draw_member",
     "draw_network",
+    "hypervolume",
     "in_words",
     "lineage",
     "lineage_in_words",

@@ -7,6 +7,7 @@ from deap_nas.training.data.datasets import dataset_info, dataset_names
 from deap_nas.training.data.sources import Augmentation, DatasetInfo, Source
 from deap_nas.training.fitness.accuracy import AccuracyFitness
 from deap_nas.training.fitness.early_stopping import CurveBound, EarlyStopping, StoppingRule, SuccessiveHalving
+from deap_nas.training.fitness.latency import Latency
 from deap_nas.training.fitness.one_shot import OneShotFitness
 from deap_nas.training.recipes import (
     CIFAR_EVALUATION,
@@ -50,6 +51,7 @@ __all__ = [
     "DatasetInfo",
     "EarlyStopping",
     "FreshWeights",
+    "Latency",
     "MorphedWeights",
     "OneShotFitness",
     "ParentWeights",
