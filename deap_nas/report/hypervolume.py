@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 
 from deap_nas.errors import SettingsError
@@ -58,23 +57,13 @@ def _area(points: Iterable[tuple[float, ...]]) -> float:
 
 
 def _volume(points: Iterable[tuple[float, ...]]) -> float:
-    """Volume below points with positive coordinates: slices from the highest down, each of the area above it."""
+    """Volume below points with positive coordinates: slices from the highest down, each of the area of those above."""
     ordered = sorted(points, key=lambda point: -point[2])
-    stairs: list[tuple[float, float]] = []  # ascending in the first coordinate, descending in the second
+    heights = [point[2] for point in ordered[1:]] + [0.0]
+    above: list[tuple[float, ...]] = []
     volume = 0.0
-    for place, (width, depth, height) in enumerate(ordered):
-        _add_stair(stairs, (width, depth))
-        below = ordered[place + 1][2] if place + 1 < len(ordered) else 0.0
-        volume += _area(stairs) * (height - below)
+    for (width, depth, top), bottom in zip(ordered, heights, strict=False):
+        above.append((width, depth))
+        if top > bottom:
+            volume += _area(above) * (top - bottom)
     return volume
-
-
-def _add_stair(stairs: list[tuple[float, float]], point: tuple[float, float]) -> None:
-    """Add a point to those that none dominates."""
-    place = bisect_left(stairs, point)
-    if place < len(stairs) and stairs[place][1] >= point[1]:
-        return
-    first = place
-    while first > 0 and stairs[first - 1][1] <= point[1]:
-        first -= 1
-    stairs[first:place] = [point]
