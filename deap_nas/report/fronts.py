@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deap_nas.evaluation import Status
-from deap_nas.report.hypervolume import MOST_OBJECTIVES, hypervolume
+from deap_nas.report.dominated_volume import MOST_OBJECTIVES, hypervolume
 from deap_nas.store import HDF5Store
 
 __all__ = ["front_in_words", "front_of"]
