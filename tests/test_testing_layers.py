@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from deap_nas import register_operation
-from deap_nas.graph import AvgPool2d, Conv2d, Layer, conv_bn_relu
+from deap_nas.graph import AvgPool2d, Conv2d, Gate, Layer, conv_bn_relu
 from deap_nas.testing import LayerContract, OperationContract
 from tests import lying
 
@@ -31,6 +31,14 @@ class TestDilatedConv2d(LayerContract):
 class TestAvgPool2d(LayerContract):
     def make_layer(self):
         return AvgPool2d(3)
+
+    def make_shapes(self):
+        return [(6, 8, 8), (5, 9, 7)]
+
+
+class TestGate(LayerContract):
+    def make_layer(self):
+        return Gate()
 
     def make_shapes(self):
         return [(6, 8, 8), (5, 9, 7)]

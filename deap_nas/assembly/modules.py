@@ -11,7 +11,19 @@ from torch import nn
 
 from deap_nas.assembly import pooling
 from deap_nas.assembly.pointwise import PointwiseConv2d
-from deap_nas.graph import AvgPool2d, BatchNorm2d, Conv2d, GlobalAvgPool2d, Layer, Linear, MaxPool2d, ReLU, Size, pair
+from deap_nas.graph import (
+    AvgPool2d,
+    BatchNorm2d,
+    Conv2d,
+    Gate,
+    GlobalAvgPool2d,
+    Layer,
+    Linear,
+    MaxPool2d,
+    ReLU,
+    Size,
+    pair,
+)
 
 __all__ = ["build_layer", "copy_layer"]
 
@@ -52,6 +64,22 @@ def _batch_norm(layer: BatchNorm2d) -> nn.Module:
 @build_layer.register
 def _relu(layer: ReLU) -> nn.Module:  # noqa: ARG001 - the type chooses the function
     return nn.ReLU()
+
+
+@build_layer.register
+def _gate(layer: Gate) -> nn.Module:  # noqa: ARG001 - the type chooses the function
+    return _Gate()
+
+
+class _Gate(nn.Module):
+    """Multiplies by a weight, (1,), that is 0 at first."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.zeros(1))
+
+    def forward(self, value: torch.Tensor) -> torch.Tensor:
+        return value * self.weight
 
 
 @build_layer.register

@@ -19,6 +19,7 @@ __all__ = [
     "AvgPool2d",
     "BatchNorm2d",
     "Conv2d",
+    "Gate",
     "GlobalAvgPool2d",
     "Layer",
     "Linear",
@@ -143,6 +144,16 @@ class BatchNorm2d(_Free):
 @dataclass(frozen=True)
 class ReLU(_Free):
     """Rectified linear unit."""
+
+
+@dataclass(frozen=True)
+class Gate(_Free):
+    """Multiplication of everything by one number that is learnt, 0 at first."""
+
+    @property
+    def n_parameters(self) -> int:
+        """The number."""
+        return 1
 
 
 @dataclass(frozen=True)

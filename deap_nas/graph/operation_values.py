@@ -8,10 +8,10 @@ from functools import lru_cache
 
 from deap_nas.errors import SettingsError
 from deap_nas.graph.graph import USUAL_CHANNELS
-from deap_nas.graph.layers import AvgPool2d, BatchNorm2d, Conv2d, Layer, MaxPool2d, ReLU, Size, pair
+from deap_nas.graph.layers import AvgPool2d, BatchNorm2d, Conv2d, Gate, Layer, MaxPool2d, ReLU, Size, pair
 from deap_nas.graph.operations import OperationValue, conv_bn_relu, layers_of, separable_conv
 
-__all__ = ["BatchNormReLU", "Convolution", "Pooling", "ScaledConvolution", "SeparableConvolution", "Strided"]
+__all__ = ["BatchNormReLU", "Convolution", "Gated", "Pooling", "ScaledConvolution", "SeparableConvolution", "Strided"]
 
 _POOLS: dict[str, type[MaxPool2d | AvgPool2d]] = {"max": MaxPool2d, "avg": AvgPool2d}
 #: Layers that may have a stride.
@@ -171,6 +171,20 @@ class BatchNormReLU(OperationValue):
     def label(self) -> str:
         """See :attr:`OperationValue.label`."""
         return "bn_relu"
+
+
+@dataclass(frozen=True)
+class Gated(OperationValue):
+    """A value times one number that is learnt, and that is 0 at first: what adds it is at first as if it did not."""
+
+    def layers(self, in_channels: int, channels: int) -> tuple[Layer, ...]:  # noqa: ARG002 - it has none of its own
+        """See :meth:`OperationValue.layers`."""
+        return (Gate(),)
+
+    @property
+    def label(self) -> str:
+        """See :attr:`OperationValue.label`."""
+        return "gate"
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """Search strategies: who is evaluated next."""
 
+from deap_nas.strategies.hill_climbing import HillClimbing
 from deap_nas.strategies.pair_tournaments import PairTournaments
 from deap_nas.strategies.preselection import Preselect
 from deap_nas.strategies.progressive import ProgressiveSearch, temperatures
@@ -10,6 +11,7 @@ from deap_nas.strategies.tournaments import Tournaments
 
 __all__ = [
     "END",
+    "HillClimbing",
     "PairTournaments",
     "Preselect",
     "ProgressiveSearch",

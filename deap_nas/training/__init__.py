@@ -7,6 +7,7 @@ from deap_nas.training.data.datasets import dataset_info, dataset_names
 from deap_nas.training.data.sources import Augmentation, DatasetInfo, Source
 from deap_nas.training.fitness.accuracy import AccuracyFitness
 from deap_nas.training.fitness.early_stopping import CurveBound, EarlyStopping, StoppingRule, SuccessiveHalving
+from deap_nas.training.fitness.latency import Latency
 from deap_nas.training.fitness.one_shot import OneShotFitness
 from deap_nas.training.recipes import (
     AMOEBANET,
@@ -14,6 +15,7 @@ from deap_nas.training.recipes import (
     CIFAR_EVALUATION,
     EPNAS,
     EPNAS_EVALUATION,
+    HILL_CLIMBING,
     IMAGENET,
     LARGE_SCALE,
     RECIPES,
@@ -31,6 +33,7 @@ from deap_nas.training.searched_networks import (
 )
 from deap_nas.training.training_switches import Switches
 from deap_nas.training.weights.inheritance import ParentWeights, remove_dead_weights
+from deap_nas.training.weights.morphed_weights import MorphedWeights
 from deap_nas.training.weights.shared_weights import SharedWeights
 from deap_nas.training.weights.weight_sources import FreshWeights, WeightSource
 
@@ -40,6 +43,7 @@ __all__ = [
     "CIFAR_EVALUATION",
     "EPNAS",
     "EPNAS_EVALUATION",
+    "HILL_CLIMBING",
     "IMAGENET",
     "LARGE_SCALE",
     "RECIPES",
@@ -51,6 +55,8 @@ __all__ = [
     "DatasetInfo",
     "EarlyStopping",
     "FreshWeights",
+    "Latency",
+    "MorphedWeights",
     "OneShotFitness",
     "ParentWeights",
     "Recipe",

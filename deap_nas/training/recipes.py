@@ -15,6 +15,7 @@ __all__ = [
     "CIFAR_EVALUATION",
     "EPNAS",
     "EPNAS_EVALUATION",
+    "HILL_CLIMBING",
     "IMAGENET",
     "LARGE_SCALE",
     "OPTIMISERS",
@@ -176,6 +177,11 @@ AMOEBANET = Recipe(
 )
 #: Training of the network that it has found: 600 epochs of 50,000 images.
 AMOEBANET_EVALUATION = replace(AMOEBANET, steps=234_375)
+#: Training of a neighbour of Elsken 2017 <https://arxiv.org/abs/1711.04528>: 17 epochs of 45,000 images, in which the
+#: learning rate falls once from 0.05 to 0 as half a cosine. Size of the batches and weight decay are our choice.
+HILL_CLIMBING = Recipe(
+    steps=5977, batch_size=128, learning_rate=0.05, drops=(), weight_decay=5e-4, annealing=Annealing(0.0)
+)
 #: Trainings to the end, by the names that search spaces and ``deap-nas retrain --recipe`` know.
 RECIPES = {
     "cifar": CIFAR_EVALUATION,
