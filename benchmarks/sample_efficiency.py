@@ -16,6 +16,7 @@ import math
 import sys
 from collections import defaultdict
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from importlib.util import find_spec
 from pathlib import Path
 from statistics import fmean, stdev
 
@@ -37,7 +38,8 @@ def arguments():
     line = CommandLine(__doc__)
     add = line.add_argument_group("searches").add_argument
     add("--table", type=Path, metavar="FILE", help="nasbench201.npz (default: the synthetic fitness only)")
-    add("--searches", nargs="+", choices=SEARCHES, default=list(SEARCHES), metavar="NAME", help=", ".join(SEARCHES))
+    text = f"{', '.join(SEARCHES)} (default: all; {PEER} if Optuna is installed)"
+    add("--searches", nargs="+", choices=SEARCHES, default=default_searches(), metavar="NAME", help=text)
     add("--seeds", type=at_least(1), default=100, metavar="N", help="searches of each kind")
     add("--evaluations", type=at_least(1), default=200, metavar="N", help="of a search")
     add("--workers", type=at_least(1), nargs="+", default=[1, 16], metavar="N", help="evaluations at the same time")
@@ -46,6 +48,10 @@ def arguments():
     add("--found", type=Path, default=Path("runs/sample_efficiency.jsonl"), metavar="FILE", help=text)
     add("--output", type=Path, default=Path("runs/sample_efficiency.png"), metavar="PICTURE")
     return line.parse_args()
+
+
+def default_searches():
+    return [name for name in SEARCHES if name != PEER or find_spec("optuna") is not None]
 
 
 def tasks_of(args):

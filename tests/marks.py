@@ -49,6 +49,7 @@ MARKS = {
         "tests/executors/test_pickling.py::test_a_script_without_its_guard",
         "tests/slurm/",
         "tests/surrogates/test_lstm_surrogate.py::test_it_ranks",
+        "tests/surrogates/test_graph_surrogates.py::",
         "tests/test_cli_replay.py::test_it_is_trained_with_the_threads",
         "tests/test_cli_retrain.py::",
         "tests/test_cli_test.py::",
