@@ -16,6 +16,7 @@ from deap_nas.commands import (
     add_lineage,
     add_merge,
     add_replay,
+    add_report,
     add_retrain,
     add_table,
     add_test,
@@ -94,6 +95,7 @@ def _parser() -> argparse.ArgumentParser:
     add_watch(commands, file)
     add_check(commands, file)
     add_merge(commands, modules)
+    add_report(commands, modules)
     add_table(commands, file)
     add_replay(commands, file)
     add_retrain(commands, file)

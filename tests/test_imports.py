@@ -24,7 +24,9 @@ FLOORS = (
     {"engine"},
     {"algorithms", "assembly"},
     {"training"},
+    {"facts"},
     {"report"},
+    {"page"},
     {"commands", "command_line"},
     {"cli", "testing"},
 )

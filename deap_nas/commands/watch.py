@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from deap_nas.commands.run_progress import Pulse, take_pulse
 from deap_nas.errors import SettingsError
-from deap_nas.report.account import pending_in_words
+from deap_nas.facts.account import pending_in_words
+from deap_nas.facts.run_progress import Pulse, take_pulse
 from deap_nas.report.terminal import is_terminal
 from deap_nas.store import HDF5Store
 from deap_nas.store.hdf5.lock import WriterLock

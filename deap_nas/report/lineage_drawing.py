@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from deap_nas.evaluation import Status
 from deap_nas.extras import require
-from deap_nas.report.ancestry import Ancestor, lineage
+from deap_nas.facts.ancestry import Ancestor, lineage
 from deap_nas.report.draw import picture_of
 from deap_nas.report.motif_page import Legend, MotifPicture
 from deap_nas.report.panel import FONT_SIZE, INK

@@ -8,9 +8,9 @@ from typing import Any
 
 from deap_nas.errors import NASError
 from deap_nas.evaluation import Status
+from deap_nas.facts.summary import best_id, member
 from deap_nas.files import beside
 from deap_nas.report.draw import save_drawing
-from deap_nas.report.summary import best_id, member
 from deap_nas.store import HDF5Store
 from deap_nas.template import Template, plan_network, template_from_dict
 

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from deap_nas.errors import StoreError, UnknownNameError
 from deap_nas.evaluation import Status
-from deap_nas.report.account import n_running, pending_in_words, task_in_words
-from deap_nas.report.fronts import front_in_words, front_of
-from deap_nas.report.stages import stages_in_words, steps_of
+from deap_nas.facts.account import n_running, pending_in_words, task_in_words
+from deap_nas.facts.fronts import front_in_words, front_of
+from deap_nas.facts.stages import stages_in_words, steps_of
 from deap_nas.search_space import space_from_dict
 from deap_nas.search_space.origins import explain, origins_in_words
 from deap_nas.store import HDF5Store

@@ -9,8 +9,8 @@ from typing import Any
 
 from deap_nas.errors import NASError, StoreError
 from deap_nas.evaluation import Status
-from deap_nas.report.account import printable
-from deap_nas.report.summary import best_id
+from deap_nas.facts.account import printable
+from deap_nas.facts.summary import best_id
 from deap_nas.store import HDF5Store
 
 __all__ = ["Ancestor", "lineage", "lineage_in_words"]

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deap_nas.evaluation import Status
-from deap_nas.report import best_id, member
-from deap_nas.report.account import n_in_whole_run, n_running
+from deap_nas.facts.account import n_in_whole_run, n_running
+from deap_nas.facts.summary import best_id, member
 from deap_nas.store import HDF5Store
 
 __all__ = ["Pulse", "take_pulse"]

@@ -9,10 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deap_nas.evaluation import Status
-from deap_nas.report.dominated_volume import MOST_OBJECTIVES, hypervolume
+from deap_nas.facts.dominated_volume import MOST_OBJECTIVES, hypervolume
+from deap_nas.facts.run_columns import RunColumns
 from deap_nas.store import HDF5Store
 
-__all__ = ["front_in_words", "front_of"]
+__all__ = ["front_in_words", "front_of", "front_rows", "objective_names"]
 
 
 def front_of(store: HDF5Store) -> dict[str, Any] | None:
@@ -32,7 +33,20 @@ def front_of(store: HDF5Store) -> dict[str, Any] | None:
     reference = ((values * signs).min(axis=0) * signs).tolist()
     is_computed = values.shape[1] <= MOST_OBJECTIVES
     volume = hypervolume(front.tolist(), weights=store.weights, reference=reference) if is_computed else None
-    return {"size": len(front), "names": _names(store), "reference": reference, "hypervolume": volume}
+    return {"size": len(front), "names": objective_names(store), "reference": reference, "hypervolume": volume}
+
+
+def front_rows(columns: RunColumns) -> NDArray[np.intp]:
+    """Give the rows of the front of all evaluations that have succeeded, by their first objective, the best first.
+
+    Of rows with equal values it is the first; with one objective there is no front.
+    """
+    known = np.flatnonzero(~np.isnan(columns.fitness).any(axis=1))
+    if columns.fitness.shape[1] < 2 or not len(known):
+        return known[:0]
+    values, firsts = np.unique(columns.fitness[known] * columns.signs, axis=0, return_index=True)
+    row_of = dict(zip(map(tuple, values.tolist()), known[firsts].tolist(), strict=True))
+    return np.array([row_of[tuple(row)] for row in _front(values).tolist()])
 
 
 def _front(rows: NDArray[Any]) -> NDArray[Any]:
@@ -45,8 +59,8 @@ def _front(rows: NDArray[Any]) -> NDArray[Any]:
     return np.array(kept)
 
 
-def _names(store: HDF5Store) -> list[str]:
-    """What a fitness calls its objectives, if it says so; from a stranger it may say anything."""
+def objective_names(store: HDF5Store) -> list[str]:
+    """Give what a fitness calls its objectives, if it says so; from a stranger it may say anything."""
     fitness = store.settings.get("fitness")
     names = fitness.get("objectives") if isinstance(fitness, dict) else None
     if not isinstance(names, list) or len(names) != len(store.weights):

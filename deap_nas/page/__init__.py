@@ -1,0 +1,5 @@
+"""A run as a page: one to keep, one that lives. Needs the extra ``page``."""
+
+from deap_nas.page.writing import write_page
+
+__all__ = ["write_page"]

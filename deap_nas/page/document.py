@@ -1,0 +1,139 @@
+"""A page as one HTML document, and a policy under which nothing but its own scripts runs or loads."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from collections.abc import Sequence
+from importlib import resources
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from deap_nas.extras import require
+from deap_nas.page.figures import documents_of
+
+__all__ = ["document_of"]
+
+#: In the order in which they need each other.
+_SCRIPTS = ("elements", "runs", "drawing", "plots", "table", "individual", "sections", "live", "main")
+_FOOTER = "Made by deap_nas. All that is shown is in this file: it needs no network."
+_LIVE_FOOTER = "Served by deap-nas serve. deap-nas report makes a page to keep."
+
+#: Of each plot, what stands above it.
+_CAPTIONS = {
+    "by-evaluations": "Fitness of each individual, and the best so far, by evaluations",
+    "by-hours": "The same by hours in which evaluations ran; pauses of the run are left out",
+    "by-compute": "The same by floating-point operations of the trainings",
+    "population": "Everyone by time, alive and dead, and the line of the best",
+    "parameters": "Fitness and trainable parameters",
+    "flops": "Fitness and floating-point operations of the network for one image",
+    "curves": "Curves of early stopping: the mean score at each rung that an evaluation reached",
+    "predicted": "What the surrogate predicted, and what was measured",
+    "workers": "Workers over time, one line each: the darker, the more of the time they evaluated",
+    "utilisation": "Share of all workers that evaluate; a cross is an evaluation that was lost or ended at its limit",
+}
+#: Sections in order: id, title, what it is, and its plots.
+_SECTIONS: tuple[tuple[str, str, str, tuple[str, ...]], ...] = (
+    ("found", "What was found", "", ()),
+    (
+        "progress",
+        "Fitness and the best so far",
+        "A dot is an individual: point at it to know which, click to open it. A box that is drawn with the tool for it "
+        "chooses individuals in all plots and in the table.",
+        ("by-evaluations", "by-hours", "by-compute"),
+    ),
+    ("population", "The population over time", "", ("population",)),
+    ("objectives", "Objectives against each other", "The line is the Pareto front.", ("front-",)),
+    ("changes", "Operations and changes", "", ()),
+    ("size", "Sizes, and curves of early stopping", "", ("parameters", "flops", "curves")),
+    ("surrogate", "Surrogate and shared weights", "", ("predicted",)),
+    ("workers", "Workers over time", "", ("workers", "utilisation")),
+    ("failures", "Failures", "", ()),
+    ("individuals", "Individuals", "", ()),
+    ("facts", "Settings, seed and provenance", "", ()),
+)
+
+
+class _Section(NamedTuple):
+    id: str
+    title: str
+    text: str
+    #: Name and caption of each plot.
+    figures: list[tuple[str, str]]
+
+
+def document_of(content: str, *, title: str, objectives: Sequence[str], live: str = "") -> str:
+    """Make the document.
+
+    Args:
+        content: of the runs, as :func:`~deap_nas.page.packing.compressed` gives it.
+        title: of the page.
+        objectives: names of the runs' objectives.
+        live: where a page that lives asks for news, a path of its server; empty for one that is kept.
+
+    Raises:
+        MissingExtraError: Bokeh or Jinja2 is not installed.
+    """
+    jinja2 = require("jinja2", extra="page")
+    markup = require("markupsafe", extra="page").Markup
+    documents, roots = documents_of(objectives)
+    scripts = [_bokeh_script(), _own_script()]
+    environment = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    html: str = environment.from_string(_static("page.html")).render(
+        title=title,
+        policy=_policy(scripts, is_live=bool(live)),
+        style=markup(_static("page.css")),
+        sections=[_section(*section, names=list(roots)) for section in _SECTIONS],
+        plots=markup(_json(_plots(documents, roots))),
+        content=markup(content),
+        scripts=list(map(markup, scripts)),
+        live=live,
+        footer=_LIVE_FOOTER if live else _FOOTER,
+    )
+    return html
+
+
+def _section(number: str, title: str, text: str, plots: Sequence[str], *, names: Sequence[str]) -> _Section:
+    own = [name for plot in plots for name in names if name == plot or (plot.endswith("-") and name.startswith(plot))]
+    return _Section(number, title, text, [(name, _CAPTIONS.get(name, "")) for name in own])
+
+
+def _plots(document: dict[str, Any], roots: dict[str, str]) -> dict[str, Any]:
+    """What the page's scripts draw: a document of Bokeh, and the element of each of its roots."""
+    return {"document": document, "elements": [f"plot-{name}" for name in roots]}
+
+
+def _json(content: Any) -> str:
+    """JSON without a letter that could end the element in which it stands."""
+    return json.dumps(content, separators=(",", ":")).replace("<", "\\u003c")
+
+
+def _policy(scripts: Sequence[str], *, is_live: bool) -> str:
+    """Only these scripts run, nothing is loaded, and nothing is sent but questions to the page's own server."""
+    hashes = (base64.b64encode(hashlib.sha256(script.encode()).digest()).decode() for script in scripts)
+    rules = {
+        "default-src": "'none'",
+        "script-src": " ".join(f"'sha256-{digest}'" for digest in hashes),
+        "style-src": "'unsafe-inline'",  # styles can draw, not run; Bokeh sets its own
+        "img-src": "data: blob:",
+        "connect-src": "'self'" if is_live else "'none'",
+        "base-uri": "'none'",
+        "form-action": "'none'",
+    }
+    return "; ".join(f"{name} {value}" for name, value in rules.items())
+
+
+def _bokeh_script() -> str:
+    package = Path(require("bokeh", extra="page").__file__ or "")
+    return (package.parent / "server/static/js/bokeh.min.js").read_text(encoding="utf-8")
+
+
+def _own_script() -> str:
+    """All scripts as one, whose names nobody else sees."""
+    parts = "\n".join(_static(f"{name}.js") for name in _SCRIPTS)
+    return f'(() => {{\n"use strict";\n{parts}}})();'
+
+
+def _static(name: str) -> str:
+    return (resources.files("deap_nas.page") / "static" / name).read_text(encoding="utf-8")
