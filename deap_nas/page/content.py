@@ -14,7 +14,7 @@ import numpy as np
 from deap_nas.errors import NASError
 from deap_nas.evaluation import Stage, Status
 from deap_nas.facts.fronts import front_rows, objective_names
-from deap_nas.facts.genotype_tables import changes_gained, motifs_at, operations_gained
+from deap_nas.facts.genotype_tables import changes_gained, operations_gained
 from deap_nas.facts.run_columns import RunColumns
 from deap_nas.facts.run_progress import take_pulse
 from deap_nas.facts.summary import summarise
@@ -22,9 +22,10 @@ from deap_nas.facts.worker_time import worker_time
 from deap_nas.page.drawings import DrawingTable
 from deap_nas.page.found import found_in, lineage_of_best
 from deap_nas.page.packing import array_of, number_of
+from deap_nas.search_space import Motif
 from deap_nas.store import HDF5Store
 
-__all__ = ["gains_of", "genotypes_of", "head_of", "rows_of", "shown_rows"]
+__all__ = ["gains_of", "genotypes_of", "head_of", "rows_of", "shown_rows", "spread_rows"]
 
 #: Genotypes that a page carries, and individuals from whom it learns what operations and changes gained.
 _MOST_DRAWINGS = 10_000
@@ -116,10 +117,16 @@ def shown_rows(columns: RunColumns, *, most: int = _MOST_DRAWINGS) -> list[int]:
     return rows
 
 
-def genotypes_of(store: HDF5Store, rows: Sequence[int]) -> dict[str, Any]:
-    """Give the genotypes of some rows: as motifs to be drawn, and in numbers, or where these tell little in words."""
+def genotypes_of(store: HDF5Store, rows: Sequence[int], motifs: Sequence[Sequence[Motif]]) -> dict[str, Any]:
+    """Give the genotypes of some rows: to be drawn, and in numbers, or where these tell little in words.
+
+    Args:
+        store: the file.
+        rows: whose genotypes.
+        motifs: of each of them, see :func:`~deap_nas.facts.genotype_tables.motifs_at`.
+    """
     table = DrawingTable()
-    drawings = [table.add(motifs) for motifs in motifs_at(store, rows)]
+    drawings = list(map(table.add, motifs))
     genes = store.column("genes")
     fields = {"rows": array_of(list(rows), "i4"), "drawings": drawings, "motifs": table.motifs, "labels": table.labels}
     if store.space.has_integer_genes:
@@ -134,13 +141,18 @@ def _words(store: HDF5Store, row: Any) -> str:
         return "genes that the search space does not have"
 
 
-def gains_of(store: HDF5Store, columns: RunColumns) -> dict[str, Any]:
-    """Give what operations and changes gained, over all rows, or over many that are evenly spread."""
+def spread_rows(columns: RunColumns, *, most: int = _MOST_SAMPLED) -> list[int]:
+    """Rows from which a page learns what operations and changes gained: all, or many that are evenly spread."""
     n_rows = len(columns.ids)
-    rows = list(range(n_rows))
-    if n_rows > _MOST_SAMPLED:
-        rows = np.linspace(0, n_rows - 1, _MOST_SAMPLED).astype(int).tolist()
-    operations = operations_gained(motifs_at(store, rows), columns.score[rows], float(columns.signs[0]))
+    rows: list[int] = np.unique(np.linspace(0, n_rows - 1, min(n_rows, most)).astype(int)).tolist()
+    return rows
+
+
+def gains_of(
+    store: HDF5Store, columns: RunColumns, rows: Sequence[int], motifs: Sequence[Sequence[Motif]]
+) -> dict[str, Any]:
+    """Give what operations and changes gained; the arguments are those of :func:`genotypes_of`."""
+    operations = operations_gained(motifs, columns.score[rows], float(columns.signs[0]))
     return {
         "n_sampled": len(rows),
         "operations": [_finite(asdict(gain)) for gain in operations],

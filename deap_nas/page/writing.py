@@ -9,10 +9,11 @@ from typing import Any
 
 from deap_nas.errors import SettingsError
 from deap_nas.facts.fronts import objective_names
+from deap_nas.facts.genotype_tables import motifs_at
 from deap_nas.facts.run_columns import RunColumns
 from deap_nas.facts.summary import best_id
 from deap_nas.files import replacing, user_path
-from deap_nas.page.content import gains_of, genotypes_of, head_of, rows_of, shown_rows
+from deap_nas.page.content import gains_of, genotypes_of, head_of, rows_of, shown_rows, spread_rows
 from deap_nas.page.document import document_of
 from deap_nas.page.drawings import drawing_of
 from deap_nas.page.packing import compressed
@@ -58,15 +59,20 @@ def run_content(store: HDF5Store, *, has_genotypes: bool) -> dict[str, Any]:
         store: the file.
         has_genotypes: whether it holds them; a page that lives asks for each when it is opened.
     """
-    columns = RunColumns.of(store)
-    best = best_id(store)
+    columns, best = RunColumns.of(store), best_id(store)
+    spread = spread_rows(columns)
+    motifs = list(motifs_at(store, spread))
     content = {
         "head": head_of(store, columns, is_running=WriterLock.is_held(store.path)),
         "rows": rows_of(store, columns),
-        "gains": gains_of(store, columns),
+        "gains": gains_of(store, columns, spread, motifs),
         "drawing": None if best is None else drawing_of(store, best),
     }
-    return content | {"genotypes": genotypes_of(store, shown_rows(columns))} if has_genotypes else content
+    if has_genotypes:
+        shown = shown_rows(columns)
+        motifs = motifs if shown == spread else list(motifs_at(store, shown))
+        content["genotypes"] = genotypes_of(store, shown, motifs)
+    return content
 
 
 def objectives_of(stores: Sequence[HDF5Store]) -> list[str]:
