@@ -64,6 +64,8 @@ def objective_names(store: HDF5Store) -> list[str]:
     fitness = store.settings.get("fitness")
     names = fitness.get("objectives") if isinstance(fitness, dict) else None
     if not isinstance(names, list) or len(names) != len(store.weights):
+        if len(store.weights) == 1:
+            return ["fitness"]
         return [f"objective {number}" for number in range(1, len(store.weights) + 1)]
     return list(map(str, names))
 

@@ -22,13 +22,13 @@ _LIVE_FOOTER = "Served by deap-nas serve. deap-nas report makes a page to keep."
 
 #: Of each plot, what stands above it.
 _CAPTIONS = {
-    "by-evaluations": "Fitness of each individual, and the best so far, by evaluations",
-    "by-hours": "The same by hours in which evaluations ran; pauses of the run are left out",
-    "by-compute": "The same by floating-point operations of the trainings",
+    "by-evaluations": "By evaluations",
+    "by-hours": "By time, without the pauses of the run",
+    "by-compute": "By floating-point operations of all trainings",
     "population": "Everyone by time, alive and dead, and the line of the best",
     "parameters": "Fitness and trainable parameters",
     "flops": "Fitness and floating-point operations of the network for one image",
-    "curves": "Curves of early stopping: the mean score at each rung that an evaluation reached",
+    "curves": "Curves: the mean score at each rung that an evaluation reached",
     "predicted": "What the surrogate predicted, and what was measured",
     "workers": "Workers over time, one line each: the darker, the more of the time they evaluated",
     "utilisation": "Share of all workers that evaluate; a cross is an evaluation that was lost or ended at its limit",
@@ -39,8 +39,8 @@ _SECTIONS: tuple[tuple[str, str, str, tuple[str, ...]], ...] = (
     (
         "progress",
         "Fitness and the best so far",
-        "A dot is an individual: point at it to know which, click to open it. A box that is drawn with the tool for it "
-        "chooses individuals in all plots and in the table.",
+        "A dot is an individual, a line the best so far. Point at a dot to know which it is, click to open it. What is "
+        "chosen in one plot, by a click or by the tool that draws a box, is chosen in all of them and in the table.",
         ("by-evaluations", "by-hours", "by-compute"),
     ),
     ("population", "The population over time", "", ("population",)),

@@ -118,7 +118,10 @@ class _Figures:
     def _progress(self, x: str, label: str) -> Any:
         figure = self._dots(x, "fitness", label, self._objectives[0])
         source = self._source(f"best-{x}", "xs", "ys", "colour")
-        figure.multi_line("xs", "ys", source=source, color="colour", line_width=2)
+        figure.multi_line("xs", "ys", source=source, color="colour", line_width=2.5)
+        if x == "compute":
+            figure.xaxis.formatter = self._models.BasicTickFormatter(precision=1)
+            figure.xaxis.ticker.desired_num_ticks = 4
         return figure
 
     def _population(self) -> Any:

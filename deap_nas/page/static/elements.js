@@ -3,6 +3,12 @@
 const COLOURS = ["#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#a6761d", "#7570b3", "#999999"];
 const ALIVE = "#56b4e9", DEAD = "#a9a9a9", LINE = "#d55e00";
 
+/** A colour halfway to the ground, for the many that the few stand out from. */
+function paler(colour) {
+  const parts = [1, 3, 5].map((start) => Math.round(0.5 * parseInt(colour.slice(start, start + 2), 16) + 0.5 * 190));
+  return `#${parts.map((part) => part.toString(16).padStart(2, "0")).join("")}`;
+}
+
 /** Make an element: h("td", {class: "number"}, "5"). Functions are listeners, false and null are left out. */
 function h(name, attributes = {}, ...children) {
   const element = document.createElement(name);

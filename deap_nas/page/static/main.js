@@ -10,12 +10,6 @@ async function start() {
     table.choose([number]);
     panel.show(number, options);
   };
-  const panel = new IndividualPanel(runs, { open, genotypeOf });
-  const table = new IndividualsTable(runs, { open, clear: () => { plots.select([]); table.choose([]); } });
-  plots.onSelect((numbers) => {
-    table.choose(Array.from(numbers));
-    if (numbers.length === 1) panel.show(numbers[0], { takesFocus: false });
-  });
   const draw = () => {
     plots.draw();
     drawSections(runs, open);
@@ -23,6 +17,12 @@ async function start() {
   draw();
   wearBy(plots);
   await plots.embed();
+  const panel = new IndividualPanel(runs, { open, genotypeOf });
+  const table = new IndividualsTable(runs, { open, clear: () => { plots.select([]); table.choose([]); } });
+  plots.onSelect((numbers) => {
+    table.choose(Array.from(numbers));
+    if (numbers.length === 1) panel.show(numbers[0], { takesFocus: false });
+  });
   if (live) follow(live, runs, plots, table, draw);
   document.documentElement.dataset.ready = "yes";
 }

@@ -1,14 +1,21 @@
 // Plots: rows into the sources of the figures, one selection for all of them, colours by day and by night.
 
+const AT_ONCE = 3;
+
+/** Let the browser draw and hear what the reader does. */
+const pause = () => new Promise((resolve) => setTimeout(resolve));
+
 class Plots {
   constructor({ document: json, elements }, runs) {
     Bokeh.set_log_level("error");
     this.document = Bokeh.require("document").Document.from_json(json);
-    this.elements = elements;
+    this.figures = this.document.roots().map((figure, place) => ({ figure, element: byId(elements[place]) }));
+    this.sources = new Map();
+    for (const model of this.document.all_models) if (model.name) this.sources.set(model.name, model);
     this.runs = runs;
     this.listeners = [];
-    this.rows = this.source("rows");
     this.isTold = false;
+    this.rows = this.source("rows");
     this.rows.selected.properties.indices.change.connect(() => this.isTold || this.tell());
     const curves = this.source("curves");
     curves.selected.properties.indices.change.connect(() => {
@@ -17,14 +24,22 @@ class Plots {
     });
   }
 
-  source(name) { return this.document.get_model_by_name(name); }
-
-  /** Show the plots; rows are in already, so that each is drawn once. */
-  async embed() { await Bokeh.embed.add_document_standalone(this.document, document.body, this.elements.map(byId)); }
-
+  source(name) { return this.sources.get(name); }
   onSelect(listener) { this.listeners.push(listener); }
   get selected() { return this.rows.selected.indices; }
   tell() { for (const listener of this.listeners) listener(this.rows.selected.indices); }
+
+  /** Show the plots, the first ones at once, the others one by one while the page can be used. */
+  async embed() {
+    for (const { figure } of this.figures) this.document.remove_root(figure);
+    const shown = this.figures.filter(({ element }) => !element.closest("[hidden]"));
+    for (const { figure } of shown.slice(0, AT_ONCE)) this.document.add_root(figure);
+    await Bokeh.embed.add_document_standalone(this.document, document.body, shown.map(({ element }) => element));
+    for (const { figure } of shown.slice(AT_ONCE)) {
+      await pause();
+      this.document.add_root(figure);
+    }
+  }
 
   /** Choose rows in all plots; listeners hear of it unless they have asked for it themselves. */
   select(numbers, { isTold = true } = {}) {
@@ -66,6 +81,7 @@ class Plots {
     const texts = { id: new Array(n), name: new Array(n), status: new Array(n), alive: new Array(n),
       run_colour: new Array(n), alive_colour: new Array(n) };
     this.runs.all.forEach((run, number) => {
+      const pale = paler(run.colour);
       for (let row = 0; row < run.n; row++) {
         const at = run.offset + row;
         columns.run[at] = number;
@@ -84,7 +100,7 @@ class Plots {
         texts.name[at] = run.name;
         texts.status[at] = run.statusName(row);
         texts.alive[at] = run.alive[row] ? "alive" : "dead";
-        texts.run_colour[at] = run.colour;
+        texts.run_colour[at] = pale;
         texts.alive_colour[at] = run.alive[row] ? ALIVE : DEAD;
       }
     });
@@ -159,7 +175,7 @@ class Plots {
   /** Words and lines in a colour that is easy to read on the page's ground. */
   wear(isDark) {
     const ink = isDark ? "#d5d5d5" : "#333333", line = isDark ? "#444444" : "#e3e3e3";
-    for (const figure of this.document.roots()) {
+    for (const { figure } of this.figures) {
       for (const axis of [...figure.above, ...figure.below, ...figure.left, ...figure.right]) {
         if (axis.axis_label === undefined) continue;
         axis.axis_label_text_color = axis.major_label_text_color = ink;
