@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from deap_nas.errors import NASError
 from deap_nas.facts.account import printable
 from deap_nas.facts.run_columns import RunColumns
+from deap_nas.graph import operation_names
 from deap_nas.search_space import Motif
 from deap_nas.store import HDF5Store
 
@@ -22,6 +23,8 @@ __all__ = ["ChangeGain", "OperationGain", "changes_gained", "kind_of_change", "m
 #: A number that is no part of a name such as ``conv_3x3``.
 _NUMBER = re.compile(r"(?<![\w.])x?-?\d+(\.\d+)?(e[+-]?\d+)?(?!\w)")
 _MOTIF = re.compile(r"motif \d+")
+#: What a label has after its window: channels, factors, a stride of its own.
+_OWN_NUMBERS = re.compile(r"(?<=_)(\d+x\d+)_.*")
 #: What a child is that has nothing new, or more than one kind of it.
 _SAME, _SEVERAL = "nothing: the same genotype", "several kinds at once"
 
@@ -84,8 +87,9 @@ def operations_gained(
     """
     users: dict[str, list[int]] = defaultdict(list)
     for row, genotype in enumerate(motifs):
-        for name in {edge.label for motif in genotype for edge in motif.edges if edge.used}:
-            if not _MOTIF.fullmatch(name) and not np.isnan(score[row]):
+        labels = {edge.label for motif in genotype for edge in motif.edges if edge.used}
+        for name in {_operation_of(label) for label in labels if not _MOTIF.fullmatch(label)}:
+            if not np.isnan(score[row]):
                 users[name].append(row)
     known = np.flatnonzero(~np.isnan(score))
     fittest = known[np.argsort(-score[known], kind="stable")][: -(-len(known) // 10)]
@@ -99,6 +103,11 @@ def operations_gained(
         )
         for name, rows in sorted(users.items(), key=lambda item: (-len(item[1]), item[0]))
     ]
+
+
+def _operation_of(label: str) -> str:
+    """Operation of an edge, without channels and a stride that it has of its own."""
+    return label if label in operation_names() else _OWN_NUMBERS.sub(r"\1", label)
 
 
 def _mean(score: NDArray[np.float64], sign: float) -> float:

@@ -30,8 +30,8 @@ _TIPS = (
 )
 _MOST_OBJECTIVES = 4
 _LINE = "#d55e00"
-#: Colours of no work, half and full.
-_WORK = ("#f0f0f0", "#9ecae1", "#08519c")
+#: From no work to all of the time: one colour, on any ground.
+_WORK = tuple(f"#3182bd{round(255 * share / 10):02x}" for share in range(11))
 
 
 def documents_of(objectives: Sequence[str]) -> tuple[dict[str, Any], dict[str, str]]:
@@ -157,17 +157,13 @@ class _Figures:
     def _workers(self) -> Any:
         figure = self._figure("hours in which evaluations ran", "worker")
         source = self._source("workers", "left", "right", "bottom", "top", "share", "name")
-        colour = require("bokeh.transform", extra=_EXTRA).linear_cmap("share", self._palette(), 0.0, 1.0)
+        colour = require("bokeh.transform", extra=_EXTRA).linear_cmap("share", _WORK, 0.0, 1.0)
         bars = figure.quad("left", "right", "top", "bottom", source=source, fill_color=colour, line_color=None)
         tips = [("worker", "@name"), ("from", "@left{0.00} h to @right{0.00} h"), ("evaluating", "@share{0 %}")]
         figure.add_tools(self._models.HoverTool(renderers=[bars], tooltips=tips))
         figure.yaxis.visible = False
         figure.ygrid.visible = False
         return figure
-
-    def _palette(self) -> list[str]:
-        """From no work to full work, in shades that are even for the eye, and that print."""
-        return list(require("bokeh.palettes", extra=_EXTRA).Blues9[::-1])
 
     def _utilisation(self) -> Any:
         figure = self._figure("hours in which evaluations ran", "share of the workers that evaluate", y_range=(0, 1.02))

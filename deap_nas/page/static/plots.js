@@ -1,6 +1,6 @@
 // Plots: rows into the sources of the figures, one selection for all of them, colours by day and by night.
 
-const AT_ONCE = 3;
+const AT_ONCE = 1;
 
 /** Let the browser draw and hear what the reader does. */
 const pause = () => new Promise((resolve) => setTimeout(resolve));
@@ -29,7 +29,7 @@ class Plots {
   get selected() { return this.rows.selected.indices; }
   tell() { for (const listener of this.listeners) listener(this.rows.selected.indices); }
 
-  /** Show the plots, the first ones at once, the others one by one while the page can be used. */
+  /** Show the plots, the first one at once, the others one by one while the page can be used. */
   async embed() {
     for (const { figure } of this.figures) this.document.remove_root(figure);
     const shown = this.figures.filter(({ element }) => !element.closest("[hidden]"));

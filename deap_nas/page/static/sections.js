@@ -1,5 +1,7 @@
 // What is told in words and tables: what was found, the lineage, operations and changes, steps, failures, the facts.
 
+const MOST_KINDS = 30;
+
 function headerOf(run) {
   const head = run.head, total = head.n_total;
   const state = head.is_running ? "is running" : total && head.n_evaluated < total ? "is not running" : "has ended";
@@ -55,11 +57,11 @@ function gainsOf(run) {
   const operationRows = operations.map((one) => [one.name, [percent(one.share), bar(one.share)], percent(one.share_of_fittest),
     decimal(one.fitness_with), decimal(one.fitness_without)]);
   const nChildren = changes.reduce((sum, one) => sum + one.n_children, 0);
-  const changeRows = changes.slice(0, 40).map((one) => [one.kind, [whole(one.n_children), bar(one.n_children / nChildren)],
+  const changeRows = changes.slice(0, MOST_KINDS).map((one) => [one.kind, [whole(one.n_children), bar(one.n_children / nChildren)],
     percent(one.n_better / one.n_children), percent(one.n_same / one.n_children), percent(one.n_worse / one.n_children),
     percent(1 - (one.n_better + one.n_same + one.n_worse) / one.n_children), signed(one.mean_gain * sign), signed(one.best_gain * sign)]);
   const sampled = n < run.n ? `Of ${whole(n)} individuals, evenly spread. ` : "";
-  const more = changes.length > 40 ? ` and ${changes.length - 40} rarer kinds.` : "";
+  const more = changes.length > MOST_KINDS ? ` The ${MOST_KINDS} commonest of ${changes.length} kinds.` : "";
   return [
     operations.length ? [h("h3", {}, "Operations"), h("p", { class: "hint" }, `${sampled}How many networks use an operation, and how fit these are.`),
       tableOf("operations", [["operation"], ["in networks", "number"], ["in the fittest tenth", "number"], ["mean fitness with it", "number"], ["without it", "number"]], operationRows)] : [],
