@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from deap_nas.evaluation import Status
 from deap_nas.store import HDF5Store
 
-__all__ = ["RunColumns"]
+__all__ = ["RunColumns", "without_gaps"]
 
 #: What is further away is no fitness and no time, but damage.
 _LARGEST = 1e15
@@ -95,11 +95,11 @@ def _on_own_clocks(store: HDF5Store, ids: NDArray[np.int64]) -> tuple[NDArray[np
     for run in range(len(firsts)):
         rows = np.flatnonzero((runs == run) & is_sound)
         if len(rows):
-            started[rows], finished[rows] = _without_gaps(started[rows], finished[rows])
+            started[rows], finished[rows] = without_gaps(started[rows], finished[rows])
     return started, finished
 
 
-def _without_gaps(
+def without_gaps(
     started: NDArray[np.float64], finished: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Times without those in which nothing ran, from the first start on."""

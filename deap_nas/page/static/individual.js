@@ -12,8 +12,10 @@ class IndividualPanel {
 
   close() {
     this.panel.hidden = true;
+    const row = document.querySelector(`#table tr[data-number="${this.number}"] button`);
     this.number = null;
-    if (this.before && this.before.isConnected) this.before.focus();
+    const before = this.before && this.before.isConnected ? this.before : row;
+    if (before) before.focus();
   }
 
   async show(number, { takesFocus = true } = {}) {

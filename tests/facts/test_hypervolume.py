@@ -16,8 +16,8 @@ from deap_nas.cli import main
 from deap_nas.errors import SettingsError
 from deap_nas.evaluation import Evaluation, Status
 from deap_nas.executors import SerialExecutor
-from deap_nas.report import hypervolume, in_words, summarise
 from deap_nas.facts.fronts import _front
+from deap_nas.report import hypervolume, in_words, summarise
 from deap_nas.store import HDF5Store
 
 SPACE = FlatSpace(nodes=3)

@@ -1,0 +1,66 @@
+"""A real browser without a window; what it says on its console, and what goes wrong in a page, fails a test."""
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+PROGRAMS = ("chromium", "chromium-browser", "google-chrome")
+#: Console lines that are no complaint.
+HARMLESS = ("[bokeh",)
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """Chromium, driven by Playwright; without one tests are skipped, or fail where the environment says so."""
+    program = next(filter(None, map(shutil.which, PROGRAMS)), None)
+    if program is None:
+        text = f"no browser: install one of {', '.join(PROGRAMS)}"
+        if os.environ.get("DEAP_NAS_NEEDS_BROWSER"):
+            pytest.fail(text)
+        pytest.skip(text)
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def open_page(browser):
+    """Open a file or an address, wait until it is drawn, and give the page."""
+    contexts, complaints = [], []
+
+    def open_in(place, *, is_ready=True, **options):
+        context = browser.new_context(**{"viewport": {"width": 1280, "height": 900}} | options)
+        contexts.append(context)
+        page = context.new_page()
+        page.on(
+            "console", lambda line: line.text.startswith(HARMLESS) or complaints.append(f"{line.type}: {line.text}")
+        )
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on("requestfailed", lambda request: complaints.append(f"not loaded: {request.url}"))
+        page.goto(place.resolve().as_uri() if isinstance(place, Path) else place)
+        if is_ready:
+            page.wait_for_selector("html[data-ready=yes]", timeout=30_000)
+        return page
+
+    yield open_in
+    for context in contexts:
+        context.close()
+    assert complaints == []
+
+
+@pytest.fixture
+def keep_picture(request):
+    """Keep a picture of a page as an artefact, where the environment names a folder for them."""
+    folder = os.environ.get("DEAP_NAS_PICTURES")
+
+    def keep(page, name, **options):
+        if folder:
+            Path(folder).mkdir(parents=True, exist_ok=True)
+            page.screenshot(path=Path(folder, f"{name}.png"), **options)
+
+    return keep

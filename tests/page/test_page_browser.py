@@ -1,0 +1,196 @@
+"""Pages to keep, in a real browser: plots drawn, table sorted and searched, individuals opened, strangers harmless."""
+
+import re
+
+import pytest
+
+from deap_nas.evaluation import Status
+from deap_nas.page import write_page
+from tests.page.runs import write_progressive, write_search
+
+#: What stands where there is no number.
+MISSING = "\N{EN DASH}"
+HOSTILE = "</script><script>document.title='owned'</script><img src=x onerror=document.title='owned'>"
+
+
+@pytest.fixture
+def page_of_search(tmp_path, open_page):
+    def make(**options):
+        write_page([write_search(tmp_path / "run.h5")], tmp_path / "run.html")
+        return open_page(tmp_path / "run.html", **options)
+
+    return make
+
+
+def column(page, number):
+    return page.locator(f"#table tbody tr td:nth-child({number})").all_inner_texts()
+
+
+def dark_dots(page, plot):
+    """Whether anything but the ground is drawn in a plot: its largest canvas, as a picture."""
+    picture = page.locator(f"#plot-{plot}").screenshot()
+    return len(set(picture)) > 100 and len(picture) > 4000
+
+
+def test_plots_are_drawn_and_sections_without_content_are_hidden(page_of_search, keep_picture):
+    page = page_of_search()
+    keep_picture(page, "page", full_page=True)
+    for plot in ("by-evaluations", "by-hours", "by-compute", "population", "parameters", "workers", "utilisation"):
+        assert page.locator(f"#plot-{plot} canvas, #plot-{plot} > *").count(), plot
+        assert dark_dots(page, plot), plot
+    for section in ("objectives", "surrogate"):
+        assert page.locator(f"#{section}").is_hidden()
+    for plot in ("curves", "predicted"):
+        assert page.locator(f"#{plot}-figure").is_hidden()
+    links = page.locator("#contents a")
+    assert "Objectives against each other" not in links.all_inner_texts()
+    assert page.locator("#found svg").count() == 1
+    assert "deap-nas retrain" in page.locator("#found").inner_text()
+
+
+def test_the_table_is_sorted_by_each_column(page_of_search):
+    page = page_of_search()
+    header = page.locator("#table th", has_text="fitness")
+    assert header.get_attribute("aria-sort") == "descending"
+    values = [float(text) for text in column(page, 2) if text != MISSING]
+    assert values == sorted(values, reverse=True)
+    assert column(page, 2)[-2:] == [MISSING, MISSING], "who has none comes last"
+    page.click("#table th button:has-text('id')")
+    assert [int(text) for text in column(page, 1)] == list(range(30))
+    page.click("#table th button:has-text('id')")
+    assert [int(text) for text in column(page, 1)] == list(range(29, -1, -1))
+    assert page.locator("#table th", has_text="id").first.get_attribute("aria-sort") == "descending"
+
+
+def test_the_table_is_searched_by_id_status_operation_and_error(page_of_search):
+    page = page_of_search()
+    for words, ids in (("7", ["7"]), ("lost", ["11"]), ("a bug", ["7"]), ("nowhere", [])):
+        page.fill("#search", words)
+        assert column(page, 1) == ids, words
+    page.fill("#search", "conv_1x1")
+    assert 0 < len(column(page, 1)) < 30
+    page.fill("#search", "")
+    page.select_option("#status", "FAILED")
+    assert column(page, 1) == ["7"]
+    assert "1 individual of 30" in page.locator("#individuals").inner_text()
+
+
+def test_a_row_opens_its_drawing_and_its_genotype(page_of_search, keep_picture):
+    page = page_of_search()
+    page.click("#table tbody tr:nth-child(1) td button")
+    panel = page.locator("#individual")
+    panel.locator("svg.motif").first.wait_for()
+    keep_picture(page, "individual")
+    assert re.match(r"Individual \d+", panel.locator("h2").inner_text())
+    assert panel.locator(".panel").count() == 3
+    assert panel.locator("pre.genes").inner_text().startswith("[")
+    assert page.locator("#table tr.open").count() == 1
+    parent = panel.locator("dd button").first.inner_text()
+    panel.locator("dd button").first.click()
+    page.locator(f"#individual h2:has-text('Individual {parent}')").wait_for()
+    page.keyboard.press("Escape")
+    assert panel.is_hidden()
+
+
+def test_the_page_is_used_with_the_keyboard(page_of_search):
+    page = page_of_search()
+    page.keyboard.press("Tab")
+    assert page.locator(":focus").inner_text() == "Skip to what was found"
+    button = page.locator("#table tbody button").first
+    button.focus()
+    page.keyboard.press("Enter")
+    assert page.locator("#individual").is_visible()
+    assert page.locator("#individual:focus").count() == 1
+    page.keyboard.press("Escape")
+    assert page.locator("#table tbody button:focus").inner_text() == button.inner_text()
+
+
+def test_a_click_on_a_dot_opens_it_and_a_box_chooses_in_the_table(page_of_search):
+    page = page_of_search()
+    plot = page.locator("#plot-by-evaluations")
+    plot.scroll_into_view_if_needed()
+    box = plot.bounding_box()
+    plot.hover()
+    page.locator("#plot-by-evaluations").get_by_title("Box Select").first.click()
+    page.mouse.move(box["x"] + 80, box["y"] + 10)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] - 70, steps=5)
+    page.mouse.up()
+    page.wait_for_timeout(300)
+    note = page.locator("button.chosen")
+    assert re.fullmatch(r"\d+ chosen in a plot: show all again", note.inner_text())
+    n_chosen = int(note.inner_text().split()[0])
+    assert 1 < n_chosen < 30
+    assert len(column(page, 1)) == n_chosen
+    note.click()
+    assert len(column(page, 1)) == 30
+
+
+def test_several_runs_are_compared(tmp_path, open_page, keep_picture):
+    files = [write_search(tmp_path / f"{name}.h5", 20, seed=seed) for seed, name in enumerate(("a", "b", "c", "d"))]
+    write_page(files, tmp_path / "all.html")
+    page = open_page(tmp_path / "all.html")
+    keep_picture(page, "comparison", full_page=True)
+    assert page.locator("#found table tbody tr").count() == 4
+    assert page.locator("#table th", has_text="run").count() == 1
+    assert "80 individuals of 80" in page.locator("#individuals").inner_text()
+    page.fill("#search", "b.h5")
+    assert set(column(page, 2)) == {"b.h5"}
+
+
+def test_objectives_and_steps_have_their_sections(tmp_path, open_page, keep_picture):
+    settings = {"fitness": {"objectives": ["accuracy", "parameters"]}}
+    write_search(tmp_path / "two.h5", settings=settings, weights=(1.0, -1.0))
+    write_page([tmp_path / "two.h5"], tmp_path / "two.html")
+    page = open_page(tmp_path / "two.html")
+    keep_picture(page, "objectives", full_page=True)
+    assert page.locator("#plot-front-0-1").is_visible()
+    assert "hypervolume of the front" in page.locator("#found").inner_text()
+    write_page([write_progressive(tmp_path / "steps.h5")], tmp_path / "steps.html")
+    page = open_page(tmp_path / "steps.html")
+    assert page.locator("#surrogate table tbody tr").count() == 3
+    assert page.locator("#predicted-figure").is_visible()
+    assert "level" in page.locator("#table thead").inner_text()
+
+
+def test_texts_of_strangers_are_texts(tmp_path, open_page, keep_picture):
+    name = "x<img src=x onerror=alert(1)>.h5"
+    settings = {"note": HOSTILE, HOSTILE: [HOSTILE], "fitness": {"objectives": [HOSTILE]}}
+    failures = {7: (Status.FAILED, HOSTILE)}
+    write_search(tmp_path / name, settings=settings, host=HOSTILE[:60], failures=failures)
+    write_search(tmp_path / "b.h5", host="node2")
+    write_page([tmp_path / name, tmp_path / "b.h5"], tmp_path / "page.html")
+    page = open_page(tmp_path / "page.html")
+    page.click("#table tbody tr:nth-child(1) td button")
+    page.fill("#search", "onerror")
+    for summary in page.locator("details summary").all():
+        summary.click()
+    keep_picture(page, "hostile", full_page=True)
+    assert "owned" not in page.title()
+    assert page.locator("img").count() == 0
+    assert page.locator("script").count() == 4
+    assert HOSTILE in page.locator("#facts").inner_text()
+    assert HOSTILE.splitlines()[-1] in page.locator("#failures").inner_text()
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("phone", {"viewport": {"width": 360, "height": 740}, "is_mobile": True}),
+        ("dark", {"color_scheme": "dark"}),
+        ("print", {}),
+    ],
+)
+def test_on_a_phone_in_the_dark_and_on_paper(page_of_search, keep_picture, name, options):
+    page = page_of_search(**options)
+    if name == "print":
+        page.emulate_media(media="print")
+        assert page.locator("nav").is_hidden()
+        assert page.locator(".copy").first.is_hidden()
+    keep_picture(page, name, full_page=True)
+    width = page.viewport_size["width"]
+    assert page.locator("body").bounding_box()["width"] <= width
+    assert page.locator("#plot-by-evaluations").bounding_box()["width"] <= width
+    for plot in page.locator("main > section > div > figure:visible").all():
+        box = plot.bounding_box()
+        assert box["x"] + box["width"] <= width + 1
