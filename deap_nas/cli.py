@@ -18,6 +18,7 @@ from deap_nas.commands import (
     add_replay,
     add_report,
     add_retrain,
+    add_serve,
     add_table,
     add_test,
     add_watch,
@@ -96,6 +97,7 @@ def _parser() -> argparse.ArgumentParser:
     add_check(commands, file)
     add_merge(commands, modules)
     add_report(commands, modules)
+    add_serve(commands, modules)
     add_table(commands, file)
     add_replay(commands, file)
     add_retrain(commands, file)

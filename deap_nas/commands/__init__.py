@@ -9,6 +9,7 @@ from deap_nas.commands.merge import add_merge
 from deap_nas.commands.options import add_id, chosen_member, chosen_template, network_folder, network_options
 from deap_nas.commands.replay import add_replay
 from deap_nas.commands.retrain import RetrainingReport, add_retrain
+from deap_nas.commands.serve import add_serve
 from deap_nas.commands.show import add_report
 from deap_nas.commands.table import add_table
 from deap_nas.commands.watch import add_watch
@@ -23,6 +24,7 @@ __all__ = [
     "add_replay",
     "add_report",
     "add_retrain",
+    "add_serve",
     "add_table",
     "add_test",
     "add_watch",

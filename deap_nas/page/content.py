@@ -10,6 +10,7 @@ from dataclasses import asdict
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from deap_nas.errors import NASError
 from deap_nas.evaluation import Stage, Status
@@ -21,7 +22,7 @@ from deap_nas.facts.summary import summarise
 from deap_nas.facts.worker_time import worker_time
 from deap_nas.page.drawings import DrawingTable
 from deap_nas.page.found import found_in, lineage_of_best
-from deap_nas.page.packing import array_of, number_of
+from deap_nas.page.packing import array_of, finite
 from deap_nas.search_space import Motif
 from deap_nas.store import HDF5Store
 
@@ -49,15 +50,14 @@ def head_of(store: HDF5Store, columns: RunColumns, *, is_running: bool) -> dict[
     """
     summary = summarise(store)
     pulse = take_pulse(store, minutes=_MINUTES, is_running=is_running)
-    counts = {name: summary[name] for name in ("n_evaluated", "n_pending", "n_running", "seconds", "steps")}
-    return counts | {
-        "compute": number_of(summary["compute"]),
+    counts = {name: summary[name] for name in ("n_evaluated", "n_pending", "n_running", "seconds", "steps", "compute")}
+    fields = counts | {
         "name": store.path.name,
         "file": shlex.quote(str(store.path)),
         "run": store.run_id,
         "is_running": is_running,
         "n_total": pulse.n_total,
-        "rate": number_of(pulse.rate),
+        "rate": pulse.rate,
         "seconds_left": pulse.seconds_left if is_running else None,
         "statuses": [status.name for status in Status],
         "failures": [
@@ -69,7 +69,7 @@ def head_of(store: HDF5Store, columns: RunColumns, *, is_running: bool) -> dict[
         "objectives": objective_names(store),
         "signs": columns.signs.tolist(),
         "best": summary["best"] and found_in(store, summary["best"]),
-        "median": None if summary["median_fitness"] is None else number_of(summary["median_fitness"]),
+        "median": summary["median_fitness"],
         "lineage": lineage_of_best(store),
         "front": front_rows(columns).tolist(),
         "hypervolume": summary["front"] and summary["front"]["hypervolume"],
@@ -79,18 +79,27 @@ def head_of(store: HDF5Store, columns: RunColumns, *, is_running: bool) -> dict[
         "workers": _workers(columns),
         "facts": _facts(store),
     }
+    return {name: finite(value) for name, value in fields.items()}
 
 
-def rows_of(store: HDF5Store, columns: RunColumns, *, first: int = 0) -> dict[str, Any]:
+def rows_of(
+    columns: RunColumns, scores: NDArray[np.float64], errors: Mapping[int, str], *, first: int = 0
+) -> dict[str, Any]:
     """Give the columns, but for genotypes, from a row on.
 
     Statuses and who lives are short, and given from the first row of all: they may change later.
+
+    Args:
+        columns: of the file.
+        scores: of its N rows, (N, repeats).
+        errors: its error texts, by the ids of those that failed.
+        first: the row.
     """
     arrays = {
         "id": (columns.ids, "i4"), "parent": (columns.parents, "i4"), "finished": (columns.finished, "f4"),
         "seconds": (columns.finished - columns.started, "f4"), "compute": (columns.compute, "f4"),
         "parameters": (columns.n_parameters, "f8"), "flops": (columns.flops, "f8"), "worker": (columns.workers, "i4"),
-        "reused": (columns.reused, "i4"), "scores": (store.column("scores"), "f4"),
+        "reused": (columns.reused, "i4"), "scores": (scores, "f4"),
     }  # fmt: skip
     ids = set(columns.ids[first:].tolist())
     return {name: array_of(values[first:], dtype) for name, (values, dtype) in arrays.items()} | {
@@ -99,8 +108,8 @@ def rows_of(store: HDF5Store, columns: RunColumns, *, first: int = 0) -> dict[st
         "fitness": [array_of(values, "f8") for values in columns.fitness[first:].T],
         "alive": array_of(columns.alive, "u1"),
         "status": array_of(columns.statuses, "u1"),
-        "n_scores": int(store.column("scores").shape[1]),
-        "errors": {number: text[-_MOST_LETTERS:] for number, text in store.errors().items() if number in ids},
+        "n_scores": int(scores.shape[1]),
+        "errors": {number: text[-_MOST_LETTERS:] for number, text in errors.items() if number in ids},
     }
 
 
@@ -155,13 +164,9 @@ def gains_of(
     operations = operations_gained(motifs, columns.score[rows], float(columns.signs[0]))
     return {
         "n_sampled": len(rows),
-        "operations": [_finite(asdict(gain)) for gain in operations],
-        "changes": [_finite(asdict(gain)) for gain in changes_gained(store, columns, rows)],
+        "operations": [finite(asdict(gain)) for gain in operations],
+        "changes": [finite(asdict(gain)) for gain in changes_gained(store, columns, rows)],
     }
-
-
-def _finite(fields: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: number_of(value) if isinstance(value, float) else value for name, value in fields.items()}
 
 
 def _stages(store: HDF5Store, columns: RunColumns) -> dict[str, Any] | None:

@@ -6,6 +6,7 @@ import base64
 import hashlib
 import json
 from collections.abc import Sequence
+from functools import cache
 from importlib import resources
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -13,10 +14,11 @@ from typing import Any, NamedTuple
 from deap_nas.extras import require
 from deap_nas.page.figures import documents_of
 
-__all__ = ["document_of"]
+__all__ = ["document_of", "list_document", "list_policy", "page_policy", "waiting_document"]
 
 #: In the order in which they need each other.
-_SCRIPTS = ("elements", "runs", "drawing", "plots", "table", "individual", "sections", "live", "main")
+_SCRIPTS = ("elements", "runs", "drawing", "plots", "table", "individual", "sections", "asking", "live", "main")
+_LIST_SCRIPTS = ("elements", "asking", "list")
 _FOOTER = "Made by deap_nas. All that is shown is in this file: it needs no network."
 _LIVE_FOOTER = "Served by deap-nas serve. deap-nas report makes a page to keep."
 
@@ -63,34 +65,81 @@ class _Section(NamedTuple):
     figures: list[tuple[str, str]]
 
 
-def document_of(content: str, *, title: str, objectives: Sequence[str], live: str = "") -> str:
+def document_of(content: str, *, title: str, objectives: Sequence[str], live: str = "", has_list: bool = False) -> str:
     """Make the document.
 
     Args:
         content: of the runs, as :func:`~deap_nas.page.packing.compressed` gives it.
         title: of the page.
         objectives: names of the runs' objectives.
-        live: where a page that lives asks for news, a path of its server; empty for one that is kept.
+        live: which runs a page that lives asks its server for, as the query of an address; empty for one that is kept.
+        has_list: whether its server also shows a list of runs.
 
     Raises:
         MissingExtraError: Bokeh or Jinja2 is not installed.
     """
-    jinja2 = require("jinja2", extra="page")
     markup = require("markupsafe", extra="page").Markup
     documents, roots = documents_of(objectives)
-    scripts = [_bokeh_script(), _own_script()]
-    environment = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
-    html: str = environment.from_string(_static("page.html")).render(
+    return _rendered(
+        "page.html",
         title=title,
-        policy=_policy(scripts, is_live=bool(live)),
-        style=markup(_static("page.css")),
+        policy=page_policy(is_live=bool(live)),
         sections=[_section(*section, names=list(roots)) for section in _SECTIONS],
         plots=markup(_json(_plots(documents, roots))),
         content=markup(content),
-        scripts=list(map(markup, scripts)),
+        scripts=list(map(markup, _page_scripts())),
         live=live,
+        has_list=has_list,
         footer=_LIVE_FOOTER if live else _FOOTER,
     )
+
+
+def page_policy(*, is_live: bool) -> str:
+    """Give the policy of such a document, a Content-Security-Policy.
+
+    Args:
+        is_live: whether it asks its server for news.
+
+    Raises:
+        MissingExtraError: Bokeh is not installed.
+    """
+    return _policy(_page_scripts(), is_live=is_live)
+
+
+def list_document(content: Any, *, title: str) -> str:
+    """Make the document that lists the runs of a folder, and lives.
+
+    Args:
+        content: what is known of the runs, as JSON can hold it; see :mod:`~deap_nas.page.run_list`.
+        title: of the page.
+
+    Raises:
+        MissingExtraError: Jinja2 is not installed.
+    """
+    markup = require("markupsafe", extra="page").Markup
+    script = markup(_own_script(_LIST_SCRIPTS))
+    return _rendered("list.html", title=title, policy=list_policy(), content=markup(_json(content)), script=script)
+
+
+def list_policy() -> str:
+    """Give the policy of such a document, a Content-Security-Policy."""
+    return _policy((_own_script(_LIST_SCRIPTS),), is_live=True)
+
+
+def waiting_document(*, title: str, text: str) -> str:
+    """Make the document that stands in for a page that cannot be shown yet: a title, and a text that says why.
+
+    Raises:
+        MissingExtraError: Jinja2 is not installed.
+    """
+    return _rendered("waiting.html", title=title, policy=_policy((), is_live=True), text=text)
+
+
+def _rendered(name: str, **fields: Any) -> str:
+    """A document by its template, every text escaped."""
+    markup = require("markupsafe", extra="page").Markup
+    environment = require("jinja2", extra="page").Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    html: str = environment.from_string(_static(name)).render(style=markup(_static("page.css")), **fields)
     return html
 
 
@@ -111,27 +160,34 @@ def _json(content: Any) -> str:
 
 def _policy(scripts: Sequence[str], *, is_live: bool) -> str:
     """Only these scripts run, nothing is loaded, and nothing is sent but questions to the page's own server."""
-    hashes = (base64.b64encode(hashlib.sha256(script.encode()).digest()).decode() for script in scripts)
+    hashes = [f"'sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}'" for script in scripts]
+    own = "'self'" if is_live else "'none'"
     rules = {
         "default-src": "'none'",
-        "script-src": " ".join(f"'sha256-{digest}'" for digest in hashes),
+        "script-src": " ".join(hashes) or "'none'",
         "style-src": "'unsafe-inline'",  # styles can draw, not run; Bokeh sets its own
         "img-src": "data: blob:",
-        "connect-src": "'self'" if is_live else "'none'",
+        "connect-src": own,
         "base-uri": "'none'",
-        "form-action": "'none'",
+        "form-action": own,
     }
     return "; ".join(f"{name} {value}" for name, value in rules.items())
 
 
+def _page_scripts() -> tuple[str, str]:
+    return _bokeh_script(), _own_script(_SCRIPTS)
+
+
+@cache
 def _bokeh_script() -> str:
     package = Path(require("bokeh", extra="page").__file__ or "")
     return (package.parent / "server/static/js/bokeh.min.js").read_text(encoding="utf-8")
 
 
-def _own_script() -> str:
-    """All scripts as one, whose names nobody else sees."""
-    parts = "\n".join(_static(f"{name}.js") for name in _SCRIPTS)
+@cache
+def _own_script(names: Sequence[str]) -> str:
+    """Some scripts as one, whose names nobody else sees."""
+    parts = "\n".join(_static(f"{name}.js") for name in names)
     return f'(() => {{\n"use strict";\n{parts}}})();'
 
 

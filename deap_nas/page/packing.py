@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["array_of", "compressed", "number_of"]
+__all__ = ["array_of", "compressed", "finite", "number_of"]
 
 #: Names of JavaScript's typed arrays, by NumPy's types.
 _TYPED = {"u1": "Uint8Array", "i4": "Int32Array", "f4": "Float32Array", "f8": "Float64Array"}
@@ -30,6 +30,15 @@ def array_of(values: NDArray[Any] | list[Any], dtype: str) -> dict[str, str]:
 def number_of(value: float) -> float | None:
     """Give a number as JSON can hold it: None for NaN and the infinite ones."""
     return float(value) if np.isfinite(value) else None
+
+
+def finite(content: Any) -> Any:
+    """Give content as JSON can hold it: None for NaN and the infinite ones, wherever in dicts and lists they are."""
+    if isinstance(content, float):
+        return number_of(content)
+    if isinstance(content, dict):
+        return {name: finite(value) for name, value in content.items()}
+    return list(map(finite, content)) if isinstance(content, list | tuple) else content
 
 
 def compressed(content: Any) -> str:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from typing import Any
 
 from deap_nas.errors import SettingsError
-from deap_nas.facts.fronts import objective_names
 from deap_nas.facts.genotype_tables import motifs_at
 from deap_nas.facts.run_columns import RunColumns
 from deap_nas.facts.summary import best_id
@@ -20,7 +19,7 @@ from deap_nas.page.packing import compressed
 from deap_nas.store import HDF5Store
 from deap_nas.store.hdf5.lock import WriterLock
 
-__all__ = ["run_content", "title_of", "write_page"]
+__all__ = ["objectives_of", "title_of", "write_page"]
 
 
 def write_page(files: Sequence[str | os.PathLike[str]], path: str | os.PathLike[str]) -> None:
@@ -46,41 +45,37 @@ def write_page(files: Sequence[str | os.PathLike[str]], path: str | os.PathLike[
         raise SettingsError("a page shows one population file or more, found none")
     with ExitStack() as stack:
         stores = [stack.enter_context(HDF5Store.read(file)) for file in files]
-        contents = [run_content(store, has_genotypes=True) for store in stores]
-        html = document_of(compressed(contents), title=title_of(stores), objectives=objectives_of(stores))
+        contents = list(map(_run_content, stores))
+    heads = [content["head"] for content in contents]
+    html = document_of(compressed(contents), title=title_of(heads), objectives=objectives_of(heads))
     with replacing(path) as partial:
         partial.write_text(html, encoding="utf-8")
 
 
-def run_content(store: HDF5Store, *, has_genotypes: bool) -> dict[str, Any]:
-    """Give all that a page shows of a run.
-
-    Args:
-        store: the file.
-        has_genotypes: whether it holds them; a page that lives asks for each when it is opened.
-    """
+def _run_content(store: HDF5Store) -> dict[str, Any]:
+    """All that a page shows of a run."""
     columns, best = RunColumns.of(store), best_id(store)
-    spread = spread_rows(columns)
+    spread, shown = spread_rows(columns), shown_rows(columns)
     motifs = list(motifs_at(store, spread))
-    content = {
+    return {
         "head": head_of(store, columns, is_running=WriterLock.is_held(store.path)),
-        "rows": rows_of(store, columns),
+        "rows": rows_of(columns, store.column("scores"), store.errors()),
         "gains": gains_of(store, columns, spread, motifs),
         "drawing": None if best is None else drawing_of(store, best),
+        "genotypes": genotypes_of(store, shown, motifs if shown == spread else list(motifs_at(store, shown))),
     }
-    if has_genotypes:
-        shown = shown_rows(columns)
-        motifs = motifs if shown == spread else list(motifs_at(store, shown))
-        content["genotypes"] = genotypes_of(store, shown, motifs)
-    return content
 
 
-def objectives_of(stores: Sequence[HDF5Store]) -> list[str]:
-    """Give the names of the objectives of the run that has most of them."""
-    return max(map(objective_names, stores), key=len)
+def objectives_of(heads: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Give the names of the objectives of the run that has most of them.
+
+    Args:
+        heads: of the runs, see :func:`~deap_nas.page.content.head_of`.
+    """
+    return max((head["objectives"] for head in heads), key=len)
 
 
-def title_of(stores: Sequence[HDF5Store]) -> str:
-    """Give a title: the names of the runs, as far as there is room."""
-    names = [store.path.name for store in stores]
+def title_of(heads: Sequence[Mapping[str, Any]]) -> str:
+    """Give a title: the names of the runs, as far as there is room; the argument is that of :func:`objectives_of`."""
+    names = [head["name"] for head in heads]
     return ", ".join(names) if len(names) < 4 else f"{', '.join(names[:2])} and {len(names) - 2} others"

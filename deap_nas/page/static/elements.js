@@ -21,7 +21,15 @@ function h(name, attributes = {}, ...children) {
 }
 
 const byId = (id) => document.getElementById(id);
-const fill = (id, ...children) => byId(id).replaceChildren(...children.flat(Infinity).filter(Boolean));
+const filled = new Map();
+
+/** Put content in, unless it is the same as before: so what a reader has unfolded or scrolled stays. */
+function fill(id, ...children) {
+  const content = h("div", {}, children.flat(Infinity).filter(Boolean)), text = content.innerHTML;
+  if (filled.get(id) === text) return;
+  filled.set(id, text);
+  byId(id).replaceChildren(...content.childNodes);
+}
 
 /** Show a section or a plot only where there is something to be seen. */
 function show(id, isShown) {

@@ -27,7 +27,7 @@ class IndividualPanel {
     this.panel.replaceChildren(
       h("button", { type: "button", class: "close", click: () => this.close(), "aria-label": "close" }, "×"),
       h("h2", { id: "individual-title" }, `Individual ${id}`, this.runs.areMany ? ` of ${run.name}` : ""),
-      h("dl", {}, this.facts(run, row).flatMap(([name, value]) => [h("dt", {}, name), h("dd", {}, value)])),
+      this.list(run, row),
       error ? h("pre", { class: "error" }, error) : "",
       genotype,
       h("h3", {}, "Go on with it"),
@@ -35,7 +35,19 @@ class IndividualPanel {
     this.panel.hidden = false;
     if (takesFocus) this.panel.focus();
     const found = await this.genotypeOf(run, row);
-    if (this.number === number) genotype.replaceChildren(...this.genotype(found, run, id));
+    if (genotype.isConnected) genotype.replaceChildren(...this.genotype(found, run, id));
+  }
+
+  /** Rows have come: the same individual has another number, and more children; null where it is no longer there. */
+  follow(number) {
+    if (number === null) return this.close();
+    this.number = number;
+    const former = this.panel.querySelector("dl"), list = this.list(...this.runs.at(number));
+    if (former.innerHTML !== list.innerHTML) former.replaceWith(list);
+  }
+
+  list(run, row) {
+    return h("dl", {}, this.facts(run, row).flatMap(([name, value]) => [h("dt", {}, name), h("dd", {}, value)]));
   }
 
   facts(run, row) {

@@ -1,38 +1,42 @@
-// A page that lives: every two seconds it asks for the rows that it lacks.
+// A page that lives: it takes the rows that it lacks, and each genotype when it is opened.
 
-const SECONDS_BETWEEN = 2;
+const MOST_GENOTYPES = 500;
 
-async function fetchGenotype(live, runs, run, row) {
-  const answer = await fetch(`${live}/genotype?run=${runs.all.indexOf(run)}&row=${row}`);
-  if (!answer.ok) return null;
-  run.keep(await answer.json());
-  return run.genotypes.get(row);
+/** Genotypes of some rows, by the name under which the server knows their run. */
+async function fetchGenotypes(live, runs, run, first, n) {
+  const name = new URLSearchParams(live).getAll("run")[runs.all.indexOf(run)];
+  const asked = new URLSearchParams({ run: name, of: run.head.run, first, n });
+  const before = run.head.run, found = await ask(`genotypes?${asked}`);
+  if (run.head.run === before) run.keep(found);
 }
 
-async function follow(live, runs, plots, table, draw) {
-  const message = byId("message");
-  let version = "";
-  for (;;) {
-    await new Promise((resolve) => setTimeout(resolve, 1000 * SECONDS_BETWEEN));
-    if (document.hidden) continue;
-    try {
-      const known = runs.all.map((run) => `${run.head.run}.${run.n}`).join(",");
-      const answer = await fetch(`${live}/news?known=${known}&version=${version}`);
-      if (answer.status === 204) continue;
-      if (!answer.ok) throw new Error(await answer.text());
-      const news = await answer.json();
-      version = news.version;
-      const chosen = plots.selected.map((number) => runs.at(number)).map(([run, row]) => [run, run.id[row]]);
-      news.runs.forEach((content, number) => content && runs.all[number].take(content));
-      runs.count();
-      draw();
-      const numbers = chosen.filter(([run, id]) => run.rowOf.has(id)).map(([run, id]) => run.offset + run.rowOf.get(id));
-      plots.select(numbers);
-      table.chosen = numbers;
-      table.refresh();
-      message.textContent = "";
-    } catch (error) {
-      message.textContent = `No news: ${error.message}. The page shows what it knew last, and goes on asking.`;
-    }
-  }
+async function fetchGenotype(live, runs, run, row) {
+  await fetchGenotypes(live, runs, run, row, 1).catch(() => null);
+  return run.genotypes.get(row) || null;
+}
+
+/** What a page has of each run, as the server has told it. */
+const knownOf = (runs) => runs.all.map((run) => `&known=${encodeURIComponent(run.known)}`).join("");
+const problemsOf = (runs) => runs.all.filter((run) => run.problem)
+  .map((run) => `${run.problem}. What is shown of it is what was known last; it is asked for again.`).join(" ");
+
+/** Take news in, and keep what the reader has chosen and opened, as far as it is still there. */
+function takeNews(news, { runs, plots, table, panel, draw }) {
+  const placeOf = (number) => { const [run, row] = runs.at(number); return [run, run.head.run, run.id[row]]; };
+  const numberOf = ([run, name, id]) => (run.head.run === name && run.rowOf.has(id) ? run.offset + run.rowOf.get(id) : null);
+  const chosen = Array.from(table.chosen, placeOf), opened = panel.number === null ? null : placeOf(panel.number);
+  const isOther = ({ head }, number) => head && head.objectives.join() !== runs.all[number].head.objectives.join();
+  if (news.runs.some((content, number) => content && isOther(content, number))) return location.reload();
+  news.runs.forEach((content, number) => content && runs.all[number].take(content));
+  runs.count();
+  draw();
+  table.chosen = chosen.map(numberOf).filter((number) => number !== null);
+  plots.select(table.chosen);
+  table.refresh();
+  if (opened) panel.follow(numberOf(opened));
+}
+
+/** Ask for news as long as the page is open. */
+function follow(live, parts) {
+  keepAsking(() => `news?${live}${knownOf(parts.runs)}`, (news) => takeNews(news, parts), () => problemsOf(parts.runs));
 }

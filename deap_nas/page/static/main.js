@@ -23,7 +23,7 @@ async function start() {
     table.choose(Array.from(numbers));
     if (numbers.length === 1) panel.show(numbers[0], { takesFocus: false });
   });
-  if (live) follow(live, runs, plots, table, draw);
+  if (live) follow(live, { runs, plots, table, panel, draw });
   document.documentElement.dataset.ready = "yes";
 }
 

@@ -27,7 +27,6 @@ class Run {
   constructor(content, number) {
     this.colour = COLOURS[number % COLOURS.length];
     this.offset = 0;
-    this.head = content.head;
     this.take(content);
   }
 
@@ -36,6 +35,9 @@ class Run {
 
   /** Take what is new: rows from the first that are not here, or all. */
   take(content) {
+    this.known = content.known;
+    this.problem = content.problem;
+    if (!content.head) return;
     this.head = content.head;
     const rows = content.rows, isWhole = rows.first === 0;
     for (const name of ROW_ARRAYS) {
