@@ -6,9 +6,9 @@ import hashlib
 import time
 import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -80,6 +80,12 @@ class _Snapshot:
     errors: Mapping[int, str]
     head: Mapping[str, Any]
 
+    @classmethod
+    def of(cls, store: HDF5Store, *, is_running: bool) -> Self:
+        columns = RunColumns.of(store)
+        head = head_of(store, columns, is_running=is_running)
+        return cls(columns, store.column("scores"), store.errors(), head)
+
     @property
     def run(self) -> str:
         name: str = self.head["run"]
@@ -112,6 +118,28 @@ class _Snapshot:
         return known.n_rows if abs(known.clock - self.clock(known.n_rows)) <= off else 0
 
 
+@dataclass(frozen=True)
+class _Drawing:
+    """Of the best of a run, by its id; None for one that cannot be drawn."""
+
+    run: str = ""
+    best: int = -1
+    picture: str | None = None
+
+
+@dataclass(frozen=True)
+class _Gains:
+    """What operations and changes gained in the first rows of a run, and when it may be learnt anew."""
+
+    run: str = ""
+    n_rows: int = -1
+    content: Mapping[str, Any] = field(default_factory=dict)
+    next: float = 0.0
+
+    def is_enough(self, found: _Snapshot) -> bool:
+        return self.run == found.run and (self.n_rows == found.n_rows or time.monotonic() < self.next)
+
+
 class LiveRun:
     """One population file of which pages ask what is new.
 
@@ -131,11 +159,7 @@ class LiveRun:
         self._stamp = ""
         self._snapshot: _Snapshot | None = None
         self._next_look = self._next_try = 0.0
-        self._gains: dict[str, Any] = {}
-        self._next_gains = 0.0
-        self._gained = ("", -1)
-        self._drawing: str | None = None
-        self._drawn = ("", -1)
+        self._drawing, self._gains = _Drawing(), _Gains()
 
     def news(self, known: Known) -> dict[str, Any] | None:
         """Give what a page lacks, or None for nothing.
@@ -158,9 +182,9 @@ class LiveRun:
         content["rows"] = rows_of(found.columns, found.scores, found.errors, first=first)
         is_other = known.run != found.run
         if is_other or known.n_gains != now.n_gains:
-            content["gains"] = self._gains
+            content["gains"] = self._gains.content
         if is_other or known.best != now.best:
-            content["drawing"] = self._drawing
+            content["drawing"] = self._drawing.picture
         return content
 
     def genotypes(self, run: str, first: int, n_rows: int) -> dict[str, Any]:
@@ -186,48 +210,51 @@ class LiveRun:
         if found is None:
             return Known(stamp=stamp)
         n_rows = found.n_rows
-        return Known(found.run, n_rows, found.checksum(n_rows), found.clock(n_rows), found.best, self._gained[1], stamp)
+        checksum, clock = found.checksum(n_rows), found.clock(n_rows)
+        return Known(found.run, n_rows, checksum, clock, found.best, self._gains.n_rows, stamp)
 
     def _look(self) -> None:
         """Read the file, if there is reason to and it is time to."""
         stamp, is_running = stamp_of(self.path)
         begin = time.monotonic()
-        if stamp == self._stamp:
-            is_due = begin >= self._next_try if self.problem else self._are_gains_due(begin)
-        else:
+        if stamp != self._stamp:
             is_due = begin >= self._next_look
-        if not is_due:
-            return
-        self._stamp = stamp
+        elif self.problem:
+            is_due = begin >= self._next_try
+        else:
+            is_due = self._snapshot is not None and not self._gains.is_enough(self._snapshot)
+        if is_due:
+            self._stamp = stamp
+            self._read(begin, is_running=is_running)
+
+    def _read(self, begin: float, *, is_running: bool) -> None:
         try:
             with HDF5Store.read(self.path) as store:
-                self._take(store, is_running=is_running)
-            self.problem = ""
+                found = _Snapshot.of(store, is_running=is_running)
+                self._next_look = _later(begin, share=_SHARE_TO_READ)
+                drawing = self._drawing_in(store, found)
+                gains = self._gains if self._gains.is_enough(found) else _learn_gains(store, found)
+            self._snapshot, self._drawing, self._gains, self.problem = found, drawing, gains, ""
         except Exception as error:  # a stranger's file may hold anything, and the others are to be served
             self.problem = problem_in(self.path, error)
-        now = time.monotonic()
-        self._next_look = now + (now - begin) / _SHARE_TO_READ
-        self._next_try = max(self._next_look, now + _SECONDS_TO_RETRY)
+            self._next_try = max(_later(begin, share=_SHARE_TO_READ), time.monotonic() + _SECONDS_TO_RETRY)
 
-    def _are_gains_due(self, now: float) -> bool:
-        found = self._snapshot
-        return found is not None and self._gained[1] != found.n_rows and now >= self._next_gains
+    def _drawing_in(self, store: HDF5Store, found: _Snapshot) -> _Drawing:
+        if (self._drawing.run, self._drawing.best) == (found.run, found.best):
+            return self._drawing
+        return _Drawing(found.run, found.best, None if found.best < 0 else drawing_of(store, found.best))
 
-    def _take(self, store: HDF5Store, *, is_running: bool) -> None:
-        columns = RunColumns.of(store)
-        head = head_of(store, columns, is_running=is_running)
-        found = _Snapshot(columns, store.column("scores"), store.errors(), head)
-        if self._drawn != (found.run, found.best):
-            self._drawing = None if found.best < 0 else drawing_of(store, found.best)
-            self._drawn = (found.run, found.best)
-        begin = time.monotonic()
-        if self._gained[0] != found.run or (self._gained[1] != found.n_rows and begin >= self._next_gains):
-            rows = spread_rows(columns)
-            self._gains = gains_of(store, columns, rows, list(motifs_at(store, rows)))
-            self._gained = (found.run, found.n_rows)
-            seconds = (time.monotonic() - begin) / _SHARE_FOR_GAINS
-            self._next_gains = time.monotonic() + max(_SECONDS_BETWEEN_GAINS, seconds)
-        self._snapshot = found
+
+def _learn_gains(store: HDF5Store, found: _Snapshot) -> _Gains:
+    begin, rows = time.monotonic(), spread_rows(found.columns)
+    content = gains_of(store, found.columns, rows, list(motifs_at(store, rows)))
+    following = max(_later(begin, share=_SHARE_FOR_GAINS), begin + _SECONDS_BETWEEN_GAINS)
+    return _Gains(found.run, found.n_rows, content, following)
+
+
+def _later(begin: float, *, share: float) -> float:
+    """When something that began then and has ended now may begin again, to take no larger share of the time."""
+    return begin + (time.monotonic() - begin) / share
 
 
 def stamp_of(path: Path) -> tuple[str, bool]:

@@ -103,6 +103,8 @@ async def listening(
     answers = application(served, access, read, cookie=f"deap_nas_{number}")
     server = HTTPServer(answers, max_body_size=_MOST_BYTES, max_header_size=64 * _MOST_BYTES)
     server.add_sockets(sockets)
+    if not served.has_list:
+        reader.submit(served.document, ())  # what takes longest is done when the page is opened
     try:
         yield Address(_url(host, number, access.token), number, access.is_local)
     finally:
