@@ -93,8 +93,8 @@ async def listening(
     access = _access(host, token)
     served = ServedRuns(list(map(user_path, files)))
     served.check()
-    sockets = _bind(host, port)
-    number: int = sockets[0].getsockname()[1]
+    listener = _bind(host, port)
+    number: int = listener.getsockname()[1]
     reader = ThreadPoolExecutor(max_workers=1, thread_name_prefix="population-files")
 
     async def read(function: Callable[..., Any], *arguments: Any) -> Any:
@@ -102,7 +102,7 @@ async def listening(
 
     answers = application(served, access, read, cookie=f"deap_nas_{number}")
     server = HTTPServer(answers, max_body_size=_MOST_BYTES, max_header_size=64 * _MOST_BYTES)
-    server.add_sockets(sockets)
+    server.add_socket(listener)
     if not served.has_list:
         reader.submit(served.document, ())  # what takes longest is done when the page is opened
     try:
@@ -110,7 +110,7 @@ async def listening(
     finally:
         server.stop()
         await server.close_all_connections()
-        reader.shutdown(wait=False, cancel_futures=True)
+        reader.shutdown(cancel_futures=True)
 
 
 def _access(host: str, token: str | None) -> Access:
@@ -122,19 +122,21 @@ def _access(host: str, token: str | None) -> Access:
     return Access(is_local=is_local, token=token)
 
 
-def _bind(host: str, port: int | None) -> list[socket.socket]:
-    """Sockets that listen; without a port at the default one, or the next that is free."""
-    from tornado.netutil import bind_sockets
-
+def _bind(host: str, port: int | None) -> socket.socket:
+    """A socket that listens; without a port at the default one, or the next that is free."""
     if port is not None and not 0 <= port < 2**16:
         raise SettingsError(f"the port must be 0 to 65535, found {port}")
     ports = range(DEFAULT_PORT, DEFAULT_PORT + _N_PORTS) if port is None else (port,)
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
     for number in ports:
         try:
-            return bind_sockets(number, host)
+            listener = socket.create_server((host.strip("[]"), number), family=family, backlog=128)
+            listener.setblocking(False)
+            return listener
         except OSError as error:
             if error.errno != errno.EADDRINUSE:
-                raise SettingsError(f"no server can listen at port {number} of {host}: {error.strerror}") from error
+                reason = str(error.strerror).partition(" (")[0]
+                raise SettingsError(f"no server can listen at port {number} of {host}: {reason}") from error
     taken = f"port {port} is" if port is not None else f"ports {ports[0]} to {ports[-1]} are"
     raise SettingsError(f"{taken} in use: choose another port, or 0 for any that is free")
 
