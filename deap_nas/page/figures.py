@@ -138,6 +138,8 @@ class _Figures:
         figure = self._dots(f"objective{one}", f"objective{other}", names[one], names[other])
         source = self._source(f"front-{one}-{other}", "xs", "ys", "colour")
         figure.multi_line("xs", "ys", source=source, color="colour", line_width=1.5)
+        points = self._source(f"front-points-{one}-{other}", "x", "y", "colour")
+        figure.scatter("x", "y", source=points, size=8, line_color="colour", fill_color=None, line_width=1.5)
         return figure
 
     def _curves(self) -> Any:

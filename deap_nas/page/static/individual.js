@@ -14,7 +14,8 @@ class IndividualPanel {
     this.panel.hidden = true;
     const row = document.querySelector(`#table tr[data-number="${this.number}"] button`);
     this.number = null;
-    const before = this.before && this.before.isConnected ? this.before : row;
+    const isThere = this.before && this.before !== document.body && this.before.isConnected;
+    const before = isThere ? this.before : row;
     if (before) before.focus();
   }
 

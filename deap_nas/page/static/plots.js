@@ -122,8 +122,17 @@ class Plots {
     const n = this.runs.nObjectives;
     for (let one = 0; one < n; one++)
       for (let other = one + 1; other < n; other++) {
-        const source = this.source(`front-${one}-${other}`);
-        if (source) source.data = lines(this.runs.all, (run) => n === 2 ? frontLine(run) : [[], []]);
+        const name = `${one}-${other}`, source = this.source(`front-${name}`);
+        if (!source) continue;
+        const points = { x: [], y: [], colour: [] };
+        for (const run of this.runs.all)
+          for (const row of run.head.front) {
+            points.x.push(run.fitness[one][row]);
+            points.y.push(run.fitness[other][row]);
+            points.colour.push(run.colour);
+          }
+        this.source(`front-points-${name}`).data = points;
+        source.data = lines(this.runs.all, (run) => (n === 2 ? frontLine(run) : [[], []]));
       }
   }
 
