@@ -23,11 +23,13 @@ function h(name, attributes = {}, ...children) {
 const byId = (id) => document.getElementById(id);
 const filled = new Map();
 
-/** Put content in, unless it is the same as before: so what a reader has unfolded or scrolled stays. */
+/** Put content in, unless it is the same as before: so what a reader has scrolled or unfolded stays. */
 function fill(id, ...children) {
   const content = h("div", {}, children.flat(Infinity).filter(Boolean)), text = content.innerHTML;
   if (filled.get(id) === text) return;
   filled.set(id, text);
+  const unfolded = Array.from(byId(id).querySelectorAll("details"), (element) => element.open && element.firstChild.textContent);
+  content.querySelectorAll("details").forEach((element, place) => (element.open = element.firstChild.textContent === unfolded[place]));
   byId(id).replaceChildren(...content.childNodes);
 }
 

@@ -21,7 +21,7 @@ const problemsOf = (runs) => runs.all.filter((run) => run.problem)
   .map((run) => `${run.problem}. What is shown of it is what was known last; it is asked for again.`).join(" ");
 
 /** Take news in, and keep what the reader has chosen and opened, as far as it is still there. */
-function takeNews(news, { runs, plots, table, panel, draw }) {
+async function takeNews(news, { runs, plots, table, panel, draw }) {
   const placeOf = (number) => { const [run, row] = runs.at(number); return [run, run.head.run, run.id[row]]; };
   const numberOf = ([run, name, id]) => (run.head.run === name && run.rowOf.has(id) ? run.offset + run.rowOf.get(id) : null);
   const chosen = Array.from(table.chosen, placeOf), opened = panel.number === null ? null : placeOf(panel.number);
@@ -34,6 +34,7 @@ function takeNews(news, { runs, plots, table, panel, draw }) {
   plots.select(table.chosen);
   table.refresh();
   if (opened) panel.follow(numberOf(opened));
+  await plots.embedMore();
 }
 
 /** Ask for news as long as the page is open. */

@@ -1,7 +1,5 @@
 // Plots: rows into the sources of the figures, one selection for all of them, colours by day and by night.
 
-const AT_ONCE = 1;
-
 /** Let the browser draw and hear what the reader does. */
 const pause = () => new Promise((resolve) => setTimeout(resolve));
 
@@ -10,6 +8,7 @@ class Plots {
     Bokeh.set_log_level("error");
     this.document = Bokeh.require("document").Document.from_json(json);
     this.figures = this.document.roots().map((figure, place) => ({ figure, element: byId(elements[place]) }));
+    this.elements = [];
     this.sources = new Map();
     for (const model of this.document.all_models) if (model.name) this.sources.set(model.name, model);
     this.runs = runs;
@@ -32,12 +31,17 @@ class Plots {
   /** Show the plots, the first one at once, the others one by one while the page can be used. */
   async embed() {
     for (const { figure } of this.figures) this.document.remove_root(figure);
-    const shown = this.figures.filter(({ element }) => !element.closest("[hidden]"));
-    for (const { figure } of shown.slice(0, AT_ONCE)) this.document.add_root(figure);
-    await Bokeh.embed.add_document_standalone(this.document, document.body, shown.map(({ element }) => element));
-    for (const { figure } of shown.slice(AT_ONCE)) {
-      await pause();
+    await Bokeh.embed.add_document_standalone(this.document, document.body, this.elements);
+    await this.embedMore();
+  }
+
+  /** Show those that have something to show, and are not there yet. */
+  async embedMore() {
+    for (const { figure, element } of this.figures) {
+      if (this.elements.includes(element) || element.closest("[hidden]")) continue;
+      this.elements.push(element);
       this.document.add_root(figure);
+      await pause();
     }
   }
 
