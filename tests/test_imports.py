@@ -50,6 +50,10 @@ OPTIONAL = (
     "PIL",
     "pandas",
     "pyarrow",
+    "bokeh",
+    "jinja2",
+    "markupsafe",
+    "tornado",
 )
 MODULES = [name for name in FILES if part_of(name)]
 
@@ -119,8 +123,12 @@ def test_torch_is_used_in_assembly_training_surrogates_and_the_contracts_of_laye
     assert users <= {"assembly", "surrogates", "training", "testing"}
 
 
-def test_matplotlib_and_igraph_are_used_in_report_only():
-    assert {part_of(module) for module in FILES if {"matplotlib", "igraph"} & uses_of(module)} == {"report"}
+def test_matplotlib_and_igraph_are_used_for_drawings_only():
+    assert {part_of(module) for module in FILES if {"matplotlib", "igraph"} & uses_of(module)} == {"page", "report"}
+
+
+def test_bokeh_jinja_and_tornado_are_used_in_pages_only():
+    assert {part_of(module) for module in FILES if {"bokeh", "jinja2", "tornado"} & uses_of(module)} == {"page"}
 
 
 @pytest.mark.parametrize(
@@ -139,6 +147,7 @@ def test_matplotlib_and_igraph_are_used_in_report_only():
                     "surrogates",
                     "training",
                     "report",
+                    "page",
                     "commands",
                     "cli",
                 )

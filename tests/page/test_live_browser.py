@@ -6,7 +6,7 @@ import shutil
 import subprocess
 import sys
 import time
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 import pytest
 
@@ -69,32 +69,31 @@ def path(tmp_path):
 
 def test_what_a_running_search_finds_appears_and_goes_on_after_a_kill_and_a_resume(tmp_path, open_page, keep_picture):
     path = tmp_path / "run.h5"
-    with search(path, 500):
+    with ExitStack() as stack:
+        process = stack.enter_context(search(path, 500))
         wait_for_rows(path, 6)
-        with served(path) as asker:
-            page = open_page(asker.url)
-            mark(page)
-            header = page.locator("#runs")
-            assert "is running" in header.inner_text()
-            page.click("#table th button:has-text('id')")
-            page.click("#table tbody tr:nth-child(1) td button")
-            before = max(page.evaluate(N_SHOWN))
-            wait_until_shown(page, before + 3)
-            assert page.locator("#table tr.open td").first.inner_text() == "0", "the choice stays"
-            assert page.locator("#individual h2").inner_text() == "Individual 0"
-            assert page.locator("#individual svg.motif").count(), "its genotype has been asked for and drawn"
-            assert page.locator("#plot-by-evaluations > *").count()
-            keep_picture(page, "live")
-    with served(path) as asker:
-        page = open_page(asker.url)
+        page = open_page(stack.enter_context(served(path)).url)
         mark(page)
-        assert "is not running: " in page.locator("#runs").inner_text()
+        page.click("#table th button:has-text('id')")
+        page.click("#table tbody tr:nth-child(1) td button")
+        wait_until_shown(page, max(page.evaluate(N_SHOWN)) + 3)
+        header = page.locator("#runs")
+        assert re.search(r"run.h5 is running: \d+ of 500 evaluations, 1 running, about .* left", header.inner_text())
+        assert page.locator("#table tr.open td").first.inner_text() == "0", "the choice stays"
+        assert page.locator("#individual h2").inner_text() == "Individual 0"
+        assert page.locator("#individual svg.motif").count(), "its genotype has been asked for and drawn"
+        assert page.locator("#plot-by-evaluations > *").count()
+        keep_picture(page, "live")
+        process.kill()
+        process.wait()
+        header.filter(has_text="is not running: ").wait_for()
         n_rows = max(page.evaluate(N_SHOWN))
-        with search(path, 500):
-            wait_until_shown(page, n_rows + 2)
-            assert "is running" in page.locator("#runs").inner_text()
-        assert is_same(page)
+        stack.enter_context(search(path, 500))
+        wait_until_shown(page, n_rows + 2)
+        assert "is running" in header.inner_text()
+        assert page.locator("#table tr.open td").first.inner_text() == "0"
         assert page.locator("#message").inner_text() == ""
+        assert is_same(page)
 
 
 def test_a_run_that_began_without_a_row_gets_its_plots(tmp_path, open_page):
