@@ -46,7 +46,12 @@ _SECTIONS: tuple[tuple[str, str, str, tuple[str, ...]], ...] = (
         ("by-evaluations", "by-hours", "by-compute"),
     ),
     ("population", "The population over time", "", ("population",)),
-    ("objectives", "Objectives against each other", "Rings are the Pareto front, a line joins them where there are two objectives.", ("front-",)),
+    (
+        "objectives",
+        "Objectives against each other",
+        "Rings are the Pareto front, a line joins them where there are two objectives.",
+        ("front-",),
+    ),
     ("changes", "Operations and changes", "", ()),
     ("size", "Sizes, and curves of early stopping", "", ("parameters", "flops", "curves")),
     ("surrogate", "Surrogate and shared weights", "", ("predicted",)),

@@ -140,6 +140,22 @@ def test_the_panel_follows_its_individual_and_what_is_unfolded_stays_so(path, tm
         assert "1 child" in panel.inner_text()
 
 
+def test_the_table_is_searched_by_operations_that_the_page_asks_for(path, open_page):
+    with HDF5Store.read(path) as store:
+        genotypes = [store.space.motifs_of(store.space.decode(row)) for row in store.column("genes")]
+    used = [{edge.label for motif in motifs for edge in motif.edges if edge.used} for motifs in genotypes]
+    expected = {number for number, labels in enumerate(used) if any("max_pool" in label for label in labels)}
+    with served(path) as asker:
+        page = open_page(asker.url)
+        with page.expect_response("**/genotypes?**"):
+            page.fill("#search", "max_pool")
+        words = f"{len(expected)} individuals of 30"
+        page.locator("#individuals [role=status]").filter(has_text=words).wait_for()
+        assert 0 < len(expected) < 30
+        found = page.locator("#table tbody td:first-child").all_inner_texts()
+        assert {int(text) for text in found} == expected
+
+
 def test_another_run_in_the_place_of_the_file_is_shown_and_nothing_of_the_old_one(path, open_page):
     with served(path) as asker:
         page = open_page(asker.url)

@@ -15,6 +15,19 @@ async function fetchGenotype(live, runs, run, row) {
   return run.genotypes.get(row) || null;
 }
 
+/** Those that the page does not have yet; gives whether there were any. */
+async function fetchMissing(live, runs) {
+  let isMore = false;
+  for (const run of runs.all)
+    for (let first = 0; first < run.n; first += MOST_GENOTYPES) {
+      const n = Math.min(MOST_GENOTYPES, run.n - first);
+      if (Array.from({ length: n }, (_, place) => run.genotypes.has(first + place)).every(Boolean)) continue;
+      await fetchGenotypes(live, runs, run, first, n);
+      isMore = true;
+    }
+  return isMore;
+}
+
 /** What a page has of each run, as the server has told it. */
 const knownOf = (runs) => runs.all.map((run) => `&known=${encodeURIComponent(run.known)}`).join("");
 const problemsOf = (runs) => runs.all.filter((run) => run.problem)

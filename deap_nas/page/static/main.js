@@ -18,7 +18,8 @@ async function start() {
   wearBy(plots);
   await plots.embed();
   const panel = new IndividualPanel(runs, { open, genotypeOf });
-  const table = new IndividualsTable(runs, { open, clear: () => { plots.select([]); table.choose([]); } });
+  const table = new IndividualsTable(runs, { open, clear: () => { plots.select([]); table.choose([]); },
+    learn: live ? () => fetchMissing(live, runs) : null });
   plots.onSelect((numbers) => {
     table.choose(Array.from(numbers));
     if (numbers.length === 1) panel.show(numbers[0], { takesFocus: false });

@@ -3,15 +3,16 @@
 const ROWS_A_PAGE = 100;
 
 class IndividualsTable {
-  constructor(runs, { open, clear }) {
+  constructor(runs, { open, clear, learn = null }) {
     this.runs = runs;
+    this.learn = learn;
     this.open = open;
     this.clear = clear;
     this.column = "fitness 0";
     this.isDescending = this.runs.first.head.signs[0] > 0;
     this.page = 0;
     this.chosen = [];
-    this.search = h("input", { type: "search", id: "search", input: () => this.update(), autocomplete: "off",
+    this.search = h("input", { type: "search", id: "search", input: () => { this.update(); this.learnMore(); }, autocomplete: "off",
       placeholder: "id, status, operation, words of an error" });
     this.status = h("select", { id: "status", change: () => this.update() });
     this.told = h("p", { class: "hint", role: "status", "aria-live": "polite" });
@@ -63,6 +64,23 @@ class IndividualsTable {
     const wanted = this.status.value;
     this.status.replaceChildren(...["all", ...known].map((name) => h("option", { selected: name === wanted }, name || "?")));
     this.update({ keepPage: true });
+    this.learnMore();
+  }
+
+  /** Of a page that lives, ask for the genotypes in which words are searched. */
+  async learnMore() {
+    if (!this.learn || this.isLearning || !this.isSearchedForWords()) return;
+    this.isLearning = true;
+    const isMore = await this.learn().catch(() => false);
+    this.isLearning = false;
+    if (!isMore) return;
+    this.texts = null;
+    this.update({ keepPage: true });
+  }
+
+  isSearchedForWords() {
+    const wanted = this.search.value.trim();
+    return wanted !== "" && !/^\d+$/.test(wanted);
   }
 
   textOf(number) {
