@@ -47,6 +47,8 @@ MARKS = {
         "tests/assembly/test_whole_export.py::",
         "tests/executors/test_pickling.py::test_a_fitness_that_workers_do_not_find",
         "tests/executors/test_pickling.py::test_a_script_without_its_guard",
+        "tests/page/test_live_browser.py::",
+        "tests/page/test_serve_command.py::",
         "tests/slurm/",
         "tests/surrogates/test_lstm_surrogate.py::test_it_ranks",
         "tests/surrogates/test_graph_surrogates.py::",

@@ -25,6 +25,7 @@ from deap_nas.page.access import Access, is_loopback
 from deap_nas.page.live_runs import Known
 from deap_nas.page.server import DEFAULT_PORT
 from deap_nas.store import HDF5Store
+from deap_nas.store.hdf5.lock import WriterLock
 from tests.page.runs import SPACE, evaluation_of, write_search
 from tests.page.serving import served
 
@@ -156,6 +157,16 @@ def test_a_writer_that_comes_and_goes_is_news_without_rows(path):
         news = asker.news(known=news["known"])
         assert news["head"]["is_running"] is False
         assert array(news["rows"]["id"]).shape == (0,)
+
+
+def test_a_writer_that_is_killed_is_news_though_the_file_is_as_it_was(path):
+    with served(path) as asker:
+        known = asker.news()["known"]
+        lock = WriterLock.acquire(path)
+        news = asker.news(known=known)
+        assert news["head"]["is_running"] is True
+        lock.release()
+        assert asker.news(known=news["known"])["head"]["is_running"] is False
 
 
 def test_rows_come_while_the_writer_has_the_file_open(path):
