@@ -111,18 +111,22 @@ class CommandLine(argparse.ArgumentParser):
         """Add the rules by which trainings of candidates end early in :func:`~deap_nas.eaAsync`."""
         group = self.add_argument_group("early stopping", "Trainings that will not be among the best end at a rung.")
         add = group.add_argument
-        text = "only the best share goes on, or what may still come up to the population"
-        add("--stopping", choices=("none", "halving", "bound"), default="none", help=text)
-        text = "rungs, as ascending fractions of the steps (default: 1/9 1/3)"
+        text = "only the best share goes on; or what may come up to the population, by others' gains or its own curve"
+        add("--stopping", choices=("none", "halving", "bound", "extrapolation"), default="none", help=text)
+        text = "rungs, as ascending fractions of the steps (default: 1/9 1/3; of extrapolation all tenths)"
         add("--rungs", type=number_in("(0, 1)"), nargs="+", metavar="FRACTION", help=text)
         share, first = number_in("(0, 1)"), "halving: share that goes on"
         add("--keep", type=share, metavar="FRACTION", help=f"{first} (default: 1/3)")
-        text = "bound: share of the population that must be in reach (default: 0.5)"
-        add("--quantile", type=number_in("[0, 1)"), metavar="FRACTION", help=text)
+        text = "bound, extrapolation: share of the population that must be in reach (default: 0.5)"
+        add("--quantile", type=number_in("[0, 1]"), metavar="FRACTION", help=text)
         text = "bound: accuracy added to the largest growth so far (default: 0.02)"
         add("--margin", type=number_in("[0, 1]"), metavar="ACCURACY", help=text)
-        text = "bound: trainings that come to their end before any is stopped (default: 20)"
+        text = "bound, extrapolation: trainings that come to their end before any is stopped (default: 20)"
         add("--whole", type=at_least(1), metavar="N", help=text)
+        text = "extrapolation: chance of reaching that share, below which a training ends (default: 0.05)"
+        add("--chance", type=share, metavar="FRACTION", help=text)
+        text = "extrapolation: rungs that a training comes to before it may end (default: 4)"
+        add("--points", type=at_least(1), metavar="N", help=text)
 
     def add_cheaper_options(self) -> None:
         """Add what an estimate of the fitness does less of, see :meth:`~deap_nas.training.AccuracyFitness.cheaper`."""

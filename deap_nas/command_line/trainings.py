@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
@@ -16,6 +16,7 @@ from deap_nas.training import (
     SEARCH,
     AccuracyFitness,
     CurveBound,
+    CurveExtrapolation,
     EarlyStopping,
     Recipe,
     StoppingRule,
@@ -24,12 +25,14 @@ from deap_nas.training import (
 
 __all__ = ["make_fitness"]
 
-#: Options of one rule of ``--stopping``: which rule, and which field of it.
-_OF_A_RULE = {
-    "keep": ("halving", "fraction"),
-    "quantile": ("bound", "quantile"),
-    "margin": ("bound", "margin"),
-    "whole": ("bound", "n_whole"),
+#: The rules of ``--stopping``, with the field that each of their options sets.
+_RULES: Mapping[str, tuple[Callable[..., StoppingRule], Mapping[str, str]]] = {
+    "halving": (SuccessiveHalving, {"keep": "fraction"}),
+    "bound": (CurveBound, {"quantile": "quantile", "margin": "margin", "whole": "n_whole"}),
+    "extrapolation": (
+        CurveExtrapolation,
+        {"quantile": "quantile", "chance": "chance", "points": "n_points", "whole": "n_whole"},
+    ),
 }
 
 
@@ -109,16 +112,17 @@ def _telling_the_option(args: argparse.Namespace, start: str = "") -> Iterator[N
 def _stopping(args: argparse.Namespace) -> EarlyStopping | None:
     """How trainings end early; None where they do not, or the script has no options of it."""
     wanted = getattr(args, "stopping", "none")
-    given = [name for name in _OF_A_RULE if getattr(args, name, None) is not None]
+    rules_of = {
+        name: [rule for rule in _RULES if name in _RULES[rule][1]] for _, names in _RULES.values() for name in names
+    }
+    rules_of["rungs"] = list(_RULES)
+    given = {name: getattr(args, name) for name in rules_of if getattr(args, name, None) is not None}
     for name in given:
-        rule = _OF_A_RULE[name][0]
-        if rule != wanted:
-            raise SettingsError(f"--{name} is for --stopping {rule}, found --stopping {wanted}: leave one of them out")
-    rungs = getattr(args, "rungs", None)
+        if wanted not in rules_of[name]:
+            rules = " or ".join(rules_of[name])
+            raise SettingsError(f"--{name} is for --stopping {rules}, found --stopping {wanted}: leave one of them out")
     if wanted == "none":
-        if rungs:
-            raise SettingsError("--rungs is for --stopping halving and --stopping bound, found --stopping none")
         return None
-    fields = {_OF_A_RULE[name][1]: getattr(args, name) for name in given}
-    chosen: StoppingRule = SuccessiveHalving(**fields) if wanted == "halving" else CurveBound(**fields)
-    return EarlyStopping(tuple(rungs), chosen) if rungs else EarlyStopping(rule=chosen)
+    make_rule, names = _RULES[wanted]
+    rule = make_rule(**{field: given[name] for name, field in names.items() if name in given})
+    return EarlyStopping(tuple(given.get("rungs", rule.usual_rungs)), rule)

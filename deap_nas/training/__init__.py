@@ -6,8 +6,10 @@ Importing this package does not import torch; the first training does.
 from deap_nas.training.data.datasets import dataset_info, dataset_names
 from deap_nas.training.data.sources import Augmentation, DatasetInfo, Source
 from deap_nas.training.fitness.accuracy import AccuracyFitness
-from deap_nas.training.fitness.early_stopping import CurveBound, EarlyStopping, StoppingRule, SuccessiveHalving
+from deap_nas.training.fitness.curve_extrapolation import CurveExtrapolation, Extrapolation, extrapolate
+from deap_nas.training.fitness.early_stopping import EarlyStopping
 from deap_nas.training.fitness.one_shot import OneShotFitness
+from deap_nas.training.fitness.stopping_rules import CurveBound, StoppingRule, SuccessiveHalving
 from deap_nas.training.recipes import (
     CIFAR_EVALUATION,
     EPNAS,
@@ -44,8 +46,10 @@ __all__ = [
     "Annealing",
     "Augmentation",
     "CurveBound",
+    "CurveExtrapolation",
     "DatasetInfo",
     "EarlyStopping",
+    "Extrapolation",
     "FreshWeights",
     "OneShotFitness",
     "ParentWeights",
@@ -64,6 +68,7 @@ __all__ = [
     "WeightSource",
     "dataset_info",
     "dataset_names",
+    "extrapolate",
     "remove_dead_weights",
     "searched_accuracies",
     "searched_network",

@@ -29,22 +29,22 @@ def make_fitness(stopping=None, **changes):
 
 def test_halving_lets_all_go_on_until_one_of_the_best_is_known():
     rule = SuccessiveHalving(fraction=0.25)
-    assert rule.cutoff(curves_of((0.1,), (0.2,), (0.3,)), 0, end=2) == -math.inf
-    assert rule.cutoff(curves_of((0.1,), (0.2,), (0.3,), (0.4,)), 0, end=2) == 0.4
+    assert rule.cutoff(curves_of((0.1,), (0.2,), (0.3,)), 0, rungs=(0.2, 0.5)) == -math.inf
+    assert rule.cutoff(curves_of((0.1,), (0.2,), (0.3,), (0.4,)), 0, rungs=(0.2, 0.5)) == 0.4
 
 
 def test_halving_asks_for_the_best_share_of_those_that_reached_the_rung():
     curves = curves_of(*[(0.1 * n,) for n in range(6)], (0.6, 0.1), (0.7, 0.9), (0.8, 0.5))
     rule = SuccessiveHalving(fraction=1 / 3)
-    assert rule.cutoff(curves, 0, end=2) == 0.6
-    assert rule.cutoff(curves, 1, end=2) == 0.9
-    assert rule.cutoff(curves, 2, end=2) == -math.inf
+    assert rule.cutoff(curves, 0, rungs=(0.2, 0.5)) == 0.6
+    assert rule.cutoff(curves, 1, rungs=(0.2, 0.5)) == 0.9
+    assert rule.cutoff(curves, 2, rungs=(0.2, 0.5)) == -math.inf
 
 
 def test_bound_stops_nobody_before_enough_were_trained_whole():
     curves = curves_of(*[(0.1, 0.2)] * 3, *[(0.1,)] * 50)
-    assert CurveBound(n_whole=4).cutoff(curves, 0, end=1) == -math.inf
-    assert CurveBound(n_whole=3).cutoff(curves, 0, end=1) > -math.inf
+    assert CurveBound(n_whole=4).cutoff(curves, 0, rungs=(0.5,)) == -math.inf
+    assert CurveBound(n_whole=3).cutoff(curves, 0, rungs=(0.5,)) > -math.inf
 
 
 def test_bound_asks_for_what_comes_up_to_the_population_with_the_largest_gain_and_the_margin():
@@ -53,7 +53,7 @@ def test_bound_asks_for_what_comes_up_to_the_population_with_the_largest_gain_an
     assert list(curves.members) == members
     for quantile, wanted in ((0.0, 0.3), (0.5, 0.6), (0.75, 0.8), (0.99, 0.8)):
         rule = CurveBound(quantile=quantile, margin=0.02, n_whole=4)
-        assert rule.cutoff(curves, 0, end=1) == pytest.approx(wanted - 0.5 - 0.02)
+        assert rule.cutoff(curves, 0, rungs=(0.5,)) == pytest.approx(wanted - 0.5 - 0.02)
 
 
 def test_rungs_are_rounded_steps_and_at_least_one():
