@@ -251,6 +251,25 @@ def test_inheritance_prints_the_difference_over_pairs_and_both_searches():
     assert len(re.findall(r"^  (?:inheriting|anew) +best 0\.\d{4}, median", done.stdout, re.MULTILINE)) == 2
 
 
+def test_curves_prints_what_each_rule_would_have_stopped_and_what_curves_foretell(tmp_path):
+    search = ["--population=6", "--evaluations=6", "--repeats=1", "--steps=20", "--batch-size=32", "--images=300"]
+    rungs = [f"{number}/10" for number in range(1, 10)]
+    path = tmp_path / "run.h5"
+    options = [*search, "--channels=2", "--stopping=bound", "--whole=99", f"--output={path}", "--rungs", *rungs]
+    done = run(ROOT / "examples" / "hier_evo.py", *options)
+    assert done.returncode == 0, done.stderr
+    done = run(BENCHMARKS / "curves.py", path, "--orders=4", "--whole=2")
+    assert done.returncode == 0, done.stderr
+    share = r" +(\d+\.\d)%"
+    rules = re.findall(rf"^(halving|bound|extrapolation), .+?{share}{share}{share} +0\.\d{{4}}$", done.stdout, re.M)
+    assert len(rules) == 10
+    # of six, the best 5 % are the best one
+    assert all(0 <= float(saved) < 91 and best == among for _, saved, best, among in rules)
+    shares = re.findall(r"^ *(\d)0%(?: +(?:-?\d\.\d{3}|nan)){5} +\d+\.\d%$", done.stdout, re.M)
+    assert shares == list("123456789")
+    assert re.search(r"^\d+\.\d\d ms a decision$", done.stdout, re.M)
+
+
 def test_fidelity_prints_a_row_for_each_estimate_and_each_rule():
     done = run(
         BENCHMARKS / "fidelity.py", "--samples=4", "--steps=4", "--channels=2", "--batch-size=32", "--images=300"

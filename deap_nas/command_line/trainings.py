@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
@@ -25,14 +25,20 @@ from deap_nas.training import (
 
 __all__ = ["make_fitness"]
 
-#: The rules of ``--stopping``, with the field that each of their options sets.
-_RULES: Mapping[str, tuple[Callable[..., StoppingRule], Mapping[str, str]]] = {
-    "halving": (SuccessiveHalving, {"keep": "fraction"}),
-    "bound": (CurveBound, {"quantile": "quantile", "margin": "margin", "whole": "n_whole"}),
-    "extrapolation": (
-        CurveExtrapolation,
-        {"quantile": "quantile", "chance": "chance", "points": "n_points", "whole": "n_whole"},
-    ),
+#: The rules of ``--stopping``.
+_RULES: Mapping[str, type[StoppingRule]] = {
+    "halving": SuccessiveHalving,
+    "bound": CurveBound,
+    "extrapolation": CurveExtrapolation,
+}
+#: Fields of these rules by their options: an option is for all rules that have its field.
+_FIELDS = {
+    "keep": "fraction",
+    "quantile": "quantile",
+    "margin": "margin",
+    "whole": "n_whole",
+    "chance": "chance",
+    "points": "n_points",
 }
 
 
@@ -112,17 +118,14 @@ def _telling_the_option(args: argparse.Namespace, start: str = "") -> Iterator[N
 def _stopping(args: argparse.Namespace) -> EarlyStopping | None:
     """How trainings end early; None where they do not, or the script has no options of it."""
     wanted = getattr(args, "stopping", "none")
-    rules_of = {
-        name: [rule for rule in _RULES if name in _RULES[rule][1]] for _, names in _RULES.values() for name in names
-    }
-    rules_of["rungs"] = list(_RULES)
-    given = {name: getattr(args, name) for name in rules_of if getattr(args, name, None) is not None}
+    given = {name: getattr(args, name) for name in ("rungs", *_FIELDS) if getattr(args, name, None) is not None}
     for name in given:
-        if wanted not in rules_of[name]:
-            rules = " or ".join(rules_of[name])
-            raise SettingsError(f"--{name} is for --stopping {rules}, found --stopping {wanted}: leave one of them out")
+        rules = [rule for rule in _RULES if name == "rungs" or hasattr(_RULES[rule], _FIELDS[name])]
+        if wanted not in rules:
+            raise SettingsError(
+                f"--{name} is for --stopping {' or '.join(rules)}, found --stopping {wanted}: leave one of them out"
+            )
     if wanted == "none":
         return None
-    make_rule, names = _RULES[wanted]
-    rule = make_rule(**{field: given[name] for name, field in names.items() if name in given})
-    return EarlyStopping(tuple(given.get("rungs", rule.usual_rungs)), rule)
+    rungs = given.pop("rungs", _RULES[wanted].usual_rungs)
+    return EarlyStopping(tuple(rungs), _RULES[wanted](**{_FIELDS[name]: value for name, value in given.items()}))

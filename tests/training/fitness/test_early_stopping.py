@@ -7,7 +7,7 @@ import pytest
 from deap_nas import FlatSpace, Genotype, NetworkTemplate
 from deap_nas.errors import SettingsError, UnknownNameError
 from deap_nas.evaluation import Curves, Evaluation, Job, Status
-from deap_nas.training import SEARCH, AccuracyFitness, CurveBound, EarlyStopping, SuccessiveHalving
+from deap_nas.training import SEARCH, AccuracyFitness, CurveBound, CurveExtrapolation, EarlyStopping, SuccessiveHalving
 
 SPACE = FlatSpace(nodes=3, operations=("conv_1x1", "identity"))
 GENES = Genotype([1, 1, 0])
@@ -82,7 +82,14 @@ def test_rules_refuse_what_is_out_of_range(rule, fields):
         rule(**fields)
 
 
-@pytest.mark.parametrize("rule", [SuccessiveHalving(fraction=0.2), CurveBound(quantile=0.7, margin=0.1, n_whole=5)])
+@pytest.mark.parametrize(
+    "rule",
+    [
+        SuccessiveHalving(fraction=0.2),
+        CurveBound(quantile=0.7, margin=0.1, n_whole=5),
+        CurveExtrapolation(quantile=1.0, chance=0.2, n_points=2, n_whole=5),
+    ],
+)
 def test_stopping_is_made_again_from_its_description(rule):
     stopping = EarlyStopping((0.2, 0.6), rule)
     assert EarlyStopping.from_dict(json.loads(json.dumps(stopping.to_dict()))) == stopping
@@ -114,6 +121,20 @@ def test_a_training_is_stopped_at_the_first_rung_whose_cutoff_it_does_not_reach(
     assert len(stopped.scores) == 2
     short = make_fitness(recipe=replace(SEARCH, steps=6, batch_size=32, drops=()))
     assert short.evaluate(GENES, seed=4).scores == stopped.scores
+
+
+def test_a_training_is_stopped_by_what_its_own_curve_promises():
+    rule = CurveExtrapolation(n_points=2)
+    fitness = make_fitness(EarlyStopping((1 / 3, 2 / 3), rule))
+    whole = fitness.evaluate(GENES, seed=4)
+    promised = rule.standing(whole.curve[:2], rungs=(1 / 3, 2 / 3))
+    assert promised > max(whole.curve)
+    kept, stopped = (
+        fitness.evaluate_job(Job(0, GENES, seed=4, cutoffs=(-math.inf, wanted)))
+        for wanted in (promised, math.nextafter(promised, 2))
+    )
+    assert kept.curve == whole.curve
+    assert stopped.curve == whole.curve[:2]
 
 
 def test_a_child_inherits_from_a_parent_that_was_stopped(tmp_path):
