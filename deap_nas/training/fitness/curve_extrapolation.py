@@ -5,7 +5,7 @@ gained from the first point to there, and h falls from 1 to 0. The shape h is of
 of the eleven of Domhan 2015, "Speeding up automatic hyperparameter optimization of deep neural networks by
 extrapolation of learning curves":
 
-- t ** -a: pow3
+- t ** -a: pow3; with a = -1, a line
 - exp(-(k t) ** a): exp4, Janoschek, Weibull
 - 1 / (1 + (k t) ** a): MMF, Hill3, log power
 
@@ -70,7 +70,7 @@ class Extrapolation:
 
     def chance(self, accuracy: float) -> float:
         """Probability, in [0, 1], that the last accuracy is at least so high."""
-        return float(self.weights @ _normal_share(self.means, self.deviations, accuracy))
+        return min(1.0, float(self.weights @ _normal_share(self.means, self.deviations, accuracy)))
 
     def most(self, chance: float) -> float:
         """The accuracy that is reached with a probability in (0, 1), to about twelve digits."""
@@ -134,17 +134,17 @@ def _single(mean: float, deviation: float) -> Extrapolation:
 @lru_cache(maxsize=256)
 def _shapes(shares: tuple[float, ...]) -> tuple[_Array, _Array]:
     """Each shape at some shares, from 1 at the first towards 0 at the end, and the logarithm of its prior weight."""
-    t = np.array([*shares, 1.0])
+    t = np.maximum([*shares, 1.0], 1e-9)
     families = (
-        [t**-power for power in _POWERS],
+        [-t, *(t**-power for power in _POWERS)],
         [np.exp(-((rate * t) ** bend)) for rate in _RATES for bend in _BENDS[:3]],
         [1 / (1 + (rate * t) ** bend) for rate in _RATES for bend in _BENDS[1:]],
     )
     rows: list[_Array] = []
     weights: list[float] = []
     for family in families:
-        falls = [shape for shape in family if shape[0] - shape[-1] > 1e-9 * shape[0]]
-        falls = [shape for shape in falls if shape[0] - shape[-1] > 1e-100]
+        # the others are flat from the first share on, as far as can be computed; a line never is
+        falls = [shape for shape in family if shape[0] - shape[-1] > max(1e-9 * shape[0], 1e-100)]
         rows += [((shape - shape[-1]) / (shape[0] - shape[-1]))[:-1] for shape in falls]
         weights += [-math.log(len(falls))] * len(falls)
     return np.array(rows), np.array(weights)
