@@ -105,7 +105,10 @@ def test_the_most_with_a_chance_is_reached_with_that_chance(curve, chance):
     assert found.chance(found.most(chance)) == pytest.approx(chance, abs=1e-6)
 
 
-@given(st.lists(st.floats(0, 1, exclude_min=True, exclude_max=True), min_size=1, max_size=12, unique=True).map(sorted), st.data())
+@given(
+    st.lists(st.floats(0, 1, exclude_min=True, exclude_max=True), min_size=1, max_size=12, unique=True).map(sorted),
+    st.data(),
+)
 def test_any_curve_at_any_shares_is_extrapolated_to_finite_numbers(shares, data):
     curve = data.draw(st.lists(ACCURACIES, min_size=len(shares), max_size=len(shares)))
     found = extrapolate(shares, curve)
