@@ -38,10 +38,10 @@ _POWERS = np.geomspace(0.1, 4, 12)
 _RATES = np.geomspace(0.5, 40, 10)
 _BENDS = (0.5, 1.0, 2.0, 4.0)
 #: Standard deviations of a measured accuracy around its curve.
-_NOISES = np.geomspace(0.0025, 0.08, 6)[:, None]
+_NOISES = np.geomspace(0.002, 0.08, 11)[:, None]
 #: Means and standard deviations of the priors: of the last accuracy, and of the gain until then.
-_END = (0.5, 1.0)
-_GAIN = (0.25, 0.5)
+_END = (0.5, 0.3)
+_GAIN = (0.25, 0.25)
 
 _error_function = np.frompyfunc(math.erf, 1, 1)
 
@@ -106,7 +106,7 @@ def extrapolate(shares: Sequence[float], accuracies: Sequence[float]) -> Extrapo
 @lru_cache(maxsize=2048)
 def _extrapolated(shares: tuple[float, ...], accuracies: tuple[float, ...]) -> Extrapolation:
     """Of finite accuracies, at least one; the arrays have a row for each noise and a column for each shape."""
-    shapes, prior = _shapes(shares)
+    shapes = _shapes(shares)
     y, precision = np.array(accuracies), _NOISES**-2
     (end, end_deviation), (gain, gain_deviation) = _END, _GAIN
     # the normal equations of y = f - d h, with the priors
@@ -118,9 +118,7 @@ def _extrapolated(shares: tuple[float, ...], accuracies: tuple[float, ...]) -> E
     determinant = ff * dd - fd**2
     f, d = (dd * f_side - fd * d_side) / determinant, (ff * d_side - fd * f_side) / determinant
     left = (y @ y) * precision - f_side * f - d_side * d
-    grows = _normal_share(d, np.sqrt(ff / determinant), 0.0)
-    evidence = (len(y) * np.log(precision) - np.log(determinant) - left) / 2 + np.log(np.maximum(grows, 1e-100))
-    evidence += prior
+    evidence = (len(y) * np.log(precision) - np.log(determinant) - left) / 2
     weights = np.exp(evidence - evidence.max())
     counts = weights > 1e-9
     deviations = np.sqrt(dd / determinant + _NOISES**2)
@@ -132,22 +130,22 @@ def _single(mean: float, deviation: float) -> Extrapolation:
 
 
 @lru_cache(maxsize=256)
-def _shapes(shares: tuple[float, ...]) -> tuple[_Array, _Array]:
-    """Each shape at some shares, from 1 at the first towards 0 at the end, and the logarithm of its prior weight."""
+def _shapes(shares: tuple[float, ...]) -> _Array:
+    """A row for each shape, a column for each of some shares: from 1 at the first of them towards 0 at the end."""
     t = np.maximum([*shares, 1.0], 1e-9)
-    families = (
-        [-t, *(t**-power for power in _POWERS)],
-        [np.exp(-((rate * t) ** bend)) for rate in _RATES for bend in _BENDS[:3]],
-        [1 / (1 + (rate * t) ** bend) for rate in _RATES for bend in _BENDS[1:]],
+    shapes = np.array(
+        [
+            -t,
+            *(t**-power for power in _POWERS),
+            *(np.exp(-((rate * t) ** bend)) for rate in _RATES for bend in _BENDS[:3]),
+            *(1 / (1 + (rate * t) ** bend) for rate in _RATES for bend in _BENDS[1:]),
+        ]
     )
-    rows: list[_Array] = []
-    weights: list[float] = []
-    for family in families:
-        # the others are flat from the first share on, as far as can be computed; a line never is
-        falls = [shape for shape in family if shape[0] - shape[-1] > max(1e-9 * shape[0], 1e-100)]
-        rows += [((shape - shape[-1]) / (shape[0] - shape[-1]))[:-1] for shape in falls]
-        weights += [-math.log(len(falls))] * len(falls)
-    return np.array(rows), np.array(weights)
+    first, last = shapes[:, :1], shapes[:, -1:]
+    # the others are flat from the first share on, as far as can be computed; a line never is
+    falls = (first - last > np.maximum(1e-9 * first, 1e-100)).ravel()
+    scaled: _Array = ((shapes - last)[falls] / (first - last)[falls])[:, :-1]
+    return scaled
 
 
 def _normal_share(means: _Array, deviations: _Array, least: float) -> _Array:

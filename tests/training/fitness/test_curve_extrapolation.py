@@ -58,7 +58,7 @@ def test_more_is_known_the_more_of_a_curve_is_seen():
     curve = np.array(curve_of(lambda share: share**-0.5, end=0.6, gain=0.4)) + 0.01 * rng.normal(size=9)
     deviations = [extrapolate(TENTHS[:n_seen], curve[:n_seen]).deviation for n_seen in (1, 3, 5, 7, 9)]
     assert deviations == sorted(deviations, reverse=True)
-    assert deviations[0] > 0.3
+    assert deviations[0] > 0.15
     assert deviations[-1] < 0.02
 
 
@@ -66,6 +66,12 @@ def test_noise_around_a_curve_is_told_as_uncertainty():
     shape = curve_of(lambda share: share**-0.5, end=0.6, gain=0.4)
     noisy = np.array(shape) + 0.03 * np.array([1, -1, 1, -1, 1, -1, 1, -1, 1])
     assert extrapolate(TENTHS, noisy).deviation > 4 * extrapolate(TENTHS, shape).deviation
+
+
+def test_the_noise_of_the_last_accuracy_is_in_its_uncertainty():
+    # of so many points, the place of the curve is known much better
+    noisy = [0.5 + (0.03 if number % 2 else -0.03) for number in range(99)]
+    assert extrapolate([number / 100 for number in range(1, 100)], noisy).deviation == pytest.approx(0.03, rel=0.2)
 
 
 @given(ACCURACIES)
@@ -87,7 +93,7 @@ def test_what_is_not_finite_is_left_out(curve, is_lost, instead):
 
 
 def test_nothing_is_known_of_a_curve_without_a_point():
-    assert extrapolate((), ()).deviation >= 1
+    assert extrapolate((), ()).deviation == 0.3
 
 
 @given(CURVES, st.floats(-1, 2), st.floats(-1, 2))
@@ -136,9 +142,9 @@ def test_a_decision_takes_much_less_than_twenty_milliseconds():
     assert (time.process_time() - begun) / len(curves) < 0.02
 
 
-@given(CURVES, ACCURACIES)
-def test_a_training_that_has_reached_the_target_goes_on(curve, target):
-    assume(max(curve) >= target)
+@given(CURVES, st.floats(0, 1))
+def test_a_training_that_has_reached_the_target_goes_on(curve, share):
+    target = share * max(curve)
     assert EarlyStopping(TENTHS, CurveExtrapolation()).goes_on(curve, cutoffs=(target,) * 9)
 
 
@@ -157,9 +163,9 @@ def test_nothing_is_stopped_where_nothing_is_asked_and_everything_where_all_is(c
     assert not stopping.goes_on(curve, cutoffs=(math.inf,) * 9)
 
 
-@given(CURVES, ACCURACIES, st.floats(0.01, 0.5))
-def test_a_training_goes_on_if_and_only_if_its_chance_is_large_enough(curve, target, chance):
-    assume(max(curve) < target)
+@given(CURVES, st.floats(0.001, 0.5), st.floats(0.01, 0.5))
+def test_a_training_goes_on_if_and_only_if_its_chance_is_large_enough(curve, missing, chance):
+    target = max(curve) + missing
     found = extrapolate(TENTHS[: len(curve)], curve).chance(target)
     assume(abs(found - chance) > 1e-6)
     stopping = EarlyStopping(TENTHS, CurveExtrapolation(chance=chance))
