@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from deap_nas.errors import SettingsError
 from deap_nas.evaluation import Curves, Evaluation, Status
 from deap_nas.training import CurveExtrapolation, EarlyStopping, extrapolate
+from deap_nas.training.fitness import curve_extrapolation
 
 TENTHS = CurveExtrapolation.usual_rungs
 ACCURACIES = st.floats(0, 1)
@@ -121,6 +122,30 @@ def test_any_curve_at_any_shares_is_extrapolated_to_finite_numbers(shares, data)
     assert math.isfinite(found.mean)
     assert 0 < found.deviation < math.inf
     assert found.weights.sum() == pytest.approx(1)
+
+
+def test_next_to_the_end_where_all_shapes_are_flat_a_line_is_left():
+    assert extrapolate((1 - 1e-15,), (0.4,)).mean == pytest.approx(0.4, abs=0.2)
+
+
+@pytest.mark.parametrize("n_seen", [1, 2, 4, 9])
+def test_the_mixture_is_what_the_joint_normal_distribution_of_points_and_end_says(n_seen):
+    rungs, curve = TENTHS[:n_seen], np.array((0.2, 0.31, 0.35, 0.33, 0.4, 0.41, 0.45, 0.44, 0.45))[:n_seen]
+    (end, end_deviation), (gain, gain_deviation) = curve_extrapolation._END, curve_extrapolation._GAIN
+    weights, means, deviations = [], [], []
+    for noise in curve_extrapolation._NOISES.ravel():
+        for shape in curve_extrapolation._shapes(rungs):
+            # the covariance of the points, and of the end with them, once f and d are integrated out
+            signals = end_deviation**2 + gain_deviation**2 * np.outer(shape, shape)
+            inverse = np.linalg.inv(signals + noise**2 * np.eye(n_seen))
+            away, with_end = curve - (end - gain * shape), np.full(n_seen, end_deviation**2)
+            weights.append(math.exp((np.linalg.slogdet(inverse)[1] - away @ inverse @ away) / 2))
+            means.append(end + with_end @ inverse @ away)
+            deviations.append(math.sqrt(end_deviation**2 + noise**2 - with_end @ inverse @ with_end))
+    weights, means, found = np.array(weights) / sum(weights), np.array(means), extrapolate(rungs, curve)
+    assert found.mean == pytest.approx(weights @ means, abs=1e-6)
+    variance = weights @ (np.array(deviations) ** 2 + (means - weights @ means) ** 2)
+    assert found.deviation == pytest.approx(math.sqrt(variance), rel=1e-6)
 
 
 @pytest.mark.parametrize(
