@@ -59,6 +59,9 @@ class Skip(NamedTuple):
     #: Ids of its vertices.
     source: int
     target: int
+    #: Whether what it brings is multiplied by a number that is learnt, 0 at first (:class:`~deap_nas.graph.Gated`), so
+    #: that a trained network may be given it without a change of its function.
+    has_gate: bool = False
 
 
 class DNA:

@@ -8,7 +8,12 @@ genes it came from. Concatenation and addition do not care about the order of wh
 from itertools import groupby, permutations, product
 
 #: Operations whose output has C channels, or as many as a projection asks for.
-WIDENING = {"conv_1x1", "conv_3x3", "conv_5x5", "separable_conv_3x3", "separable_conv_5x5"}
+WIDENING = {
+    *("conv_1x1", "conv_3x3", "conv_5x5", "separable_conv_3x3", "separable_conv_5x5", "relu_conv_1x1"),
+    *("stacked_separable_conv_3x3", "stacked_separable_conv_5x5", "stacked_separable_conv_7x7"),
+    *("dilated_separable_conv_3x3", "dilated_separable_conv_5x5", "bottleneck_conv_3x3"),
+    *("bottleneck_dilated_conv_3x3", "bottleneck_conv_1x3_3x1", "bottleneck_conv_1x7_7x1"),
+}
 #: Operations with weights.
 WEIGHTED = WIDENING | {"depthwise_conv_3x3", "depthwise_conv_5x5"}
 

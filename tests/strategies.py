@@ -16,6 +16,18 @@ OPERATIONS = (
     "conv_5x5",
     "depthwise_conv_5x5",
     "separable_conv_5x5",
+    "relu_conv_1x1",
+    "stacked_separable_conv_3x3",
+    "stacked_separable_conv_5x5",
+    "stacked_separable_conv_7x7",
+    "dilated_separable_conv_3x3",
+    "dilated_separable_conv_5x5",
+    "bottleneck_conv_3x3",
+    "bottleneck_dilated_conv_3x3",
+    "bottleneck_conv_1x3_3x1",
+    "bottleneck_conv_1x7_7x1",
+    "max_pool_5x5",
+    "max_pool_7x7",
 )
 
 #: Seeds of the generators that tests hand to operators.

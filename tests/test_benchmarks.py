@@ -53,6 +53,51 @@ def test_surrogates_prints_what_scoring_takes_beside_its_bars_and_what_a_fit_tak
     assert len(fits) == 2
 
 
+def test_sample_efficiency_prints_what_each_search_has_found_and_goes_on_where_it_was(tmp_path):
+    searches = ("--searches", "random search", "evolution, nobody removed", "Gaussian process", "forest")
+    sizes = ("--evaluations=14", "--workers", "1", "3", "--found=found.jsonl", "--output=picture.png")
+    for seeds in ("--seeds=1", "--seeds=2"):
+        done = run(BENCHMARKS / "sample_efficiency.py", *searches, *sizes, seeds, cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+    rows = re.findall(
+        r"^(random search|evolution.*|Gaussian process|forest) +(-?\d\.\d{3}) \+-", done.stdout, re.MULTILINE
+    )
+    assert len(rows) == 8
+    assert len(re.findall("what evolution, nobody removed has after 14 evaluations, the Gaussian", done.stdout)) == 2
+    found = [json.loads(line) for line in (tmp_path / "found.jsonl").read_text().splitlines()]
+    assert len({tuple(key) for *key, _, _ in found}) == len(found) == 16
+    assert all(values == sorted(values) and len(values) == 14 for *_, values, _ in found)
+    assert (tmp_path / "picture.png").stat().st_size > 1000
+
+
+def test_virtual_workers_end_in_the_order_of_their_clock(monkeypatch):
+    monkeypatch.syspath_prepend(BENCHMARKS)
+    from virtual_workers import VirtualWorkers
+
+    channel = VirtualWorkers(3, random.Random(0)).open_channel(str)
+    ends = []
+    for number in range(30):
+        channel.submit(number)
+        if number >= 2:
+            ((argument, end),) = channel.wait()
+            assert end.result() == str(argument)
+            ends.append(argument)
+    assert sorted(ends)[:20] == list(range(20))
+    assert ends != sorted(ends)
+
+
+def test_preselection_prints_the_share_of_ideal_scheduling_with_and_without_a_surrogate():
+    done = run(BENCHMARKS / "preselection.py", "--workers=2", "--evaluations=4", "--rounds=1")
+    assert done.returncode == 0, done.stderr
+    rows = re.findall(
+        r"^ +2 workers  (cells of 4 nodes|hierarchical) +(none|Gaussian process|forest) +(\d\.\d+)",
+        done.stdout,
+        re.MULTILINE,
+    )
+    assert len(rows) == 6
+    assert all(0 < float(share) <= 1 for *_, share in rows)
+
+
 def test_scale_prints_utilisation_and_load_for_each_number_of_workers():
     done = run(BENCHMARKS / "scale.py", "--workers", "5", "50", "--evaluations-each=3", "--members=400", "--store")
     assert done.returncode == 0, done.stderr

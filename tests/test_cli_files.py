@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from deap_nas import cli, load_genotype
+from deap_nas import CellStack, NetworkTemplate, cli, load_genotype
 from deap_nas.commands.options import network_folder
 from deap_nas.errors import StoreExistsError
 from deap_nas.executors import SerialExecutor
@@ -117,9 +117,14 @@ def test_pictures_and_folders_of_files_that_differ_after_the_last_dot_are_apart(
     assert {path.name for path in tmp_path.iterdir()} == expected | {"lr0.1", "lr0.2", "lr0.h5"}
     parser = cli._parser()
     folders = [
-        network_folder(parser.parse_args(["retrain", f"runs/{name}"]), 3) for name in ("lr0.1", "lr0.2", "demo.h5")
+        network_folder(parser.parse_args(["retrain", f"runs/{name}"]), 3, template)
+        for name, template in {
+            "lr0.1": NetworkTemplate.large_cifar(),
+            "lr0.2": NetworkTemplate.large_cifar(),
+            "demo.h5": CellStack(),
+        }.items()
     ]
-    names = ["lr0.1-id3-large-cifar", "lr0.2-id3-large-cifar", "demo-id3-large-cifar"]
+    names = ["lr0.1-id3-large-cifar", "lr0.2-id3-large-cifar", "demo-id3-network"]
     assert [folder.name for folder in folders] == names
 
 

@@ -20,8 +20,8 @@ from deap_nas.evaluation import Evaluation, Job
 from deap_nas.store import HDF5Store
 from deap_nas.training import (
     CIFAR_EVALUATION,
-    RECIPES,
     IMAGENET,
+    RECIPES,
     AccuracyFitness,
     Augmentation,
     Recipe,

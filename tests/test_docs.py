@@ -1,5 +1,6 @@
 """What the pages of the documentation tell a reader to run."""
 
+import ast
 import os
 import re
 import signal
@@ -139,6 +140,8 @@ def is_shown(printed, shown):
         ("from-onemax", "1. One-max"),
         ("from-onemax", "2. The individual becomes a genotype"),
         ("from-onemax", "Pitfalls"),
+        ("epnas", "A step"),
+        ("surrogates", "A surrogate chooses the children"),
         ("large-scale", "The eleven mutations"),
         ("large-scale", "What a run of the paper's size computes"),
     ],
@@ -164,3 +167,11 @@ def test_what_a_page_leaves_out_may_be_anything_and_nothing_else():
     assert not is_shown("a b\nc\nd\n", "a b\nd\n")
     assert not is_shown("a b\nc\nd\n", "a b\n...\ne\n")
     assert not is_shown("a b\nc\nd\n", "b\n...\nd\n")
+
+
+def test_the_one_shot_model_of_a_page_scores_a_network(tmp_path):
+    (program,), _ = section_of("epnas", "Shared weights")
+    assert program.count("n_evaluations=100") == 1
+    printed = printed_by(["program.py"], tmp_path, program=program.replace("n_evaluations=100", "n_evaluations=3"))
+    (accuracy,) = ast.literal_eval(printed)
+    assert 0 <= accuracy <= 1

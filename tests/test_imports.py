@@ -30,7 +30,7 @@ FLOORS = (
 )
 FLOOR_OF = {part: number for number, parts in enumerate(FLOORS) for part in parts}
 #: Parts that the package itself imports: they need nothing but DEAP and NumPy.
-CORE = set().union(*FLOORS[:13], {"algorithms"}) - {"surrogates"}
+CORE = set().union(*FLOORS[:13], {"algorithms"})
 OPTIONAL = (
     "torch",
     "torchvision",

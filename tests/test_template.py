@@ -115,8 +115,21 @@ def test_imagenet_has_two_convolutions_of_stride_2_and_groups_of_1_2_2_2_cells()
     assert cost(FLAT2, [6], template).n_parameters == expected
 
 
-def kernel_of(operation):
-    return int(operation[-1])
+def weights_of(operation, cin, cout):
+    """Weights of an operation's convolutions, and channels that its batch normalisations have."""
+    k = int(operation[-1])
+    bottleneck = max(1, 3 * cout // 8 if "1x3" in operation else cout // 4)
+    within = {"bottleneck_conv_1x3_3x1": 6, "bottleneck_conv_1x7_7x1": 14}.get(operation, k * k) * bottleneck**2
+    n_within = 2 if "x1" in operation else 1
+    return {
+        "conv": (k * k * cin * cout, cout),
+        "relu": (k * k * cin * cout, cout),
+        "depthwise": (k * k * cin, cin),
+        "separable": (k * k * cin + cin * cout, cout),
+        "dilated": (k * k * cin + cin * cout, cout),
+        "stacked": (k * k * cin + cin * cout + k * k * cout + cout * cout, 2 * cout),
+        "bottleneck": ((cin + cout) * bottleneck + within, (1 + n_within) * bottleneck + cout),
+    }[operation.split("_")[0]]
 
 
 def independent_cost(space, genes, channels, n_classes):
@@ -129,10 +142,9 @@ def independent_cost(space, genes, channels, n_classes):
         for number in needed(values, output):
             operation, out, _, sources = values.keys[number]
             if operation in WEIGHTED:
-                cin, cout, k = widths[sources[0]] * c, out * c, kernel_of(operation)
-                weights = {"conv": k * k * cin * cout, "depthwise": k * k * cin, "separable": k * k * cin + cin * cout}
-                n_parameters += weights[operation.split("_")[0]] + 2 * cout
-                multiply_adds += weights[operation.split("_")[0]] * pixels
+                weights, n_normed = weights_of(operation, widths[sources[0]] * c, out * c)
+                n_parameters += weights + 2 * n_normed
+                multiply_adds += weights * pixels
         cin, cout = widths[output] * c, c * stride
         n_parameters += 9 * cin + cin * cout + 2 * cout
         multiply_adds += (9 * cin + cin * cout) * pixels // stride**2

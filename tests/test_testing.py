@@ -8,8 +8,9 @@ from multiprocessing import get_context
 import pytest
 from distributed import Client, LocalCluster
 
-from deap_nas import ChainSpace, DNASpace, FlatSpace, HierarchicalSpace
+from deap_nas import CellSpace, ChainSpace, DNASpace, FlatSpace, HierarchicalSpace
 from deap_nas.executors import ProcessExecutor, SerialExecutor
+from deap_nas.graph import DARTS_OPERATIONS
 from deap_nas.store import MemoryStore
 from deap_nas.testing import ExecutorContract, IntegerSpaceContract, SpaceContract, StoreContract
 from tests import toys
@@ -63,6 +64,21 @@ class TestHierarchicalSpace(IntegerSpaceContract):
 class TestFlatSpace(IntegerSpaceContract):
     def make_space(self):
         return FlatSpace(nodes=5, merge="add")
+
+
+class TestCellSpace(IntegerSpaceContract):
+    def make_space(self):
+        return CellSpace(blocks=3)
+
+
+class TestCellSpaceOfDistinctInputs(IntegerSpaceContract):
+    def make_space(self):
+        return CellSpace(blocks=3, operations=DARTS_OPERATIONS, output="all", distinct_inputs=True)
+
+
+class TestCellSpaceOfSomeValues(IntegerSpaceContract):
+    def make_space(self):
+        return CellSpace(blocks=2, operations=DARTS_OPERATIONS, output=((0, 3), (1,)))
 
 
 class TestChainSpace(SpaceContract):

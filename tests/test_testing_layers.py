@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from deap_nas import register_operation
-from deap_nas.graph import AvgPool2d, Conv2d, Layer, conv_bn_relu
+from deap_nas.graph import AvgPool2d, Conv2d, Gate, Layer, conv_bn_relu
 from deap_nas.testing import LayerContract, OperationContract
 from tests import lying
 
@@ -20,9 +20,25 @@ class TestConv2d(LayerContract):
         return [(6, 8, 8), (6, 9, 7)]
 
 
+class TestDilatedConv2d(LayerContract):
+    def make_layer(self):
+        return Conv2d(6, 6, (3, 5), stride=2, groups=6, dilation=2)
+
+    def make_shapes(self):
+        return [(6, 8, 8), (6, 9, 7), (6, 1, 2)]
+
+
 class TestAvgPool2d(LayerContract):
     def make_layer(self):
         return AvgPool2d(3)
+
+    def make_shapes(self):
+        return [(6, 8, 8), (5, 9, 7)]
+
+
+class TestGate(LayerContract):
+    def make_layer(self):
+        return Gate()
 
     def make_shapes(self):
         return [(6, 8, 8), (5, 9, 7)]
@@ -39,6 +55,21 @@ class TestDilated(LayerContract):
 class TestSeparable(OperationContract):
     def make_operation(self):
         return "separable_conv_5x5"
+
+
+class TestStackedSeparable(OperationContract):
+    def make_operation(self):
+        return "stacked_separable_conv_7x7"
+
+
+class TestDilatedSeparable(OperationContract):
+    def make_operation(self):
+        return "dilated_separable_conv_5x5"
+
+
+class TestBottleneck(OperationContract):
+    def make_operation(self):
+        return "bottleneck_conv_1x7_7x1"
 
 
 class TestAveragePool(OperationContract):

@@ -5,12 +5,22 @@ import random
 import numpy as np
 import pytest
 
+from deap_nas import DNASpace, Genotype, MicroSpace
 from deap_nas.errors import SettingsError
-from deap_nas.surrogates import LSTMSurrogate, Prediction
+from deap_nas.surrogates import ForestSurrogate, GPSurrogate, LSTMSurrogate, Prediction
 from deap_nas.testing import SurrogateContract
 from tests.surrogates.growing import TwoBlocks
 
 GENOTYPES = [TwoBlocks().sample(rng=random.Random(number), n_genes=8 - number % 3) for number in range(16)]
+
+
+CELLS = MicroSpace(blocks=2)
+
+
+def cells():
+    """Of two blocks, and of one."""
+    samples = [CELLS.sample(rng=random.Random(number)) for number in range(16)]
+    return [Genotype(genes[: 4 if number % 4 == 3 else 8]) for number, genes in enumerate(samples)]
 
 
 class TestLSTMSurrogate(SurrogateContract):
@@ -19,6 +29,30 @@ class TestLSTMSurrogate(SurrogateContract):
 
     def genotypes(self):
         return GENOTYPES
+
+
+class TestGPSurrogate(SurrogateContract):
+    def make_surrogate(self):
+        return GPSurrogate(CELLS, n_most=10)
+
+    def genotypes(self):
+        return cells()
+
+
+class TestGPSurrogateOfDNA(SurrogateContract):
+    def make_surrogate(self):
+        return GPSurrogate(DNASpace())
+
+    def genotypes(self):
+        return [DNASpace().sample(rng=random.Random(number)) for number in range(12)]
+
+
+class TestForestSurrogate(SurrogateContract):
+    def make_surrogate(self):
+        return ForestSurrogate(CELLS, n_trees=5)
+
+    def genotypes(self):
+        return cells()
 
 
 class MeanSurrogate:

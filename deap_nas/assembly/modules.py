@@ -11,7 +11,19 @@ from torch import nn
 
 from deap_nas.assembly import pooling
 from deap_nas.assembly.pointwise import PointwiseConv2d
-from deap_nas.graph import AvgPool2d, BatchNorm2d, Conv2d, GlobalAvgPool2d, Layer, Linear, MaxPool2d, ReLU, Size, pair
+from deap_nas.graph import (
+    AvgPool2d,
+    BatchNorm2d,
+    Conv2d,
+    Gate,
+    GlobalAvgPool2d,
+    Layer,
+    Linear,
+    MaxPool2d,
+    ReLU,
+    Size,
+    pair,
+)
 
 __all__ = ["build_layer", "copy_layer"]
 
@@ -29,7 +41,8 @@ def _conv(layer: Conv2d) -> nn.Module:
         layer.out_channels,
         layer.kernel_size,
         stride=layer.stride,
-        padding=_padding(layer.kernel_size),
+        padding=_padding(layer.kernel_size, layer.dilation),
+        dilation=layer.dilation,
         groups=layer.groups,
         bias=False,
     )
@@ -54,6 +67,22 @@ def _relu(layer: ReLU) -> nn.Module:  # noqa: ARG001 - the type chooses the func
 
 
 @build_layer.register
+def _gate(layer: Gate) -> nn.Module:  # noqa: ARG001 - the type chooses the function
+    return _Gate()
+
+
+class _Gate(nn.Module):
+    """Multiplies by a weight, (1,), that is 0 at first."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.zeros(1))
+
+    def forward(self, value: torch.Tensor) -> torch.Tensor:
+        return value * self.weight
+
+
+@build_layer.register
 def _max_pool(layer: MaxPool2d) -> nn.Module:
     return nn.MaxPool2d(layer.kernel_size, stride=layer.stride, padding=_padding(layer.kernel_size))
 
@@ -74,9 +103,10 @@ def _linear(layer: Linear) -> nn.Module:
     return nn.Sequential(nn.Flatten(), nn.Linear(layer.in_features, layer.out_features))
 
 
-def _padding(kernel_size: Size) -> Size:
+def _padding(kernel_size: Size, dilation: int = 1) -> Size:
     """What keeps the size where the stride is 1."""
-    return kernel_size // 2 if isinstance(kernel_size, int) else (kernel_size[0] // 2, kernel_size[1] // 2)
+    rows, columns = (dilation * (length // 2) for length in pair(kernel_size))
+    return rows if rows == columns else (rows, columns)
 
 
 def copy_layer(layer: Conv2d | BatchNorm2d) -> nn.Conv2d | nn.BatchNorm2d:

@@ -58,6 +58,7 @@ class CommandLine(argparse.ArgumentParser):
         channels: int | None = 16,
         validation_share: float = VALIDATION_SHARE,
         epochs: float | None = None,
+        cells: int | None = None,
     ) -> None:
         """Add what :func:`make_fitness` asks for; the defaults are those of Liu 2018.
 
@@ -68,6 +69,7 @@ class CommandLine(argparse.ArgumentParser):
             channels: default of ``--channels``; None for no such option, where genotypes say all channels.
             validation_share: default of ``--validation-share``.
             epochs: default of ``--epochs``, which then is there in the place of ``--steps``.
+            cells: default of ``--cells``; None for no such option, where the template has no groups of cells.
         """
         add = self.add_argument_group("fitness").add_argument
         add("--dataset", default="digits", metavar="NAME", help="digits, cifar10, cifar100 or imagefolder:PATH")
@@ -97,6 +99,8 @@ class CommandLine(argparse.ArgumentParser):
         )
         if channels is not None:
             add("--channels", type=at_least(1), default=channels, metavar="C", help="of the first convolution")
+        if cells is not None:
+            add("--cells", type=at_least(1), default=cells, metavar="N", help="in each group, reducing ones left out")
         share, text = number_in("(0, 1)"), "part of the training images that validates; the others train"
         add("--validation-share", type=share, default=validation_share, metavar="FRACTION", help=text)
         add("--device", default="auto", metavar="NAME", help="cpu, cuda, cuda:1, ...; auto is a GPU if there is one")

@@ -97,8 +97,10 @@ def _steps_of(epochs: float, fitness: AccuracyFitness) -> int:
 
 
 def _template(space: SearchSpace, args: argparse.Namespace) -> Template:
-    """The space's own template, as wide as was asked for where the width is its own."""
+    """The space's own template, as wide as was asked for where the width is its own, and as long."""
     template = space.default_template()
+    if hasattr(args, "cells"):
+        template = template.with_cells(args.cells)
     return template.with_channels(args.channels) if template.has_width else template
 
 

@@ -121,7 +121,8 @@ def _export(options: argparse.Namespace) -> None:
 def _choice(store: HDF5Store, fields: Mapping[str, Any], genotype: Any, options: argparse.Namespace) -> _Choice:
     """Which weights are exported: those named, random ones, those of a retraining, or those of the search."""
     number = fields["id"]
-    searched, folder = described_fitness(store.settings_of(number)), network_folder(options, number)
+    searched = described_fitness(store.settings_of(number))
+    folder = network_folder(options, number, chosen_template(options, store.space))
     left = searched_weights(store, number, options.weights_dir)
     is_own_template = (options.template, options.channels, options.cells) == (None, None, None)
     has_choice = options.weights is not None or options.untrained or options.searched

@@ -84,9 +84,16 @@ def chosen_template(options: argparse.Namespace, space: SearchSpace) -> Template
     return make(**{name: count for name, count in counts.items() if count is not None})
 
 
-def network_folder(options: argparse.Namespace, number: int) -> Path:
-    """Folder of all that is made of an individual's network: beside the population file, named after it."""
-    return beside(options.file, f"-id{number}-{options.template or _DEFAULT_TEMPLATE}")
+def network_folder(options: argparse.Namespace, number: int, template: Template) -> Path:
+    """Folder of all that is made of an individual's network: beside the population file, named after it.
+
+    Args:
+        options: those of :func:`network_options`.
+        number: id of the individual.
+        template: see :func:`chosen_template`; one that is the space's own has no name.
+    """
+    own = _DEFAULT_TEMPLATE if isinstance(template, NetworkTemplate) else "network"
+    return beside(options.file, f"-id{number}-{options.template or own}")
 
 
 def add_weights_dir(parser: argparse.ArgumentParser) -> None:

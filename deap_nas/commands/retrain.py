@@ -159,7 +159,7 @@ def _chosen(options: argparse.Namespace) -> tuple[int, Retraining]:
 def _train(options: argparse.Namespace) -> None:
     number, retraining = _chosen(options)
     dataset = retraining.source.name
-    folder = options.output or network_folder(options, number)
+    folder = options.output or network_folder(options, number, retraining.template)
     is_first = _is_first()
     report = RetrainingReport(error_stream())
     try:

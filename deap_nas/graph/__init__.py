@@ -1,6 +1,12 @@
 """The lowered network: layers, operations, the graph with its passes, and its canonical key."""
 
 from deap_nas.graph.canonical import canonical_key, graph_key
+from deap_nas.graph.cell_operations import (
+    AMOEBANET_OPERATIONS,
+    DARTS_OPERATIONS,
+    NASNET_OPERATIONS,
+    relu_conv_bn,
+)
 from deap_nas.graph.graph import (
     JOINS,
     MERGES,
@@ -21,6 +27,7 @@ from deap_nas.graph.layers import (
     AvgPool2d,
     BatchNorm2d,
     Conv2d,
+    Gate,
     GlobalAvgPool2d,
     Layer,
     Linear,
@@ -33,6 +40,7 @@ from deap_nas.graph.layers import (
 from deap_nas.graph.operation_values import (
     BatchNormReLU,
     Convolution,
+    Gated,
     Pooling,
     ScaledConvolution,
     SeparableConvolution,
@@ -51,8 +59,11 @@ from deap_nas.graph.operations import (
 )
 
 __all__ = [
+    "AMOEBANET_OPERATIONS",
+    "DARTS_OPERATIONS",
     "JOINS",
     "MERGES",
+    "NASNET_OPERATIONS",
     "PAPER_OPERATIONS",
     "RESIZE",
     "AvgPool2d",
@@ -60,6 +71,8 @@ __all__ = [
     "BatchNormReLU",
     "Conv2d",
     "Convolution",
+    "Gate",
+    "Gated",
     "GlobalAvgPool2d",
     "Graph",
     "Layer",
@@ -88,6 +101,7 @@ __all__ = [
     "pair",
     "prune",
     "register_operation",
+    "relu_conv_bn",
     "separable_conv",
     "simplify",
     "split_pools",

@@ -19,6 +19,7 @@ __all__ = [
     "AvgPool2d",
     "BatchNorm2d",
     "Conv2d",
+    "Gate",
     "GlobalAvgPool2d",
     "Layer",
     "Linear",
@@ -109,6 +110,8 @@ class Conv2d(Layer):
     #: Variance of the weights at first, times the inputs of an output, of a normal distribution, as 2 in He 2015
     #: <https://arxiv.org/abs/1502.01852>; None for PyTorch's own uniform distribution.
     variance: float | None = None
+    #: Pixels from a place of the window to the next; 1 for a window without gaps.
+    dilation: int = 1
 
     @property
     def n_parameters(self) -> int:
@@ -141,6 +144,16 @@ class BatchNorm2d(_Free):
 @dataclass(frozen=True)
 class ReLU(_Free):
     """Rectified linear unit."""
+
+
+@dataclass(frozen=True)
+class Gate(_Free):
+    """Multiplication of everything by one number that is learnt, 0 at first."""
+
+    @property
+    def n_parameters(self) -> int:
+        """The number."""
+        return 1
 
 
 @dataclass(frozen=True)

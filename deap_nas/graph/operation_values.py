@@ -8,10 +8,10 @@ from functools import lru_cache
 
 from deap_nas.errors import SettingsError
 from deap_nas.graph.graph import USUAL_CHANNELS
-from deap_nas.graph.layers import AvgPool2d, BatchNorm2d, Conv2d, Layer, MaxPool2d, ReLU, Size, pair
+from deap_nas.graph.layers import AvgPool2d, BatchNorm2d, Conv2d, Gate, Layer, MaxPool2d, ReLU, Size, pair
 from deap_nas.graph.operations import OperationValue, conv_bn_relu, layers_of, separable_conv
 
-__all__ = ["BatchNormReLU", "Convolution", "Pooling", "ScaledConvolution", "SeparableConvolution", "Strided"]
+__all__ = ["BatchNormReLU", "Convolution", "Gated", "Pooling", "ScaledConvolution", "SeparableConvolution", "Strided"]
 
 _POOLS: dict[str, type[MaxPool2d | AvgPool2d]] = {"max": MaxPool2d, "avg": AvgPool2d}
 #: Layers that may have a stride.
@@ -174,11 +174,26 @@ class BatchNormReLU(OperationValue):
 
 
 @dataclass(frozen=True)
+class Gated(OperationValue):
+    """A value times one number that is learnt, and that is 0 at first: what adds it is at first as if it did not."""
+
+    def layers(self, in_channels: int, channels: int) -> tuple[Layer, ...]:  # noqa: ARG002 - it has none of its own
+        """See :meth:`OperationValue.layers`."""
+        return (Gate(),)
+
+    @property
+    def label(self) -> str:
+        """See :attr:`OperationValue.label`."""
+        return "gate"
+
+
+@dataclass(frozen=True)
 class Strided(OperationValue):
     """A registered operation that divides height and width by a stride.
 
-    Its first convolution or pooling gets the stride. An operation that has none, such as ``"identity"``, follows a 1x1
-    convolution with that stride, to the channels that its node takes as its width, with batch normalisation and ReLU.
+    Its first convolution or pooling with a window of several pixels gets the stride, or else the first of one pixel. An
+    operation that has none, such as ``"identity"``, follows a 1x1 convolution with that stride, to the channels that
+    its node takes as its width, with batch normalisation and ReLU.
     """
 
     #: Of the operation.
@@ -203,9 +218,10 @@ class Strided(OperationValue):
             UnknownNameError: no operation has that name.
         """
         layers = layers_of(self.name, in_channels, channels)
-        for place, layer in enumerate(layers):
-            if isinstance(layer, _WINDOWS):
-                return *layers[:place], replace(layer, stride=self.stride), *layers[place + 1 :]
+        windows = {place: layer for place, layer in enumerate(layers) if isinstance(layer, _WINDOWS)}
+        if windows:
+            place = next((place for place in windows if pair(windows[place].kernel_size) != (1, 1)), min(windows))
+            return *layers[:place], replace(windows[place], stride=self.stride), *layers[place + 1 :]
         before = conv_bn_relu(in_channels, channels, 1, stride=self.stride)
         return *before, *layers_of(self.name, channels, channels)
 

@@ -1,5 +1,13 @@
 """DEAP-style operators: initialise, mutate, mate, select, kill; limits on what they may give."""
 
+from deap_nas.operators.cell_operators import mutCell, mutHiddenState, mutOperation
+from deap_nas.operators.chain_morphisms import (
+    mutDeepenChain,
+    mutMorphChain,
+    mutNarrowChain,
+    mutShrinkChain,
+    mutWidenChain,
+)
 from deap_nas.operators.chain_operators import (
     cxChain,
     initChain,
@@ -9,6 +17,15 @@ from deap_nas.operators.chain_operators import (
     mutRemoveLayer,
 )
 from deap_nas.operators.cost_limit import CostLimit, median_cost
+from deap_nas.operators.dna_morphisms import (
+    initConvolutions,
+    mutAddGatedSkip,
+    mutDeepen,
+    mutMorph,
+    mutNarrow,
+    mutShrink,
+    mutWiden,
+)
 from deap_nas.operators.dna_operators import (
     initLinear,
     mutAddSkip,
@@ -26,7 +43,7 @@ from deap_nas.operators.dna_operators import (
 from deap_nas.operators.large_scale import LARGE_SCALE_MUTATIONS, mutLargeScale
 from deap_nas.operators.motif import cxMotif, initDiversified, initTrivial, mutEdge
 from deap_nas.operators.ranking import RankedPopulation
-from deap_nas.operators.selection import selTournamentCrowded, selTournamentFraction
+from deap_nas.operators.selection import selInverseDensity, selTournamentCrowded, selTournamentFraction
 from deap_nas.operators.survival import killLoser, killOldest, killUnselected
 from deap_nas.operators.uniform import Bounded, initUniform, mutGene
 
@@ -38,6 +55,7 @@ __all__ = [
     "cxChain",
     "cxMotif",
     "initChain",
+    "initConvolutions",
     "initDiversified",
     "initLinear",
     "initTrivial",
@@ -46,24 +64,39 @@ __all__ = [
     "killOldest",
     "killUnselected",
     "median_cost",
+    "mutAddGatedSkip",
     "mutAddSkip",
     "mutAlterLayer",
     "mutAlterLearningRate",
     "mutAlterNumberOfChannels",
     "mutAlterStride",
+    "mutCell",
     "mutChain",
+    "mutDeepen",
+    "mutDeepenChain",
     "mutEdge",
     "mutFilterSize",
     "mutGene",
+    "mutHiddenState",
     "mutIdentity",
     "mutInsertConvolution",
     "mutInsertLayer",
     "mutInsertOneToOne",
     "mutLargeScale",
+    "mutMorph",
+    "mutMorphChain",
+    "mutNarrow",
+    "mutNarrowChain",
+    "mutOperation",
     "mutRemoveConvolution",
     "mutRemoveLayer",
     "mutRemoveSkip",
     "mutResetWeights",
+    "mutShrink",
+    "mutShrinkChain",
+    "mutWiden",
+    "mutWidenChain",
+    "selInverseDensity",
     "selTournamentCrowded",
     "selTournamentFraction",
 ]

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from deap_nas.errors import SettingsError
 from deap_nas.search_space import ChainSpace
 
-__all__ = ["cxChain", "initChain", "mutAlterLayer", "mutChain", "mutInsertLayer", "mutRemoveLayer"]
+__all__ = ["check_chains", "cxChain", "initChain", "mutAlterLayer", "mutChain", "mutInsertLayer", "mutRemoveLayer"]
 
 _Individual = TypeVar("_Individual", bound=MutableSequence[int])
 
@@ -33,7 +33,7 @@ def initChain(
     Raises:
         SettingsError: the space has no chains of layers, or none of so many.
     """
-    _check_chains(space, "initChain", "initUniform")
+    check_chains(space, "initChain", "initUniform")
     n_layers = space.min_layers if n_layers is None else n_layers
     if not space.min_layers <= n_layers <= space.max_layers:
         raise SettingsError(f"n_layers must lie in {space.min_layers}..{space.max_layers}, found {n_layers}")
@@ -56,7 +56,7 @@ def mutInsertLayer(
     Raises:
         SettingsError: the space has no chains of layers.
     """
-    _check_chains(space, "mutInsertLayer", "mutGene")
+    check_chains(space, "mutInsertLayer", "mutGene")
     n_layers = len(individual) // 4
     if n_layers < space.max_layers:
         place = 4 * rng.randint(0, n_layers)
@@ -80,7 +80,7 @@ def mutRemoveLayer(
     Raises:
         SettingsError: the space has no chains of layers.
     """
-    _check_chains(space, "mutRemoveLayer", "mutGene")
+    check_chains(space, "mutRemoveLayer", "mutGene")
     n_layers = len(individual) // 4
     if n_layers > space.min_layers:
         place = 4 * rng.randrange(n_layers)
@@ -106,7 +106,7 @@ def mutAlterLayer(
     Raises:
         SettingsError: the space has no chains of layers.
     """
-    _check_chains(space, "mutAlterLayer", "mutGene")
+    check_chains(space, "mutAlterLayer", "mutGene")
     up = space.layer_up
     genes = [gene for gene in range(len(individual)) if up[gene % 4]]
     if genes:
@@ -131,7 +131,7 @@ def mutChain(
     Raises:
         SettingsError: the space has no chains of layers.
     """
-    _check_chains(space, "mutChain", "mutGene")
+    check_chains(space, "mutChain", "mutGene")
     return rng.choice((mutInsertLayer, mutRemoveLayer, mutAlterLayer))(individual, space, rng=rng)
 
 
@@ -154,7 +154,7 @@ def cxChain(
     Raises:
         SettingsError: the space has no chains of layers.
     """
-    _check_chains(space, "cxChain", "DEAP's cxTwoPoint or cxUniform")
+    check_chains(space, "cxChain", "DEAP's cxTwoPoint or cxUniform")
     share = rng.random()
     cut1, cut2 = (4 * round(share * (len(individual) // 4)) for individual in (ind1, ind2))
     lengths = (cut1 + len(ind2) - cut2, cut2 + len(ind1) - cut1)
@@ -163,7 +163,12 @@ def cxChain(
     return ind1, ind2
 
 
-def _check_chains(space: Any, operator: str, instead: str) -> None:
+def check_chains(space: Any, operator: str, instead: str) -> None:
+    """Check that an operator has been given a space of chains.
+
+    Raises:
+        SettingsError: it is another.
+    """
     if not hasattr(space, "layer_up"):
         raise SettingsError(
             f"{operator} is for chains of layers, the genotypes of ChainSpace, and {type(space).__name__} has none: "

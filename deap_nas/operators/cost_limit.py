@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, MutableSequence
-from copy import deepcopy
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import wraps
 from types import ModuleType
@@ -13,6 +12,7 @@ from typing import Any, TypeVar
 from deap_nas.errors import NotViableError, SettingsError
 from deap_nas.genotype import Genotype
 from deap_nas.graph import Lowers
+from deap_nas.operators.keeping import keep
 from deap_nas.operators.motif import initDiversified
 from deap_nas.search_space import HierarchicalSpace, SearchSpace
 from deap_nas.template import Cost, Template, cost
@@ -37,9 +37,14 @@ class CostLimit:
         max_parameters: largest number of trainable parameters; None for any.
         max_flops: largest number of FLOPs for one image; None for any.
         n_tries: how often an operator is applied before it gives up.
+        max_latency: longest time in seconds for one image, as ``latency`` measures it; None for any.
+        latency: gives the seconds of a genotype's network, such as :class:`deap_nas.training.Latency`, which builds it
+            in the process that calls the operator and measures it there. It is asked last, only where the other limits
+            permit. What is measured twice differs: one near the limit may be permitted once and not again.
 
     Raises:
-        SettingsError: a limit or the number of tries is not positive.
+        SettingsError: a limit or the number of tries is not positive, or one of ``max_latency`` and ``latency`` is
+            given without the other.
     """
 
     space: Lowers
@@ -47,6 +52,8 @@ class CostLimit:
     max_parameters: int | None = None
     max_flops: int | None = None
     n_tries: int = 1000
+    max_latency: float | None = None
+    latency: Callable[[Any], float] | None = None
 
     def __post_init__(self) -> None:
         """Check the fields."""
@@ -54,6 +61,10 @@ class CostLimit:
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise SettingsError(f"{name} must be at least 1, found {value}")
+        if (self.max_latency is None) != (self.latency is None):
+            raise SettingsError("max_latency and latency, which measures it, belong together: give both, or none")
+        if self.max_latency is not None and not self.max_latency > 0:
+            raise SettingsError(f"max_latency must be a positive number of seconds, found {self.max_latency}")
 
     def permits(self, genotype: Any) -> bool:
         """Whether the network of a genotype keeps within the limits.
@@ -61,15 +72,18 @@ class CostLimit:
         Raises:
             GenotypeError: the genotype does not belong to the space.
         """
-        if self.max_parameters is None and self.max_flops is None:
+        if self.max_parameters is None and self.max_flops is None and self.max_latency is None:
             return True
         try:
             size = cost(self.space, genotype, self.template)
         except NotViableError:
             return False
-        return (self.max_parameters is None or size.n_parameters <= self.max_parameters) and (
+        is_small = (self.max_parameters is None or size.n_parameters <= self.max_parameters) and (
             self.max_flops is None or size.flops <= self.max_flops
         )
+        if self.max_latency is None or self.latency is None or not is_small:
+            return is_small
+        return self.latency(genotype) <= self.max_latency
 
     def __call__(self, operator: _Operator) -> _Operator:
         """Decorate an operator, which gives an individual or a tuple of them, and may change its arguments in place.
@@ -81,7 +95,7 @@ class CostLimit:
         @wraps(operator)
         def limited(*arguments: Any, **settings: Any) -> Any:
             everything = (*arguments, *settings.values())
-            restore = [restoring for restoring in map(_keep, everything) if restoring is not None]
+            restore = [restoring for restoring in map(keep, everything) if restoring is not None]
             for _ in range(self.n_tries):
                 result = operator(*arguments, **settings)
                 if all(map(self.permits, result if isinstance(result, tuple) else (result,))):
@@ -90,31 +104,15 @@ class CostLimit:
                     each()
             name = getattr(operator, "__name__", repr(operator))
             raise SettingsError(
-                f"{self.n_tries} tries of {name} gave nothing within max_parameters={self.max_parameters} "
-                f"and max_flops={self.max_flops}: raise the limit, or start from smaller genotypes"
+                f"{self.n_tries} tries of {name} gave nothing within {self._in_words()}: raise the limit, or start "
+                f"from smaller genotypes"
             )
 
         return limited  # type: ignore[return-value]  # the same call as the operator's
 
-
-def _keep(argument: Any) -> Callable[[], None] | None:
-    """Give what undoes an operator's changes of an individual; None for what is no individual."""
-    if isinstance(argument, MutableSequence):
-        genes = list(argument)
-
-        def restore() -> None:
-            argument[:] = genes
-
-    elif hasattr(argument, "to_genotype") and not isinstance(argument, type):
-        content = deepcopy(vars(argument))
-
-        def restore() -> None:
-            vars(argument).clear()
-            vars(argument).update(deepcopy(content))
-
-    else:
-        return None
-    return restore
+    def _in_words(self) -> str:
+        latency = "" if self.max_latency is None else f" and max_latency={self.max_latency}"
+        return f"max_parameters={self.max_parameters} and max_flops={self.max_flops}{latency}"
 
 
 def median_cost(

@@ -12,6 +12,7 @@ from deap_nas.errors import SettingsError
 from deap_nas.search_space.dna_space import LEARNING_RATES, LIMITS, MOST_VERTICES, DNASpace, new_id
 
 __all__ = [
+    "add_skip",
     "check_dna_space",
     "has_place_for_skip",
     "initLinear",
@@ -26,6 +27,7 @@ __all__ = [
     "mutRemoveConvolution",
     "mutRemoveSkip",
     "mutResetWeights",
+    "remove_convolution",
 ]
 
 _Individual = TypeVar("_Individual", bound=DNA)
@@ -104,7 +106,9 @@ def mutResetWeights(individual: _Individual, space: DNASpace, *, rng: _Rng = ran
     ids = {image.id: image.id, **{vertex.id: new_id(rng) for vertex in vertices}}
     individual.vertices = [Vertex(ids[vertex.id], vertex.has_relu) for vertex in individual.vertices]
     individual.edges = [Edge(new_id(rng), edge.filters) for edge in individual.edges]
-    individual.skips = [Skip(new_id(rng), ids[skip.source], ids[skip.target]) for skip in individual.skips]
+    individual.skips = [
+        Skip(new_id(rng), ids[skip.source], ids[skip.target], skip.has_gate) for skip in individual.skips
+    ]
     individual.head = new_id(rng)
     return (individual,)
 
@@ -151,10 +155,7 @@ def mutRemoveConvolution(individual: _Individual, space: DNASpace, *, rng: _Rng 
     check_dna_space(space, "mutRemoveConvolution")
     places = _convolutions(individual)
     if places:
-        place = rng.choice(places)
-        before, removed = individual.vertices[place].id, individual.vertices[place + 1].id
-        del individual.edges[place], individual.vertices[place + 1]
-        individual.skips = list(_moved(individual, removed, before))
+        remove_convolution(individual, rng.choice(places))
     return (individual,)
 
 
@@ -254,14 +255,7 @@ def mutAddSkip(individual: _Individual, space: DNASpace, *, rng: _Rng = random) 
         SettingsError: the space is not that of DNA.
     """
     check_dna_space(space, "mutAddSkip")
-    if has_place_for_skip(individual):
-        taken = {(skip.source, skip.target) for skip in individual.skips}
-        while True:
-            source, target = sorted(rng.sample(range(len(individual.vertices)), 2))
-            ends = individual.vertices[source].id, individual.vertices[target].id
-            if target > source + 1 and ends not in taken:
-                break
-        individual.skips.append(Skip(new_id(rng), *ends))
+    add_skip(individual, rng)
     return (individual,)
 
 
@@ -283,6 +277,26 @@ def mutRemoveSkip(individual: _Individual, space: DNASpace, *, rng: _Rng = rando
     if individual.skips:
         del individual.skips[rng.randrange(len(individual.skips))]
     return (individual,)
+
+
+def add_skip(dna: DNA, rng: _Rng, *, has_gate: bool = False) -> None:
+    """Add a skip between a uniform pair of vertices that no edge joins, if there is one."""
+    if not has_place_for_skip(dna):
+        return
+    taken = {(skip.source, skip.target) for skip in dna.skips}
+    while True:
+        source, target = sorted(rng.sample(range(len(dna.vertices)), 2))
+        ends = dna.vertices[source].id, dna.vertices[target].id
+        if target > source + 1 and ends not in taken:
+            break
+    dna.skips.append(Skip(new_id(rng), *ends, has_gate))
+
+
+def remove_convolution(dna: DNA, place: int) -> None:
+    """Remove an edge and the vertex that it leads to; its skips move to the vertex before."""
+    before, removed = dna.vertices[place].id, dna.vertices[place + 1].id
+    del dna.edges[place], dna.vertices[place + 1]
+    dna.skips = list(_moved(dna, removed, before))
 
 
 def has_place_for_skip(dna: DNA) -> bool:
@@ -327,7 +341,7 @@ def _moved(dna: DNA, removed: int, before: int) -> Iterator[Skip]:
         is_changed = removed in (skip.source, skip.target)
         if place[ends[1]] >= place[ends[0]] + 2 and not (is_changed and ends in taken):
             taken.add(ends)
-            yield Skip(skip.id, *ends)
+            yield Skip(skip.id, *ends, skip.has_gate)
 
 
 def check_dna_space(space: Any, operator: str) -> None:

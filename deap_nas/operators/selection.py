@@ -10,9 +10,10 @@ from types import ModuleType
 from typing import TypeVar
 
 from deap_nas.errors import SettingsError
+from deap_nas.evaluation import Status
 from deap_nas.operators.ranking import RankedPopulation
 
-__all__ = ["selTournamentCrowded", "selTournamentFraction"]
+__all__ = ["selInverseDensity", "selTournamentCrowded", "selTournamentFraction"]
 
 _Individual = TypeVar("_Individual")
 
@@ -100,3 +101,74 @@ def selTournamentCrowded(
         loses = other.dominates(one) or (not one.dominates(other) and distances[1] > distances[0])
         winners.append(second if loses else first)
     return winners
+
+
+def selInverseDensity(
+    individuals: Sequence[_Individual],
+    k: int,
+    *,
+    objectives: Sequence[int] | None = None,
+    bandwidth: float = 1.0,
+    rng: random.Random | ModuleType = random,
+    fit_attr: str = "fitness",
+) -> list[_Individual]:
+    """Select ``k`` individuals by chance, those that are lonely in the cheap objectives more often.
+
+    Elsken 2018 <https://arxiv.org/abs/1804.09081> (LEMONADE), section 4: the probability of each is in proportion to
+    one over the density of the population where it is, in the objectives that cost nothing to compute, such as the
+    parameters of a network; so search spreads along the front. The density is estimated with Gaussian kernels in the
+    logarithms of the values, each divided by its standard deviation, as wide as Scott's rule says: n ** (-1 / (d + 4))
+    for n individuals and d objectives. One may be selected several times.
+
+    Args:
+        individuals: the population; those without a valid fitness, and those whose evaluation has failed, take no part.
+        k: selections.
+        objectives: indices of the cheap ones among the fitness values, which are positive there; by default all but the
+            first.
+        bandwidth: times the width of the kernels, above 0.
+        rng: source of the random draws.
+        fit_attr: attribute that holds the fitness.
+
+    Returns:
+        References to the selected.
+
+    Raises:
+        SettingsError: no individual is evaluated, there is no cheap objective, one has a value that is not positive, or
+            ``bandwidth`` is not.
+    """
+    if not bandwidth > 0:
+        raise SettingsError(f"bandwidth must be positive, found {bandwidth!r}")
+    fitness_of = attrgetter(fit_attr)
+    evaluated = [each for each in individuals if fitness_of(each).valid and not _has_failed(each)]
+    if not evaluated:
+        raise SettingsError(f"a selection needs an evaluated individual, found none among {len(individuals)}")
+    values = [fitness_of(each).values for each in evaluated]
+    chosen = range(1, len(values[0])) if objectives is None else objectives
+    if not chosen or not all(0 <= index < len(values[0]) for index in chosen):
+        raise SettingsError(
+            f"objectives must be indices of cheap ones among the {len(values[0])} values of the fitness, found "
+            f"{list(chosen)}: a fitness has several where it is made with objectives=('accuracy', 'n_parameters')"
+        )
+    densities = _densities([[row[index] for index in chosen] for row in values], bandwidth)
+    return rng.choices(evaluated, [1 / density for density in densities], k=k)
+
+
+def _has_failed(individual: object) -> bool:
+    evaluation = getattr(individual, "evaluation", None)
+    return evaluation is not None and evaluation.status is not Status.OK
+
+
+def _densities(rows: Sequence[Sequence[float]], bandwidth: float) -> list[float]:
+    """Density at each of some points, (points, objectives), up to a common factor."""
+    import numpy as np
+
+    points = np.asarray(rows, dtype=float)
+    if not (points > 0).all():
+        raise SettingsError(f"cheap objectives are compared by their logarithms, found the value {points.min():g}")
+    points = np.log(points)
+    deviations = points.std(axis=0)
+    points = points[:, deviations > 1e-12] / deviations[deviations > 1e-12]
+    width = bandwidth * len(points) ** (-1 / (points.shape[1] + 4))
+    squares = ((points[:, None] - points[None]) ** 2).sum(axis=2)
+    densities: list[float] = np.exp(-squares / (2 * width**2)).sum(axis=1).tolist()
+    return densities

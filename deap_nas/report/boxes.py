@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import accumulate
 
 from deap_nas.graph import RESIZE, Layer, Shape, operation_names
 from deap_nas.graph.layers import (
@@ -63,7 +64,7 @@ def boxes_of(steps: Sequence[Step]) -> list[Box]:
     """Read a network as boxes: the image, then its steps in order.
 
     Normalisation and ReLU after a step that nothing else takes share its box. A resize has no line from the value whose
-    shape it gives, unless nothing else would lead on from there.
+    shape it gives, unless nothing else would lead on from there. What leads nowhere has no box.
 
     Args:
         steps: of a network, such as ``plan_network(space, genotype, template).steps``.
@@ -85,7 +86,18 @@ def boxes_of(steps: Sequence[Step]) -> list[Box]:
             inputs.append(box_of[step.inputs[1]])
         box_of.append(len(boxes))
         boxes.append(Box(lines, tuple(inputs), _told_shape(step), step.merge, pattern))
-    return boxes
+    return _leading_on(boxes)
+
+
+def _leading_on(boxes: Sequence[Box]) -> list[Box]:
+    """The boxes from which lines lead to the last one; others are of values whose channels alone are asked for."""
+    leads = [False] * (len(boxes) - 1) + [True]
+    for number in range(len(boxes) - 1, -1, -1):
+        for source in boxes[number].inputs if leads[number] else ():
+            leads[source] = True
+    place = list(accumulate(leads, initial=0))  # among those that are left
+    left = (box for box, is_left in zip(boxes, leads, strict=True) if is_left)
+    return [replace(box, inputs=tuple(place[source] for source in box.inputs)) for box in left]
 
 
 def _told_shape(step: Step) -> Shape | None:

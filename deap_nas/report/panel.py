@@ -36,7 +36,18 @@ _LABEL_GAP = 8.0
 _BARE_PITCH = 17.0
 
 #: Short forms of the kinds of operation whose names end with a kernel size.
-_SHORT = {"conv": "", "depthwise_conv": "dw ", "separable_conv": "sep ", "max_pool": "max ", "avg_pool": "avg "}
+_SHORT = {
+    "conv": "",
+    "depthwise_conv": "dw ",
+    "separable_conv": "sep ",
+    "max_pool": "max ",
+    "avg_pool": "avg ",
+    "relu_conv": "relu ",
+    "stacked_separable_conv": "2 sep ",
+    "dilated_separable_conv": "dil sep ",
+    "bottleneck_conv": "bottleneck ",
+    "bottleneck_dilated_conv": "bottleneck dil ",
+}
 
 
 def short_label(label: str) -> str:
@@ -45,9 +56,9 @@ def short_label(label: str) -> str:
     Channels of its own and a stride follow, as ``"3x3, 32, /2"``.
     """
     name, numbers = parts_of(label)
-    kind, _, kernel = name.rpartition("_")
-    if kind in _SHORT and re.fullmatch(r"\d+x\d+", kernel):
-        return _SHORT[kind] + kernel + numbers
+    found = re.fullmatch(r"(\w+?)_(\d+x\d+(?:_\d+x\d+)*)", name)
+    if found and found[1] in _SHORT:
+        return _SHORT[found[1]] + found[2].replace("_", " ") + numbers
     return name.replace("_", " ") + numbers
 
 

@@ -35,7 +35,7 @@ class Style:
 
 
 #: Those of the package, for colour-blind readers too: the primitives of the paper in six colours of Okabe and Ito 2008
-#: <https://jfly.uni-koeln.de/color/>, the others in four of Tol 2021 <https://sronpersonalpages.nl/~pault/> and dashed.
+#: <https://jfly.uni-koeln.de/color/>, others in those of Tol 2021 <https://sronpersonalpages.nl/~pault/> and dashed.
 _OURS = {
     "conv_1x1": Style("#0072b2"),
     "depthwise_conv_3x3": Style("#56b4e9"),
@@ -47,6 +47,19 @@ _OURS = {
     "conv_5x5": Style("#882255", _LONG),
     "depthwise_conv_5x5": Style("#999933", _MIXED),
     "separable_conv_5x5": Style("#661100", _MIXED),
+    "relu_conv_1x1": Style("#004488", _LONG),
+    "stacked_separable_conv_3x3": Style("#117733", _LONG),
+    "stacked_separable_conv_5x5": Style("#44aa99", _MIXED),
+    "stacked_separable_conv_7x7": Style("#6699cc", _TWO_DOTS),
+    "dilated_separable_conv_3x3": Style("#aa4499", _LONG),
+    "dilated_separable_conv_5x5": Style("#bb5566", _MIXED),
+    "bottleneck_conv_3x3": Style("#222255", _MIXED),
+    "bottleneck_dilated_conv_3x3": Style("#225555", _TWO_DOTS),
+    "bottleneck_conv_1x3_3x1": Style("#666633", _MIXED),
+    "bottleneck_conv_1x7_7x1": Style("#663333", _TWO_DOTS),
+    "max_pool_5x5": Style("#d55e00", _MIXED),
+    "max_pool_7x7": Style("#d55e00", _TWO_DOTS),
+    "concat": Style("#999999", _DOTS),
 }
 #: Whose colour a convolution or a pooling with another window has where a picture tells the window in words.
 _OF_OTHER_WINDOWS = {

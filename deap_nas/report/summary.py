@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from deap_nas.errors import StoreError, UnknownNameError
 from deap_nas.evaluation import Status
 from deap_nas.report.account import n_running, pending_in_words, task_in_words
+from deap_nas.report.fronts import front_in_words, front_of
 from deap_nas.report.stages import stages_in_words, steps_of
 from deap_nas.search_space import space_from_dict
 from deap_nas.search_space.origins import explain, origins_in_words
@@ -82,6 +83,7 @@ def summarise(store: HDF5Store) -> dict[str, Any]:
         "steps": steps_of(store),
         "median_fitness": float(np.median(fitness)) if len(fitness) else None,
         "best": None if best is None else member(store, best),
+        "front": front_of(store),
         "n_workers": len(np.unique(workers[workers >= 0])),
         "seconds": _seconds(store),
         "compute": _compute(store),
@@ -154,6 +156,7 @@ def in_words(summary: Mapping[str, Any]) -> str:
     lines += [
         f"fitness     best {best['fitness'][0]:.4f}{scores}, median {summary['median_fitness']:.4f}",
         f"best        individual {best['id']}{size}",
+        *(front_in_words(summary["front"]) if summary["front"] else []),
     ]
     return "\n".join([*lines, "", _description(summary, best["genes"])]).rstrip()
 

@@ -1,5 +1,7 @@
 """Search spaces: which genotypes are legal, and what graph each one stands for."""
 
+from deap_nas.search_space.blocks import Operand
+from deap_nas.search_space.cell_space import CellSpace
 from deap_nas.search_space.chain import ChainSpace
 from deap_nas.search_space.dna_space import DNASpace
 from deap_nas.search_space.flat import FlatSpace
@@ -11,6 +13,7 @@ from deap_nas.search_space.reading import Edge, Motif
 from deap_nas.search_space.space import SearchSpace, register_space, space_from_dict
 
 __all__ = [
+    "CellSpace",
     "ChainSpace",
     "DNASpace",
     "Edge",
@@ -22,6 +25,7 @@ __all__ = [
     "MacroSpace",
     "MicroSpace",
     "Motif",
+    "Operand",
     "SearchSpace",
     "register_space",
     "space_from_dict",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -21,6 +21,7 @@ from deap_nas.graph import (
     operation_names,
 )
 from deap_nas.graph.operations import IMPORT_FIRST, check_operation
+from deap_nas.search_space.chain_alignment import aligned
 from deap_nas.search_space.changes import changed_layers, first_of
 from deap_nas.search_space.space import SearchSpace, register_space
 from deap_nas.template import Template, WholeNetwork
@@ -166,6 +167,11 @@ class ChainSpace(SearchSpace):
         layers = self.layers_of(genotype)
         nodes = [Node(operation, (place,), 0, (place,)) for place, operation in enumerate(layers)]
         return Graph((Node("input"), *nodes), len(nodes))
+
+    def counterparts(self, parent: Sequence[int], child: Sequence[int]) -> Mapping[tuple[int, ...], tuple[int, ...]]:
+        """See :meth:`SearchSpace.counterparts`: layers move where others are inserted or removed before them."""
+        pairs = aligned(self.layers_of(parent), self.layers_of(child))
+        return {(place,): (before,) for place, before in pairs.items()}
 
     def changes(self, parent: Sequence[int], child: Sequence[int]) -> list[str]:
         """See :meth:`SearchSpace.changes`: layers that were inserted, removed or altered."""

@@ -20,12 +20,12 @@ _NAMES = {
 def dna_in_words(dna: DNA) -> str:
     """Say vertex by vertex what a DNA is; 0 is the image."""
     number = {vertex.id: place for place, vertex in enumerate(dna.vertices)}
-    incoming: dict[int, list[int]] = {}
+    incoming: dict[int, list[tuple[int, str]]] = {}
     for skip in dna.skips:
-        incoming.setdefault(skip.target, []).append(number[skip.source])
+        incoming.setdefault(skip.target, []).append((number[skip.source], "gated " if skip.has_gate else ""))
     lines = [f"learning rate {dna.learning_rate:.4g}"]
     for place, (edge, vertex) in enumerate(zip(dna.edges, dna.vertices[1:], strict=True), start=1):
-        added = "".join(f" + {source}" for source in sorted(incoming.get(vertex.id, ())))
+        added = "".join(f" + {gated}{source}" for source, gated in sorted(incoming.get(vertex.id, ())))
         ending = ", BN + ReLU" if vertex.has_relu else ""
         lines.append(f"  {place:>3}  {_edge_in_words(edge)} of {place - 1}{added}{ending}")
     if not dna.edges:
@@ -59,7 +59,7 @@ def changes_in_words(parent: DNA, child: DNA) -> list[str]:
 def _architecture(dna: DNA) -> tuple[object, ...]:
     """A DNA without its ids and its learning rate."""
     number = {vertex.id: place for place, vertex in enumerate(dna.vertices)}
-    skips = sorted((number.get(skip.source, -1), number.get(skip.target, -1)) for skip in dna.skips)
+    skips = sorted((number.get(skip.source, -1), number.get(skip.target, -1), skip.has_gate) for skip in dna.skips)
     return [edge.filters for edge in dna.edges], [vertex.has_relu for vertex in dna.vertices], skips
 
 
@@ -109,4 +109,4 @@ def _skips_in_words(parent: DNA, child: DNA) -> Iterator[str]:
         number = {vertex.id: place for place, vertex in enumerate(one.vertices)}
         for skip in one.skips:
             if skip.id not in known:
-                yield f"{verb} skip {number[skip.source]} -> {number[skip.target]}"
+                yield f"{verb} {'gated ' if skip.has_gate else ''}skip {number[skip.source]} -> {number[skip.target]}"

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from deap_nas.dna import DNA, Edge, Filters, Skip, Vertex
 from deap_nas.errors import GenotypeError
-from deap_nas.graph import RESIZE, BatchNormReLU, Graph, Node, OperationValue, ScaledConvolution
+from deap_nas.graph import RESIZE, BatchNormReLU, Gated, Graph, Node, OperationValue, ScaledConvolution
 from deap_nas.search_space.dna_reading import changes_in_words, dna_in_words
 from deap_nas.search_space.space import SearchSpace, register_space
 from deap_nas.template import Template, WholeNetwork
@@ -114,15 +114,16 @@ class DNASpace(SearchSpace):
         """Give a genotype as a row of numbers.
 
         Learning rate, id of the classifier and number of edges; for each edge its id, whether it is a convolution and
-        its four numbers, then id and kind of the vertex that it leads to; for each skip its id and those of its ends.
+        its four numbers, then id and kind of the vertex that it leads to; for each skip its id, negative where it has a
+        gate, and those of its ends.
         """
         import numpy as np
 
         row: list[float] = [genotype.learning_rate, genotype.head, len(genotype.edges)]
         for edge, vertex in zip(genotype.edges, genotype.vertices[1:], strict=True):
             row += (edge.id, edge.filters is not None, *(edge.filters or _NO_FILTERS), *vertex)
-        for skip in sorted(genotype.skips):
-            row += skip
+        for number, source, target, has_gate in sorted(genotype.skips):
+            row += (-number if has_gate else number, source, target)
         return np.array(row, dtype=self.row_dtype)
 
     def decode(self, row: Sequence[Any] | NDArray[Any]) -> DNA:
@@ -152,6 +153,7 @@ class DNASpace(SearchSpace):
 
 
 _BN_RELU = BatchNormReLU()
+_GATED = Gated()
 
 
 @lru_cache(maxsize=65_536)
@@ -169,15 +171,15 @@ class _Lowering:
         self._place = {dna.vertices[0].id: 0}
 
     def graph(self) -> Graph:
-        incoming: dict[int, list[int]] = defaultdict(list)
+        incoming: dict[int, list[Skip]] = defaultdict(list)
         for skip in self._dna.skips:
-            incoming[skip.target].append(skip.source)
+            incoming[skip.target].append(skip)
         value = 0
         for edge, vertex in zip(self._dna.edges, self._dna.vertices[1:], strict=True):
-            sources = incoming.get(vertex.id, ())
-            value = self._add_edge(edge, value, n_added=1 + len(sources))
-            if sources:
-                value = self._add_skips(value, sorted(self._place[source] for source in sources))
+            skips = incoming.get(vertex.id, [])
+            value = self._add_edge(edge, value, n_added=1 + sum(not skip.has_gate for skip in skips))
+            if skips:
+                value = self._add_skips(value, skips)
             if vertex.has_relu:
                 value = self._add(_BN_RELU, (value,), (vertex.id,))
             self._place[vertex.id] = value
@@ -188,10 +190,14 @@ class _Lowering:
             return value
         return self._add(_convolution(edge.filters, n_added), (value,), (edge.id,))
 
-    def _add_skips(self, value: int, sources: list[int]) -> int:
-        """Add what skips bring, in the shape of the primary edge's value."""
-        resized = [self._add(RESIZE, (source, value)) for source in sources]
-        return self._add("add", (value, *resized))
+    def _add_skips(self, value: int, skips: list[Skip]) -> int:
+        """Add what skips bring, in the shape of the primary edge's value, those from the image first."""
+        brought = []
+        for skip in sorted(skips, key=lambda skip: self._place[skip.source]):
+            brought.append(self._add(RESIZE, (self._place[skip.source], value)))
+            if skip.has_gate:
+                brought[-1] = self._add(_GATED, (brought[-1],), (skip.id,))
+        return self._add("add", (value, *brought))
 
     def _add(self, operation: str | OperationValue, inputs: tuple[int, ...], path: tuple[int, ...] = ()) -> int:
         self._nodes.append(Node(operation, inputs, 0, path))
@@ -270,9 +276,14 @@ def _decoded(numbers: list[Any], n_edges: int) -> DNA:
             raise ValueError(f"found {has_filters!r} and {has_relu!r} for yes or no, or an identity with {filters}")
         edges.append(Edge(_whole(number), Filters(*map(float, filters)) if has_filters else None))
         vertices.append(Vertex(_whole(vertex), bool(has_relu)))
-    skips = [Skip(*map(_whole, numbers[start : start + _SKIP])) for start in range(end, len(numbers), _SKIP)]
+    skips = [_skip(*numbers[start : start + _SKIP]) for start in range(end, len(numbers), _SKIP)]
     rate, head = float(numbers[0]), _whole(numbers[1])
     return DNA.of(learning_rate=rate, head=head, vertices=vertices, edges=edges, skips=skips)
+
+
+def _skip(number: Any, source: Any, target: Any) -> Skip:
+    has_gate = isinstance(number, (int, float)) and number < 0
+    return Skip(_whole(-number if has_gate else number), _whole(source), _whole(target), has_gate)
 
 
 def _whole(number: Any) -> int:

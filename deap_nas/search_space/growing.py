@@ -25,7 +25,7 @@ from deap_nas.search_space.space import SearchSpace
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["EPNAS_OPERATIONS", "GrowingSpace", "LevelGene", "sum_in_words"]
+__all__ = ["EPNAS_OPERATIONS", "GrowingSpace", "LevelGene", "settled_operations", "sum_in_words"]
 
 #: The six operations of Perez-Rua 2018, section 3, in the order of their gene values from 0.
 EPNAS_OPERATIONS = (
@@ -81,7 +81,7 @@ class GrowingSpace(SearchSpace):
         """
         if type(self.n_levels) is not int or not 1 <= self.n_levels <= _MOST_LEVELS:
             raise SettingsError(f"{self.level_name}s must be an integer in 1..{_MOST_LEVELS}, found {self.n_levels!r}")
-        object.__setattr__(self, "operations", _names(self.operations))
+        object.__setattr__(self, "operations", settled_operations(self.operations))
 
     @property
     @abstractmethod
@@ -255,7 +255,13 @@ def sum_in_words(name: str, numbers: Sequence[int]) -> str:
     return f"{name}{'s' * (len(numbers) > 1)} {' + '.join(map(str, numbers))}"
 
 
-def _names(operations: Any) -> tuple[str, ...]:
+def settled_operations(operations: Any) -> tuple[str, ...]:
+    """Check the operations of a space, and make a tuple of them.
+
+    Raises:
+        SettingsError: they are not different names, at least one.
+        UnknownNameError: one is not registered.
+    """
     is_sequence = isinstance(operations, Sequence) and not isinstance(operations, str)
     if not is_sequence or not operations or any(not isinstance(name, str) for name in operations):
         raise SettingsError(f"operations must be a sequence of names, at least one, found {operations!r:.200}")

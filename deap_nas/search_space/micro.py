@@ -4,9 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar
 
-from deap_nas.graph import BatchNormReLU, Graph, Node, ScaledConvolution, Strided
+from deap_nas.graph import BatchNormReLU, Graph, Node, ScaledConvolution
+from deap_nas.search_space.blocks import (
+    N_INPUTS,
+    Blocks,
+    Operand,
+    blocks_in_words,
+    names_of,
+    nodes_of,
+    operand_edges,
+    unused_blocks,
+)
 from deap_nas.search_space.growing import EPNAS_OPERATIONS, GrowingSpace, LevelGene, sum_in_words
 from deap_nas.search_space.reading import Edge, Motif
 from deap_nas.search_space.space import register_space
@@ -14,20 +24,8 @@ from deap_nas.template import CellStack, Template
 
 __all__ = ["MicroSpace"]
 
-#: Inputs of a cell: what the two cells before have given; -1 is the last.
-_CELLS = ("cell -2", "cell -1")
-#: Their names in a drawing.
-_DRAWN_CELLS = ("c-2", "c-1")
 #: Path of the batch normalisation at the end of a cell; blocks count from 1.
 _END = (0,)
-
-
-class _Operand(NamedTuple):
-    """One of the two values that a block adds."""
-
-    #: Value that it reads: 0 and 1 are the inputs of the cell, b + 1 is block b.
-    source: int
-    operation: str
 
 
 @register_space("micro")
@@ -80,12 +78,12 @@ class MicroSpace(GrowingSpace):
             LevelGene("operation 2", n_operations),
         )
 
-    def _blocks(self, genotype: Sequence[int]) -> list[tuple[_Operand, _Operand]]:
+    def _blocks(self, genotype: Sequence[int]) -> list[tuple[Operand, Operand]]:
         """The two operands of each block."""
         self.validate(genotype)
         names = self.operations
         fours = (genotype[start : start + 4] for start in range(0, len(genotype), 4))
-        return [(_Operand(one, names[first]), _Operand(other, names[second])) for one, first, other, second in fours]
+        return [(Operand(one, names[first]), Operand(other, names[second])) for one, first, other, second in fours]
 
     def lower(self, genotype: Sequence[int]) -> tuple[Graph, Graph]:
         """Give the normal and the reduction cell.
@@ -101,10 +99,7 @@ class MicroSpace(GrowingSpace):
 
     def words_of(self, genotype: Sequence[int]) -> list[str]:
         """See :meth:`GrowingSpace.words_of`."""
-        return [
-            " + ".join(f"{operand.operation} of {_source(operand.source)}" for operand in block)
-            for block in self._blocks(genotype)
-        ]
+        return blocks_in_words(self._blocks(genotype))
 
     def describe(self, genotype: Sequence[int]) -> str:
         """Say in words, block by block, what a genotype means; cell -1 is the last one, cell -2 that before it.
@@ -112,9 +107,9 @@ class MicroSpace(GrowingSpace):
         Raises:
             GenotypeError: the genotype does not belong to the space.
         """
-        unused = sum_in_words("block", _unused(self._blocks(genotype)))
-        lines = [f"block {block}: {words}" for block, words in enumerate(self.words_of(genotype), start=1)]
-        return "\n".join([*lines, f"output: 1x1 convolution of {unused}"])
+        blocks = self._blocks(genotype)
+        lines = [f"block {block}: {words}" for block, words in enumerate(blocks_in_words(blocks), start=1)]
+        return "\n".join([*lines, f"output: 1x1 convolution of {sum_in_words('block', unused_blocks(blocks))}"])
 
     def motifs_of(self, genotype: Sequence[int]) -> tuple[Motif]:
         """Read a genotype as one motif, the cell: its nodes are the two cells before, the blocks and the output.
@@ -123,13 +118,9 @@ class MicroSpace(GrowingSpace):
             GenotypeError: the genotype does not belong to the space.
         """
         blocks = self._blocks(genotype)
-        names = (*_DRAWN_CELLS, *map(str, range(1, len(blocks) + 1)), "out")
-        edges = [
-            Edge(operand.source + 1, node, operand.operation, used=True)
-            for node, block in enumerate(blocks, start=3)
-            for operand in block
-        ]
-        edges += [Edge(block + 2, len(names), "conv_1x1", used=True) for block in _unused(blocks)]
+        names = names_of(blocks)
+        edges = operand_edges(blocks, used=range(1, len(blocks) + 1))
+        edges += [Edge(block + N_INPUTS, len(names), "conv_1x1", used=True) for block in unused_blocks(blocks)]
         return (Motif("cell", 2, len(names), tuple(edges), names),)
 
     def default_template(self, *, n_classes: int = 10, image_channels: int = 3, image_size: int = 32) -> Template:
@@ -145,36 +136,14 @@ class MicroSpace(GrowingSpace):
         return {"kind": "micro", "blocks": self.blocks, "operations": list(self.operations)}
 
 
-def _unused(blocks: Sequence[tuple[_Operand, _Operand]]) -> list[int]:
-    """Blocks, from 1, that no other block reads; the last is one of them."""
-    read = {operand.source - 1 for block in blocks for operand in block}
-    return [block for block in range(1, len(blocks) + 1) if block not in read]
-
-
-def _cell(blocks: Sequence[tuple[_Operand, _Operand]], *, stride: int) -> Graph:
+def _cell(blocks: Blocks, *, stride: int) -> Graph:
     """Lower a cell whose operations on its inputs have this stride."""
-    nodes = [Node("input"), Node("input")]
-    values = [0, 1]  # of each source
-    for block, operands in enumerate(blocks, start=1):
-        for slot, (source, name) in enumerate(operands):
-            operation = Strided(name, stride) if stride > 1 and source < len(_CELLS) else name
-            nodes.append(Node(operation, (values[source],), 0, (block, slot)))
-        values.append(_add(nodes, (len(nodes) - 2, len(nodes) - 1)))
-    unused = _unused(blocks)
+    nodes, values = nodes_of(blocks, stride=stride)
+    unused = unused_blocks(blocks)
     for block in unused:
         projection = ScaledConvolution(1.0, 1, n_added=len(unused))
         nodes.append(Node(projection, (values[block + 1],), 0, (block, 2)))
-    last = tuple(range(len(nodes) - len(unused), len(nodes)))
-    nodes.append(Node(BatchNormReLU(), (_add(nodes, last),), 0, _END))
-    return Graph(tuple(nodes), len(nodes) - 1, len(_CELLS))
-
-
-def _add(nodes: list[Node], values: tuple[int, ...]) -> int:
-    """Add the sum of values to a graph, unless it is one value; gives its index."""
-    if len(values) > 1:
-        nodes.append(Node("add", values))
-    return len(nodes) - 1
-
-
-def _source(source: int) -> str:
-    return _CELLS[source] if source < len(_CELLS) else f"block {source - 1}"
+    if len(unused) > 1:
+        nodes.append(Node("add", tuple(range(len(nodes) - len(unused), len(nodes)))))
+    nodes.append(Node(BatchNormReLU(), (len(nodes) - 1,), 0, _END))
+    return Graph(tuple(nodes), len(nodes) - 1, N_INPUTS)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext, suppress
 from types import FunctionType, ModuleType, NoneType
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast
@@ -147,6 +147,23 @@ class SearchSpace(ABC):
             recipe: of the search, a frozen dataclass such as :class:`~deap_nas.training.Recipe`; by default unchanged.
         """
         return recipe
+
+    def counterparts(
+        self,
+        parent: Any,  # noqa: ARG002 - for spaces that use it
+        child: Any,  # noqa: ARG002 - likewise
+    ) -> Mapping[tuple[int, ...], tuple[int, ...]] | None:
+        """Say which operations of a child are those of its parent, for weights that are made of the parent's.
+
+        Args:
+            parent: a genotype of the space.
+            child: likewise.
+
+        Returns:
+            By the path of an operation of the child, the :attr:`~deap_nas.graph.Node.path` that it had in the parent;
+            None, by default, where an operation has the same path in both.
+        """
+        return None
 
     def motifs_of(self, genotype: Any) -> tuple[Motif, ...]:
         """Read a genotype as motifs, to draw it or to say it in words; by default its graphs.

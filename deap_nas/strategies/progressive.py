@@ -65,7 +65,7 @@ class ProgressiveSearch:
         icls: class of the individuals, which makes one of a genotype.
         space: of genotypes that grow, such as :class:`deap_nas.MicroSpace` and :class:`deap_nas.MacroSpace`: with
             ``n_levels``, ``options(level)`` and ``genes_of(level)``.
-        surrogate: a :class:`~deap_nas.surrogates.Surrogate`, such as :class:`~deap_nas.surrogates.LSTMSurrogate`.
+        surrogate: a :class:`~deap_nas.surrogates.Surrogate`, such as :class:`~deap_nas.LSTMSurrogate`.
         k: networks of a step; the paper's are 25.
         iterations: passes over all levels; the paper's are three to five.
         first_temperature: see :func:`temperatures`.

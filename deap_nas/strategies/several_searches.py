@@ -19,7 +19,7 @@ class SeveralSearches:
     Register its ``generate`` and ``update`` as those of any strategy.
 
     Args:
-        searches: such as :class:`~deap_nas.strategies.ProgressiveSearch` with ``number`` 0, 1, ... in this order: their
+        searches: such as :class:`~deap_nas.ProgressiveSearch` with ``number`` 0, 1, ... in this order: their
             proposals have a stage, and their state is all in ``getstate``.
 
     Raises:

@@ -13,6 +13,7 @@ from deap_nas.errors import SettingsError
 from deap_nas.evaluation import derive_seed
 from deap_nas.extras import check_installed
 from deap_nas.search_space import SearchSpace
+from deap_nas.surrogates.examples import NOT_FITTED, checked_values
 from deap_nas.surrogates.surrogate import Genotypes, Prediction
 from deap_nas.surrogates.tokens import Tokens
 
@@ -116,9 +117,7 @@ class LSTMSurrogate:
         What genotypes begin with alike is read once, so that all extensions of a few of them take little time.
         """
         if self._network is None:
-            raise SettingsError(
-                "a surrogate predicts from what it has learned, and has learned nothing: call fit first"
-            )
+            raise SettingsError(NOT_FITTED)
         from deap_nas.surrogates.prefix_scoring import PrefixScoring
 
         scoring = PrefixScoring(self._network)
@@ -129,15 +128,8 @@ class LSTMSurrogate:
 
 
 def _checked(values: Sequence[float] | NDArray[Any], n_genotypes: int) -> NDArray[np.float64]:
-    scores = np.asarray(values, dtype=np.float64)
-    if scores.shape != (n_genotypes,):
-        raise SettingsError(
-            f"each genotype needs one value, found {n_genotypes} genotypes and values of the shape {scores.shape}; of "
-            "individuals these are [individual.fitness.values[0] for individual in individuals]"
-        )
-    if not n_genotypes:
-        raise SettingsError("there is nothing to learn from: give at least one genotype and its value")
-    outside = np.flatnonzero(~((scores >= 0) & (scores <= 1)))  # NaN is outside
+    scores = checked_values(values, n_genotypes)
+    outside = np.flatnonzero((scores < 0) | (scores > 1))
     if len(outside):
         raise SettingsError(
             f"values must lie in [0, 1], as accuracies do, and the larger the better; value {outside[0]} is "

@@ -13,6 +13,7 @@ from deap_nas.graph import (
     AvgPool2d,
     BatchNorm2d,
     Conv2d,
+    Gate,
     GlobalAvgPool2d,
     Layer,
     Linear,
@@ -57,6 +58,7 @@ def compute(space: Lowers, genotype: Any, template: Template) -> Compute:
       evaluation mode 2, all as one scale and one shift; backward 5 an element, 2 to normalise again and 3 for the sums
       that are the gradients of scale and shift, and 4 for the gradient of the input;
     - ReLU: 1 an element, backward 1;
+    - gate: 1 an element; backward 2 for the gradient of its number, and 1 for that of the input;
     - max pooling: the places of the window less 1 an element, backward 1;
     - average pooling: the places of the window an element, backward the same;
     - global pooling: 1 an element, backward 1 a channel;
@@ -161,6 +163,10 @@ def _of_relu(layer: Layer, shape: Shape, output: Shape) -> _Work:  # noqa: ARG00
     return _Work(prod(shape), prod(shape))
 
 
+def _of_gate(layer: Layer, shape: Shape, output: Shape) -> _Work:  # noqa: ARG001 - as above
+    return _Work(prod(shape), prod(shape), 2 * prod(shape))
+
+
 def _of_max_pool(layer: Any, shape: Shape, output: Shape) -> _Work:  # noqa: ARG001 - as above
     return _Work((prod(pair(layer.kernel_size)) - 1) * prod(output), prod(output))
 
@@ -186,6 +192,7 @@ _WORK: Mapping[type[Layer], Callable[[Any, Shape, Shape], _Work]] = {
     Linear: _of_linear,
     BatchNorm2d: _of_batch_norm,
     ReLU: _of_relu,
+    Gate: _of_gate,
     MaxPool2d: _of_max_pool,
     AvgPool2d: _of_avg_pool,
     GlobalAvgPool2d: _of_global_pool,

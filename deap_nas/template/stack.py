@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from typing import Any, ClassVar, NamedTuple, Self
 
 from deap_nas.errors import SettingsError
-from deap_nas.graph import GlobalAvgPool2d, Graph, Linear, Shape, conv_bn_relu
+from deap_nas.graph import GlobalAvgPool2d, Graph, Linear, ReLU, Shape, conv_bn_relu, relu_conv_bn
 from deap_nas.template.steps import Chain, StepWriter, measured
 from deap_nas.template.template import Layout, Template, check_counts, check_n_cells, register_template
 from deap_nas.template.value_shapes import Value, shapes_at, total, values_of
@@ -28,6 +28,9 @@ class CellStack(Template):
     given (Zoph 2018 <https://arxiv.org/abs/1707.07012>, figure 2). Each input passes a 1x1 convolution to the
     channels of the cell first, with stride 2 if it is the larger one, unless the cell does not take it. The operations
     of a reduction cell halve the size themselves; with each of them the channels double.
+
+    With ``relu_first`` the stem has no ReLU, the 1x1 convolutions have it before them, and another one stands before
+    the global pooling, as in Zoph 2018, whose operations begin with a ReLU; without, it follows each convolution.
     """
 
     #: Classes; the network gives one logit for each.
@@ -44,6 +47,8 @@ class CellStack(Template):
     n_reductions: int = 2
     #: Channels of the 3x3 convolution before the cells, in multiples of ``channels``.
     stem_multiplier: int = 3
+    #: Whether ReLU comes before convolutions, not after their normalisation.
+    relu_first: bool = False
 
     #: The normal and the reduction cell.
     n_graphs: ClassVar[int] = 2
@@ -52,12 +57,15 @@ class CellStack(Template):
         """Check the fields.
 
         Raises:
-            SettingsError: a count is not a positive integer, or there are too many cells.
+            SettingsError: a count is not a positive integer, there are too many cells, or ``relu_first`` is neither
+                true nor false.
         """
         check_counts(n_classes=self.n_classes, image_channels=self.image_channels, image_size=self.image_size)
         check_counts(channels=self.channels, n_normal=self.n_normal, stem_multiplier=self.stem_multiplier)
         if not isinstance(self.n_reductions, int) or self.n_reductions < 0:
             raise SettingsError(f"n_reductions must be an integer of at least 0, found {self.n_reductions!r}")
+        if type(self.relu_first) is not bool:
+            raise SettingsError(f"relu_first must be True or False, found {self.relu_first!r}")
         check_n_cells((self.n_reductions + 1) * self.n_normal + self.n_reductions)
 
     def channels_of(self, number: int) -> tuple[int, ...]:
@@ -81,7 +89,9 @@ class CellStack(Template):
             strides = [cell.strides for cell in self._cells(graphs, replace(self, image_size=telling)._stem(), None)]
         stem = self._stem()
         cells = self._cells(graphs, stem, strides, among=among)
-        head = measured((GlobalAvgPool2d(), Linear(cells[-1].output[0], self.n_classes)), cells[-1].output)
+        first = (ReLU(),) if self.relu_first else ()
+        output = cells[-1].output
+        head = measured((*first, GlobalAvgPool2d(), Linear(output[0], self.n_classes)), output)
         taken = _taken(cells)
         used = [cell for number, cell in enumerate(cells) if taken[number]]
         inputs = [cell.inputs[place] for cell in used for place in cell.reads]
@@ -96,6 +106,8 @@ class CellStack(Template):
 
     def _stem(self) -> Chain:
         layers = conv_bn_relu(self.image_channels, self.stem_multiplier * self.channels, 3)
+        if self.relu_first:
+            layers = layers[:-1]
         return measured(layers, (self.image_channels, self.image_size, self.image_size))
 
     def _cells(
@@ -112,7 +124,8 @@ class CellStack(Template):
         for position, (number, channels) in enumerate(self._places()):
             needed = None if among is None else among[number]
             given = strides[position] if strides else (2 if outputs[0][1:] != outputs[1][1:] else 1, 1)
-            cells.append(_cell(graphs[number], channels, outputs, given, needed))
+            inputs = [_input(self.relu_first, channels, *each) for each in zip(outputs, given, strict=True)]
+            cells.append(_cell(graphs[number], inputs, outputs, given, needed))
             outputs = (outputs[1], cells[-1].output)
         return cells
 
@@ -126,8 +139,10 @@ class CellStack(Template):
 
     def to_dict(self) -> dict[str, Any]:
         """See :meth:`Template.to_dict`."""
-        names = ("n_classes", "image_channels", "image_size", "channels", "n_normal", "n_reductions", "stem_multiplier")
-        return {"kind": "stack", **{name: getattr(self, name) for name in names}}
+        fields = {"kind": "stack", **asdict(self)}
+        if not self.relu_first:  # as files made before there was any have it
+            del fields["relu_first"]
+        return fields
 
     @classmethod
     def from_dict(cls, fields: dict[str, Any]) -> Self:
@@ -160,18 +175,20 @@ class _Cell(NamedTuple):
         return self.values[self.graph.output or 0].chains[0].shape
 
 
+def _input(relu_first: bool, channels: int, shape: Shape, stride: int) -> Chain:
+    """Bring what a cell before has given to the channels of another one."""
+    layers = relu_conv_bn if relu_first else conv_bn_relu
+    return measured(layers(shape[0], channels, 1, stride=stride), shape)
+
+
 def _cell(
     graph: Graph,
-    channels: int,
+    inputs: Sequence[Chain],
     outputs: tuple[Shape, Shape],
     strides: tuple[int, int],
     among: Sequence[int] | None,
 ) -> _Cell:
     """Lay a cell out behind two others."""
-    inputs = [
-        measured(conv_bn_relu(shape[0], channels, 1, stride=stride), shape)
-        for shape, stride in zip(outputs, strides, strict=True)
-    ]
     if inputs[0].shape != inputs[1].shape:
         raise SettingsError(
             f"the two cells before have given {outputs[0]} and {outputs[1]}: a cell keeps the size of its inputs, or "

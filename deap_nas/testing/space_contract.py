@@ -125,17 +125,17 @@ class SpaceContract(ABC):
 
 
 class IntegerSpaceContract(SpaceContract):
-    """What DEAP's operators on lists of integers need besides: bounds, and a gene for each edge of the motifs."""
+    """What DEAP's operators on lists of integers of one length need besides: bounds."""
 
     def test_genes_within_the_bounds_are_legal(self) -> None:
-        """And each is an edge of a motif."""
+        """And are a network in words and in motifs, whichever they are."""
         space, rng = self.make_space(), random.Random(1)
         assert len(space.low) == len(space.up) == space.n_genes
         for _ in range(_N_SAMPLES):
             genes = [rng.randint(low, up) for low, up in zip(space.low, space.up, strict=True)]
             space.validate(genes)
-            edges = [edge for motif in space.motifs_of(genes) for edge in motif.edges]
-            assert len(edges) == space.n_genes
+            assert space.describe(genes)
+            assert space.motifs_of(genes)
 
     def test_genes_out_of_the_bounds_are_refused(self) -> None:
         """By a ``GenotypeError``, which is a ``ValueError``; so is a wrong number of them."""

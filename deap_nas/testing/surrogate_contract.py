@@ -72,9 +72,9 @@ class SurrogateContract(ABC):
 
     def test_rows_of_an_array_are_genotypes(self) -> None:
         """If genotypes are lists of integers."""
-        genotypes = [genotype for genotype in self.genotypes() if len(genotype) == len(self.genotypes()[0])]
-        if not isinstance(genotypes[0], list):
+        if not isinstance(self.genotypes()[0], list):
             return
+        genotypes = [genotype for genotype in self.genotypes() if len(genotype) == len(self.genotypes()[0])]
         one, other = self.make_surrogate(), self.make_surrogate()
         one.fit(genotypes, _values(genotypes))
         other.fit(np.array(genotypes), _values(genotypes))

@@ -8,12 +8,16 @@ from deap_nas.training.data.sources import Augmentation, DatasetInfo, Source
 from deap_nas.training.fitness.accuracy import AccuracyFitness
 from deap_nas.training.fitness.curve_extrapolation import CurveExtrapolation, Extrapolation, extrapolate
 from deap_nas.training.fitness.early_stopping import EarlyStopping
+from deap_nas.training.fitness.latency import Latency
 from deap_nas.training.fitness.one_shot import OneShotFitness
 from deap_nas.training.fitness.stopping_rules import CurveBound, StoppingRule, SuccessiveHalving
 from deap_nas.training.recipes import (
+    AMOEBANET,
+    AMOEBANET_EVALUATION,
     CIFAR_EVALUATION,
     EPNAS,
     EPNAS_EVALUATION,
+    HILL_CLIMBING,
     IMAGENET,
     LARGE_SCALE,
     RECIPES,
@@ -31,13 +35,17 @@ from deap_nas.training.searched_networks import (
 )
 from deap_nas.training.training_switches import Switches
 from deap_nas.training.weights.inheritance import ParentWeights, remove_dead_weights
+from deap_nas.training.weights.morphed_weights import MorphedWeights
 from deap_nas.training.weights.shared_weights import SharedWeights
 from deap_nas.training.weights.weight_sources import FreshWeights, WeightSource
 
 __all__ = [
+    "AMOEBANET",
+    "AMOEBANET_EVALUATION",
     "CIFAR_EVALUATION",
     "EPNAS",
     "EPNAS_EVALUATION",
+    "HILL_CLIMBING",
     "IMAGENET",
     "LARGE_SCALE",
     "RECIPES",
@@ -51,6 +59,8 @@ __all__ = [
     "EarlyStopping",
     "Extrapolation",
     "FreshWeights",
+    "Latency",
+    "MorphedWeights",
     "OneShotFitness",
     "ParentWeights",
     "Recipe",

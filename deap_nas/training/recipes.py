@@ -10,9 +10,12 @@ from typing import Any, Self
 from deap_nas.errors import SettingsError
 
 __all__ = [
+    "AMOEBANET",
+    "AMOEBANET_EVALUATION",
     "CIFAR_EVALUATION",
     "EPNAS",
     "EPNAS_EVALUATION",
+    "HILL_CLIMBING",
     "IMAGENET",
     "LARGE_SCALE",
     "OPTIMISERS",
@@ -167,5 +170,22 @@ EPNAS = Recipe(
 )  # fmt: skip
 #: Training of the network that it has found: 310 epochs of 50,000 images, with restarts after 10, 30, 70 and 150.
 EPNAS_EVALUATION = replace(EPNAS, steps=121_094, annealing=Annealing(5e-4, period=10 / 310))
+#: Training of a candidate of Real 2018 <https://arxiv.org/abs/1802.01548>, "Methods details": 25 epochs of 45,000
+#: images, by the optimiser of the final training, whose learning rate falls as half a cosine, here to 0.
+AMOEBANET = Recipe(
+    steps=8789, batch_size=128, learning_rate=0.024, drops=(), weight_decay=5e-4, annealing=Annealing(0.0)
+)
+#: Training of the network that it has found: 600 epochs of 50,000 images.
+AMOEBANET_EVALUATION = replace(AMOEBANET, steps=234_375)
+#: Training of a neighbour of Elsken 2017 <https://arxiv.org/abs/1711.04528>: 17 epochs of 45,000 images, in which the
+#: learning rate falls once from 0.05 to 0 as half a cosine. Size of the batches and weight decay are our choice.
+HILL_CLIMBING = Recipe(
+    steps=5977, batch_size=128, learning_rate=0.05, drops=(), weight_decay=5e-4, annealing=Annealing(0.0)
+)
 #: Trainings to the end, by the names that search spaces and ``deap-nas retrain --recipe`` know.
-RECIPES = {"cifar": CIFAR_EVALUATION, "imagenet": IMAGENET, "epnas": EPNAS_EVALUATION}
+RECIPES = {
+    "cifar": CIFAR_EVALUATION,
+    "imagenet": IMAGENET,
+    "epnas": EPNAS_EVALUATION,
+    "amoebanet": AMOEBANET_EVALUATION,
+}

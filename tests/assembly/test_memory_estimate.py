@@ -75,6 +75,7 @@ def test_activations_are_what_pytorch_keeps_for_the_backward_pass_to_the_byte(ca
 WHOLE = (WholeNetwork(n_classes=3, image_size=9), WholeNetwork(n_classes=2, image_size=8, stem=((4, 1), (5, 2))))
 STACKS = (
     CellStack(n_classes=3, image_size=9, channels=2, n_normal=1, n_reductions=2),
+    CellStack(n_classes=3, image_size=9, channels=2, n_normal=1, n_reductions=2, relu_first=True),
     CellStack(n_classes=3, image_channels=1, image_size=8, channels=3, n_normal=2, n_reductions=1, stem_multiplier=1),
 )
 

@@ -21,6 +21,7 @@ WHOLE = [
 ]
 STACKS = [
     CellStack(n_classes=3, image_size=9, channels=2, n_normal=1, n_reductions=2),
+    CellStack(n_classes=3, image_size=9, channels=2, n_normal=1, n_reductions=2, relu_first=True),
     CellStack(n_classes=3, image_channels=1, image_size=8, channels=3, n_normal=2, n_reductions=1, stem_multiplier=1),
     CellStack(n_classes=2, image_size=5, channels=2, n_normal=3, n_reductions=0),
     CellStack(n_classes=3, image_size=1, channels=2, n_normal=2, n_reductions=2),

@@ -98,6 +98,16 @@ def test_strides_that_are_no_counts_are_refused(make, stride):
         (Strided("max_pool_3x3", (2, 1)), (MaxPool2d(3, (2, 1)),), "max_pool_3x3_by2x1", "max_pool_3x3"),
         (Strided("identity"), (Conv2d(6, 8, 1, 2), BatchNorm2d(8), ReLU()), "identity_by2", "identity_by2"),
         (
+            Strided("bottleneck_conv_3x3"),
+            (
+                *(ReLU(), Conv2d(6, 2, 1), BatchNorm2d(2)),
+                *(ReLU(), Conv2d(2, 2, 3, 2), BatchNorm2d(2)),
+                *(ReLU(), Conv2d(2, 8, 1), BatchNorm2d(8)),
+            ),
+            "bottleneck_conv_3x3_by2",
+            "bottleneck_conv_3x3",
+        ),
+        (
             Strided("norm_of_the_tests"),
             (Conv2d(6, 8, 1, 2), BatchNorm2d(8), ReLU(), BatchNorm2d(8)),
             "norm_of_the_tests_by2",

@@ -3,6 +3,9 @@ import pytest
 from deap_nas import FlatSpace, NetworkTemplate, canonical_key, cost
 from deap_nas.errors import SettingsError, UnknownNameError
 from deap_nas.graph import (
+    AMOEBANET_OPERATIONS,
+    DARTS_OPERATIONS,
+    NASNET_OPERATIONS,
     PAPER_OPERATIONS,
     AvgPool2d,
     BatchNorm2d,
@@ -40,6 +43,15 @@ def test_the_other_papers_operations_are_registered_too():
     assert set(OPERATIONS) <= set(operation_names())
 
 
+def plain(in_channels, channels, kernel_size, **others):
+    return ReLU(), Conv2d(in_channels, channels, kernel_size, **others), BatchNorm2d(channels)
+
+
+def separable(in_channels, channels, kernel_size, **others):
+    depthwise = Conv2d(in_channels, in_channels, kernel_size, groups=in_channels, **others)
+    return ReLU(), depthwise, Conv2d(in_channels, channels, 1), BatchNorm2d(channels)
+
+
 @pytest.mark.parametrize(
     ("name", "layers"),
     [
@@ -53,10 +65,33 @@ def test_the_other_papers_operations_are_registered_too():
         ("max_pool_3x3", (MaxPool2d(3),)),
         ("avg_pool_3x3", (AvgPool2d(3),)),
         ("identity", ()),
+        ("max_pool_5x5", (MaxPool2d(5),)),
+        ("max_pool_7x7", (MaxPool2d(7),)),
+        ("relu_conv_1x1", (ReLU(), Conv2d(5, 8, 1), BatchNorm2d(8))),
+        ("dilated_separable_conv_3x3", separable(5, 8, 3, dilation=2)),
+        ("dilated_separable_conv_5x5", separable(5, 8, 5, dilation=2)),
+        ("stacked_separable_conv_3x3", (*separable(5, 8, 3), *separable(8, 8, 3))),
+        ("stacked_separable_conv_5x5", (*separable(5, 8, 5), *separable(8, 8, 5))),
+        ("stacked_separable_conv_7x7", (*separable(5, 8, 7), *separable(8, 8, 7))),
+        ("bottleneck_conv_3x3", (*plain(5, 2, 1), *plain(2, 2, 3), *plain(2, 8, 1))),
+        ("bottleneck_dilated_conv_3x3", (*plain(5, 2, 1), *plain(2, 2, 3, dilation=2), *plain(2, 8, 1))),
+        ("bottleneck_conv_1x3_3x1", (*plain(5, 3, 1), *plain(3, 3, (1, 3)), *plain(3, 3, (3, 1)), *plain(3, 8, 1))),
+        ("bottleneck_conv_1x7_7x1", (*plain(5, 2, 1), *plain(2, 2, (1, 7)), *plain(2, 2, (7, 1)), *plain(2, 8, 1))),
     ],
 )
 def test_an_operation_has_the_layers_of_its_name(name, layers):
     assert layers_of(name, 5, 8) == layers
+
+
+def test_a_bottleneck_of_a_narrow_cell_has_a_channel():
+    assert layers_of("bottleneck_conv_3x3", 2, 3) == (*plain(2, 1, 1), *plain(1, 1, 3), *plain(1, 3, 1))
+
+
+def test_the_operations_of_cells_are_those_of_the_papers():
+    assert (len(NASNET_OPERATIONS), len(AMOEBANET_OPERATIONS), len(DARTS_OPERATIONS)) == (13, 8, 7)
+    for names in (NASNET_OPERATIONS, AMOEBANET_OPERATIONS, DARTS_OPERATIONS):
+        assert len(set(names)) == len(names)
+        assert set(names) <= set(OPERATIONS)
 
 
 @pytest.mark.parametrize("name", OPERATIONS)

@@ -13,6 +13,7 @@ from deap_nas.report.arcs import arrange
 from deap_nas.report.motif_page import draw_motifs
 from deap_nas.report.panel import GREY, short_label
 from deap_nas.search_space import Edge
+from tests.cells import AMOEBANET, DARTS
 
 SPACES = {
     "hierarchical": HierarchicalSpace(),
@@ -198,9 +199,9 @@ def test_no_text_touches_another_or_a_node_or_leaves_the_figure(matplotlib, name
     assert_no_text_touches(draw_genotype(space, genotype(space, seed), title="A title"))
 
 
+@pytest.mark.parametrize("space", [MicroSpace(), AMOEBANET, DARTS], ids=["micro", "amoebanet", "darts"])
 @pytest.mark.parametrize("seed", range(10))
-def test_no_text_of_a_cell_touches_another_whatever_its_blocks_read(matplotlib, seed):
-    space = MicroSpace()
+def test_no_text_of_a_cell_touches_another_whatever_its_blocks_read(matplotlib, space, seed):
     assert_no_text_touches(draw_genotype(space, space.sample(rng=random.Random(seed)), title="A title"))
 
 
@@ -285,6 +286,23 @@ def test_a_cell_of_blocks_has_names_in_its_nodes_and_on_each_edge(matplotlib):
     assert len(circles(axes)) == 8
     expected = ["3x3", "identity", "dw 3x3", "dw 3x3", "max 3x3", "max 3x3", "5x5", "dw 5x5", "avg 3x3", "3x3"]
     assert sorted(text.get_text() for text in labels(axes)) == sorted([*expected, *["1x1"] * 5])
+
+
+@pytest.mark.parametrize(
+    ("label", "expected"),
+    [
+        ("stacked_separable_conv_5x5", "2 sep 5x5"),
+        ("dilated_separable_conv_3x3", "dil sep 3x3"),
+        ("bottleneck_conv_1x7_7x1", "bottleneck 1x7 7x1"),
+        ("bottleneck_dilated_conv_3x3", "bottleneck dil 3x3"),
+        ("relu_conv_1x1", "relu 1x1"),
+        ("conv_3x3_32_by2", "3x3, 32, /2"),
+        ("max_pool_7x7", "max 7x7"),
+        ("mine_1x1_of_two", "mine 1x1 of two"),
+    ],
+)
+def test_an_operation_has_a_short_name_on_an_edge(label, expected):
+    assert short_label(label) == expected
 
 
 def test_edges_between_neighbours_are_straight_and_none_is_left_out():

@@ -79,6 +79,13 @@ def test_a_resize_takes_one_line_but_two_where_nothing_else_leads_on_from_its_pa
     assert (resize.inputs, resize.pattern) == ((0, 1), 1)
 
 
+def test_what_gives_no_more_than_a_width_has_no_box():
+    chain = [Node(Bare(4, 1, 1), (source,), path=(path,)) for path, source in enumerate((0, 1, 2), start=1)]
+    graph = Graph((Node("input"), *chain, Node("conv_1x1", (0,), 3, (4,))), 4)
+    assert [box.lines[0].text for box in boxes_of(steps_of(graph))] == ["image", "conv 1x1", "global average pool"]
+    assert_readable(steps_of(graph))
+
+
 def laid_out(steps):
     """Boxes, their places on a page, and the lines."""
     boxes = boxes_of(steps)

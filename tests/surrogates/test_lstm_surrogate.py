@@ -153,13 +153,17 @@ def test_torchs_generator_is_left_alone_and_decides_nothing():
     assert (means(again, samples(SPACE, 10)) == means(surrogate, samples(SPACE, 10))).all()
 
 
-@pytest.mark.parametrize("bad", [1.5, -0.1, 56, float("nan"), float("inf")])
-def test_values_that_are_no_scores_are_refused_and_change_nothing(bad):
+@pytest.mark.parametrize(
+    ("bad", "message"),
+    [(bad, r"values must lie in \[0, 1\].* value 1 is .*: divide per cents by 100") for bad in (1.5, -0.1, 56)]
+    + [(bad, "values must be finite, value 1 is .*: leave out") for bad in (float("nan"), float("inf"))],
+)
+def test_values_that_are_no_scores_are_refused_and_change_nothing(bad, message):
     genotypes = samples(SPACE, 3)
     surrogate = make_small()
     surrogate.fit(genotypes, [0.5] * 3)
     before = pickle.dumps(surrogate)
-    with pytest.raises(SettingsError, match=r"values must lie in \[0, 1\].* value 1 is .*: divide per cents by 100"):
+    with pytest.raises(SettingsError, match=message):
         surrogate.fit(genotypes, [0.5, bad, 0.5])
     with pytest.raises(GenotypeError, match="gene 0 of genotype 1 is 7"):
         surrogate.fit([genotypes[0], [7] * 10], [0.5, 0.5])

@@ -30,6 +30,7 @@ TEMPLATES = [
     WholeNetwork(n_classes=7, image_channels=1, image_size=28, stem=((4, 2), (8, 1))),
     CellStack(),
     CellStack(3, 1, 28, channels=5, n_normal=3, n_reductions=0, stem_multiplier=2),
+    CellStack(n_normal=1, relu_first=True),
 ]
 INPUT = Node("input")
 ONE, TWO = Graph((INPUT,), 0), Graph((INPUT, INPUT), 1, 2)

@@ -5,6 +5,8 @@ import torch
 
 from deap_nas.errors import SettingsError
 from deap_nas.training import (
+    AMOEBANET,
+    AMOEBANET_EVALUATION,
     CIFAR_EVALUATION,
     EPNAS,
     EPNAS_EVALUATION,
@@ -122,6 +124,16 @@ def test_the_recipes_of_epnas_fall_once_and_restart_after_10_30_70_and_150_epoch
         assert EPNAS_EVALUATION.learning_rate_at(round(n_epochs * epoch) - 2) < 6e-4
         assert EPNAS_EVALUATION.learning_rate_at(round(n_epochs * epoch) + 2) > 0.0499
     assert EPNAS_EVALUATION.scaled(0.01).learning_rate_at(1) == 0.05
+
+
+def test_the_recipes_of_amoebanet_are_25_and_600_epochs_and_fall_to_nothing():
+    assert AMOEBANET.steps == round(25 * 45_000 / 128)
+    assert AMOEBANET_EVALUATION.steps == round(600 * 50_000 / 128)
+    for recipe in (AMOEBANET, AMOEBANET_EVALUATION):
+        assert (recipe.batch_size, recipe.momentum, recipe.weight_decay, recipe.optimiser) == (128, 0.9, 5e-4, "sgd")
+        assert recipe.learning_rate_at(1) == 0.024
+        assert recipe.learning_rate_at(recipe.steps // 2) == pytest.approx(0.012, rel=0.01)
+        assert recipe.learning_rate_at(recipe.steps) < 1e-6
 
 
 def test_a_recipe_is_described_as_before_where_it_says_nothing_new():

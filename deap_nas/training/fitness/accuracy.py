@@ -67,9 +67,12 @@ class AccuracyFitness(TrainedFitness):
         weights_dir: folder, seen by all workers, in which each evaluation of :func:`~deap_nas.eaAsync` leaves its
             weights, for its children to start from; by default every training starts anew, as in the paper.
         weights: where weights come from otherwise, a :class:`~deap_nas.training.WeightSource`.
-        objectives: what the values are, in order, out of ``"accuracy"``, ``"n_parameters"`` and ``"flops"``.
+        objectives: what the values are, in order, out of ``"accuracy"``, ``"n_parameters"``, ``"flops"`` and
+            ``"latency"``, the seconds that :class:`~deap_nas.training.Latency` measures on the worker after a training;
+            a fitness of measured times is not deterministic.
         stopping: ends the trainings of candidates that will not be among the best, in :func:`~deap_nas.eaAsync`; by
-            default every training takes all its steps, as in the paper.
+            default every training takes all its steps, as in the paper. With several objectives it goes by the accuracy
+            alone.
         precision: ``"float32"``, or ``"bfloat16"`` or ``"float16"`` for mixed precision. Validations are in float32.
         compile: whether ``torch.compile`` makes the training step faster, or its mode, such as ``"reduce-overhead"``.
         stacked: whether the repeats are trained at once, as one network with stacked weights.

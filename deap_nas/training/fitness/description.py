@@ -14,6 +14,7 @@ from deap_nas.training.data.sources import VALIDATION_SHARE, Augmentation, Sourc
 from deap_nas.training.fitness.early_stopping import EarlyStopping
 from deap_nas.training.recipes import Recipe
 from deap_nas.training.weights.inheritance import ParentWeights
+from deap_nas.training.weights.morphed_weights import MorphedWeights
 from deap_nas.training.weights.shared_weights import SharedWeights
 from deap_nas.training.weights.weight_sources import WeightSource
 
@@ -21,6 +22,7 @@ __all__ = ["arguments_of", "check_known_fields", "check_same_images", "describe_
 
 #: Sources of weights that are kept in a folder, by the field with which they describe themselves.
 WEIGHTS_IN_FOLDERS: dict[str, type[ParentWeights | SharedWeights]] = {
+    "morphs_weights": MorphedWeights,
     "inherits_weights": ParentWeights,
     "shares_weights": SharedWeights,
 }

@@ -28,6 +28,10 @@ class EarlyStopping:
     go on. :func:`~deap_nas.eaAsync` computes what must be reached when it hands a candidate out, from the evaluations
     that have ended by then. Elsewhere, as in DEAP's own loops, nothing is stopped.
 
+    With several objectives the accuracy decides alone, against that of all others of whatever size: a network that is
+    small and less accurate ends early too. It is no worse by its size, which is exact at any step; its accuracy is that
+    at its rung, and by both it finds its place on the front.
+
     Raises:
         SettingsError: the rungs are not ascending fractions in (0, 1), the rule is none, or it would end no training at
             these rungs, as they are too few.

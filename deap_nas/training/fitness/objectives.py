@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from deap_nas.errors import SettingsError, UnknownNameError
@@ -9,8 +10,8 @@ from deap_nas.template import Cost
 
 __all__ = ["WORST", "check_objectives", "check_repeats", "values_of"]
 
-#: Name of each objective, and its worst value: sizes that no network reaches, finite as a fitness must be.
-WORST = {"accuracy": 0.0, "n_parameters": 1e15, "flops": 1e18}
+#: Name of each objective, and its worst value: sizes and times that no network reaches, finite as a fitness must be.
+WORST = {"accuracy": 0.0, "n_parameters": 1e15, "flops": 1e18, "latency": 1e6}
 
 
 def check_objectives(objectives: Sequence[str], *, stops: bool = False) -> tuple[str, ...]:
@@ -34,9 +35,18 @@ def check_objectives(objectives: Sequence[str], *, stops: bool = False) -> tuple
     return tuple(objectives)
 
 
-def values_of(objectives: Sequence[str], accuracy: float, size: Cost) -> tuple[float, ...]:
-    """Give the values of a network, in the order of the objectives."""
-    found = {"accuracy": accuracy, "n_parameters": size.n_parameters, "flops": size.flops}
+def values_of(
+    objectives: Sequence[str], accuracy: float, size: Cost, *, latency: float = math.nan
+) -> tuple[float, ...]:
+    """Give the values of a network, in the order of the objectives.
+
+    Args:
+        objectives: their names.
+        accuracy: in [0, 1].
+        size: of the network.
+        latency: seconds for one image, where it is among the objectives.
+    """
+    found = {"accuracy": accuracy, "n_parameters": size.n_parameters, "flops": size.flops, "latency": latency}
     return tuple(float(found[name]) for name in objectives)
 
 

@@ -6,6 +6,7 @@ distribution train shared weights; whatever network then takes its part of them 
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 from deap_nas.errors import DivergedError, NotViableError, SettingsError
@@ -13,6 +14,7 @@ from deap_nas.evaluation import Evaluation, Status, derive_seed
 from deap_nas.genotype import plain_genotype, whole_numbers
 from deap_nas.template import plan_network
 from deap_nas.training.fitness.accuracy import AccuracyFitness
+from deap_nas.training.fitness.latency import measured_latency
 from deap_nas.training.fitness.objectives import values_of
 from deap_nas.training.tensor_memory import release_freed_memory
 from deap_nas.training.weights.shared_weights import SharedWeights, newest_tensors, take_from_bank
@@ -102,7 +104,8 @@ class OneShotFitness:
             except DivergedError as error:
                 return Evaluation(status=Status.DIVERGED, error=str(error), scores=tuple(scores), **known)
             n_validated += candidate.n_validated + self.n_batches * fitness.recipe.batch_size
-        values = values_of(fitness.objectives, sum(scores) / len(scores), plan.cost)
+        latency = measured_latency(plan, device=fitness.device) if "latency" in fitness.objectives else math.nan
+        values = values_of(fitness.objectives, sum(scores) / len(scores), plan.cost, latency=latency)
         compute = float(plan.compute.validation * n_validated)
         return Evaluation(values, scores=tuple(scores), compute=compute, **known)
 

@@ -5,6 +5,7 @@ Nothing here imports torch before a training starts, so a controller and an idle
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
@@ -19,6 +20,7 @@ from deap_nas.template import Plan, Template, plan_network
 from deap_nas.training.data.sources import Augmentation, Source
 from deap_nas.training.devices import choose_device
 from deap_nas.training.fitness.early_stopping import EarlyStopping
+from deap_nas.training.fitness.latency import measured_latency
 from deap_nas.training.fitness.memory_check import lack_of_memory
 from deap_nas.training.fitness.objectives import values_of
 from deap_nas.training.recipes import Recipe
@@ -59,8 +61,8 @@ class TrainedFitness(ABC):
 
     @property
     def deterministic(self) -> bool:
-        """Whether the scores follow from genotype, seed and parent."""
-        return self.weights.is_deterministic
+        """Whether the values follow from genotype, seed and parent; a latency that is measured does not."""
+        return self.weights.is_deterministic and "latency" not in self.objectives
 
     @property
     def reusable(self) -> bool:
@@ -148,7 +150,8 @@ class TrainedFitness(ABC):
         except DivergedError as error:
             done = replace(done, status=Status.DIVERGED, error=str(error))
         else:
-            done = replace(done, values=values_of(self.objectives, repeats.curve[-1], plan.cost))
+            latency = measured_latency(plan, device=self.device) if "latency" in self.objectives else math.nan
+            done = replace(done, values=values_of(self.objectives, repeats.curve[-1], plan.cost, latency=latency))
         curve = tuple(repeats.curve) if len(ends) > 1 else ()
         return replace(done, scores=tuple(repeats.scores), curve=curve, compute=self._compute(plan, repeats))
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import logging
 import os
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -38,6 +38,8 @@ __all__ = [
     "weights_file",
 ]
 
+#: Gives a network what it inherits of the tensors of its parent, whose row comes last; see :class:`Inheritance`.
+Take = Callable[["nn.Module", Mapping[str, "torch.Tensor"], list[Any]], list[str]]
 #: Evaluations whose files are removed without a look at the whole folder.
 _FEW = 100
 _REMEDY = "make room or allow it, and resume the run, whose file holds all that was recorded"
@@ -195,13 +197,17 @@ class Inheritance:
         job: the evaluation.
         fitness: what describes the fitness, as JSON can hold it.
         genes: row of the genotype, as JSON can hold it.
+        take: gives a network what it inherits of its parent's tensors, and of the row of its parent's genotype; by
+            default :func:`take_over` does. It gives the names of what was used.
 
     Raises:
         SettingsError: the folder holds weights of this evaluation in another run.
         StorageError: the folder is not there, or the weights cannot be read.
     """
 
-    def __init__(self, folder: Path, job: Job, fitness: Mapping[str, Any], *, genes: list[Any]) -> None:
+    def __init__(
+        self, folder: Path, job: Job, fitness: Mapping[str, Any], *, genes: list[Any], take: Take | None = None
+    ) -> None:
         """See the class."""
         if not folder.is_dir():
             raise StorageError(f"weights_dir {folder} is not there: it must be a folder that all workers see")
@@ -209,6 +215,7 @@ class Inheritance:
         self._labels = json.loads(json.dumps(labels))  # as a file gives them back, with lists for tuples
         self._path = weights_file(folder, job.id)
         self._parent = weights_file(folder, job.parent)
+        self._take = _take_over if take is None else take
         self._networks: list[nn.Module] = []
         self._lacks_parent = False
         self._normalisation: dict[str, list[float]] | None = None
@@ -224,12 +231,12 @@ class Inheritance:
         """
         fitness = {"fitness": self._labels["fitness"]}
         has_parent = self._parent.exists()
-        tensors = _load(self._parent, fitness) if has_parent else {}
+        tensors, found = _load(self._parent, fitness) if has_parent else ({}, {})
         self._lacks_parent = not has_parent and self._labels["parent"] >= 0
         for repeat, candidate in enumerate(candidates):
             prefix = f"{repeat}."
             parents = {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
-            names = take_over(candidate.network, parents)
+            names = self._take(candidate.network, parents, found.get("genes", [])) if parents else []
             n_tensors = len(candidate.network.state_dict())
             _log.debug("%s, repeat %d: %d of %d tensors inherited", self._path, repeat, len(names), n_tensors)
             self._networks.append(candidate.network)
@@ -257,8 +264,12 @@ class Inheritance:
             write_tensors(partial, tensors, **self._labels, normalisation=self._normalisation)
 
 
-def _load(path: Path, labels: Mapping[str, Any]) -> dict[str, torch.Tensor]:
-    """Read weights that have these labels."""
+def _take_over(network: nn.Module, tensors: Mapping[str, torch.Tensor], genes: list[Any]) -> list[str]:  # noqa: ARG001 - names say all
+    return take_over(network, tensors)
+
+
+def _load(path: Path, labels: Mapping[str, Any]) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
+    """Read weights that have these labels, and all their labels."""
     from deap_nas.assembly.weights import read_tensors
 
     try:
@@ -267,7 +278,7 @@ def _load(path: Path, labels: Mapping[str, Any]) -> dict[str, torch.Tensor]:
         raise StorageError(f"{path} cannot be read: {error}; without it the children start anew") from error
     if not has_labels(found, labels):
         raise SettingsError(f"{path} is of another run: give each run a weights_dir of its own, or remove that one")
-    return tensors
+    return tensors, found
 
 
 def has_labels(found: Mapping[str, Any], labels: Mapping[str, Any]) -> bool:

@@ -94,7 +94,11 @@ def test_objectives_put_the_size_of_the_network_beside_its_accuracy():
 @pytest.mark.parametrize(
     ("objectives", "error", "message"),
     [
-        (("accuracy", "speed"), UnknownNameError, "unknown objective 'speed'; known: accuracy, flops, n_parameters"),
+        (
+            ("accuracy", "speed"),
+            UnknownNameError,
+            "unknown objective 'speed'; known: accuracy, flops, latency, n_parameters",
+        ),
         ((), SettingsError, "at least one name"),
         ("accuracy", SettingsError, "must be a sequence"),
     ],

@@ -154,6 +154,33 @@ def test_a_training_that_diverges_on_the_way_to_a_rung_has_no_curve_there():
     assert (ended.values, ended.scores, ended.curve) == ((), (), ())
 
 
+@pytest.mark.parametrize("objectives", [("accuracy", "n_parameters", "flops"), ("n_parameters", "accuracy", "flops")])
+def test_with_several_objectives_the_accuracy_decides_and_sizes_are_those_of_the_whole_network(objectives):
+    """Wherever it stands among them: a small network is stopped as any other."""
+    fitness = make_fitness(EarlyStopping((1 / 3, 2 / 3)), objectives=objectives)
+    stopped = fitness.evaluate_job(Job(0, GENES, 4, cutoffs=(0.0, 2.0)))
+    passed = fitness.evaluate_job(Job(0, GENES, 4, cutoffs=(0.0, 0.0)))
+    for evaluation, n_scores in ((stopped, 2), (passed, 3)):
+        assert evaluation.status is Status.OK
+        assert len(evaluation.curve) == n_scores
+        found = dict(zip(objectives, evaluation.values, strict=True))
+        sizes = {"n_parameters": evaluation.n_parameters, "flops": evaluation.flops}
+        assert found == {"accuracy": evaluation.curve[-1], **sizes}
+    assert stopped.curve == passed.curve[:2]
+
+
+def test_rules_compare_accuracies_whatever_the_objectives():
+    """Curves and members are known by their accuracies, not by the first of their values."""
+    accuracies = [(0.09 * place, 0.1 * place) for place in range(9)]
+    curves = Curves()
+    for number, curve in enumerate(accuracies):
+        curves.add(Evaluation((float(10**6 - number), curve[-1]), id=number, curve=curve))
+    for rule in (SuccessiveHalving(), CurveBound(n_whole=3)):
+        stopping = EarlyStopping((0.5,), rule)
+        assert stopping.cutoffs(curves) == stopping.cutoffs(curves_of(*accuracies))
+        assert 0.2 < stopping.cutoffs(curves)[0] < 0.8
+
+
 def test_stopping_by_an_accuracy_that_is_no_objective_is_refused():
     with pytest.raises(SettingsError, match="stopping is by the accuracy"):
         make_fitness(EarlyStopping(), objectives=("flops",))
