@@ -1,25 +1,33 @@
 """What each rule for stopping early would have done to trainings that were recorded whole, and what curves foretell.
 
-    python benchmarks/curves.py FILE ... [--orders 50] [--whole 20] [--seed 0]
+    python benchmarks/curves.py FILE ... [--orders 20] [--whole 20] [--seed 0]
 
 The files are population files whose trainings were validated at many rungs and never stopped, as by
 
     python examples/hier_evo.py --stopping bound --whole 1000000 --rungs 1/20 2/20 3/20 ... 19/20 ...
 
 Nothing is trained. In random orders the trainings come one after another, each is stopped where its rule says so, by
-those before it, and nobody leaves the population. Printed are the share of the steps that is saved, how often the one
-that would have ended best is stopped, which share of those that would have ended among the best 5 % is, and how much
-lower the best that is left has ended.
+those before it, and nobody leaves the population. The first table tells, in the mean over the orders,
 
-The second table tells, by the share of steps that is seen, how the accuracy there, and what is extrapolated from the
-curve until there, rank the trainings as their last accuracies do, by Kendall's tau-b; how much higher they have ended
-than was extrapolated; the deviation around that, and the one that was promised; and how many have ended above what was
-to be surpassed with a chance of 5 %.
+    saved    the share of the steps that is saved
+    stopped  the share of the trainings that is stopped
+    wrong    of these, the share that would have ended as high as the rule asks for: among the share of those before it
+             that halving keeps, or as high as the one at the quantile. Whoever stops by lot has about that share
+    best     how often the one that would have ended best is stopped
+    regret   how much lower the best of the others has ended
+    tau      Kendall's tau-b of the fitness, the accuracy where each was stopped, and the accuracy at the end
+
+The second table tells, by the share of the steps that is seen, how the accuracy there, and what is extrapolated from
+the curve until there, rank the trainings as their last accuracies do, by Kendall's tau-b; how much higher they have
+ended than was extrapolated; the deviation around that, and the one that was promised; and how many have ended above
+what was to be surpassed with a chance of 5 %.
 """
 
 import argparse
 import time
+from bisect import insort
 from dataclasses import dataclass
+from pathlib import PurePath
 
 import numpy as np
 from machine import describe
@@ -29,9 +37,6 @@ from deap_nas.store import HDF5Store
 from deap_nas.surrogates import kendall_tau
 from deap_nas.training import CurveBound, CurveExtrapolation, EarlyStopping, SuccessiveHalving, extrapolate
 
-#: Share of the trainings whose ends count as the best ones.
-BEST = 0.05
-
 
 @dataclass
 class Recorded:
@@ -40,6 +45,11 @@ class Recorded:
     rungs: tuple
     curves: np.ndarray
     title: str
+
+    @property
+    def last(self):
+        """The accuracies at the end."""
+        return self.curves[:, -1]
 
     def at(self, rungs):
         """The same with those of its rungs only that are nearest to some."""
@@ -52,59 +62,78 @@ def read(path):
     with HDF5Store.read(path) as store:
         curves, own = store.column("curve"), store.column("reused") < 0
         is_whole = np.isfinite(curves).all(axis=1) & own & (store.column("status") == Status.OK)
-        fitness = store.settings["fitness"]
-    size = fitness.get("image_size") or "own"
-    title = f"{path}: {is_whole.sum()} trainings of {fitness['recipe']['steps']} steps on {fitness['dataset']}"
-    return Recorded(tuple(fitness["stopping"]["rungs"]), curves[is_whole], f"{title}, images of {size} size")
+        fitness, size = store.settings["fitness"], store.settings["fitness"].get("image_size")
+    title = f"{path}: {is_whole.sum()} trainings of {fitness['recipe']['steps']} steps of "
+    title += f"{fitness['recipe']['batch_size']} images of {PurePath(fitness['dataset']).name}"
+    return Recorded(tuple(fitness["stopping"]["rungs"]), curves[is_whole], title + (f", {size}x{size}" if size else ""))
 
 
-def replay(stopping, curves, order, standings):
-    """How many scores each curve has when the trainings come in this order."""
-    known, lengths = Curves(), np.zeros(len(curves), dtype=int)
-    for number in order:
-        curve, cutoffs = tuple(curves[number].tolist()), stopping.cutoffs(known)
+class Replay:
+    """A rule at some rungs, and what it says of recorded curves in any order; without a rule, all go on."""
+
+    def __init__(self, rule, recorded):
+        self.curves = [tuple(curve) for curve in recorded.curves.tolist()]
+        self.stopping = EarlyStopping(recorded.rungs, rule) if rule else None
+        halves = isinstance(rule, SuccessiveHalving)
+        #: Share of those before it, counted from the worst, above which a training is to end.
+        self.quantile = (1 - rule.fraction if halves else rule.quantile) if rule else 0.0
+        self._standings = {}
+
+    def in_order(self, order):
+        """How many scores each curve has, and which have too few although they would have ended as high as asked."""
+        known, ends = Curves(), []
+        lengths, is_wrong = np.zeros(len(order), dtype=int), np.zeros(len(order), dtype=bool)
+        for number in order:
+            curve = self.curves[number]
+            lengths[number] = self._length(curve, self.stopping.cutoffs(known) if self.stopping else ())
+            if lengths[number] < len(curve):
+                is_wrong[number] = curve[-1] >= ends[min(int(self.quantile * len(ends)), len(ends) - 1)]
+            known.add(Evaluation(curve=curve[: lengths[number]]))
+            insort(ends, curve[-1])
+        return lengths, is_wrong
+
+    def _length(self, curve, cutoffs):
         for n_scores, cutoff in enumerate(cutoffs, start=1):
-            if cutoff > -np.inf and standing(stopping, curve[:n_scores], standings) < cutoff:
-                break
-        else:
-            n_scores = len(curve)
-        lengths[number] = n_scores
-        known.add(Evaluation(curve=curve[:n_scores]))
-    return lengths
+            if cutoff > -np.inf and self._standing(curve[:n_scores]) < cutoff:
+                return n_scores
+        return len(curve)
 
-
-def standing(stopping, curve, standings):
-    """What the rule holds against a cutoff; it says the same each time."""
-    if curve not in standings:
-        standings[curve] = stopping.rule.standing(curve, rungs=stopping.rungs[: len(curve)])
-    return standings[curve]
+    def _standing(self, curve):
+        """What the rule holds against a cutoff; it says the same each time."""
+        if curve not in self._standings:
+            rungs = self.stopping.rungs[: len(curve)]
+            self._standings[curve] = self.stopping.rule.standing(curve, rungs=rungs)
+        return self._standings[curve]
 
 
 def report_rule(name, rule, recorded, args):
     """Print the row of a rule."""
-    stopping, rng, standings = EarlyStopping(recorded.rungs, rule), np.random.default_rng(args.seed), {}
-    ends, last = np.array([0.0, *recorded.rungs, 1.0]), recorded.curves[:, -1]
-    best = np.argsort(-last, kind="stable")[: max(1, round(BEST * len(last)))]
-    orders = [rng.permutation(len(last)) for _ in range(args.orders)]
-    lengths = np.array([replay(stopping, recorded.curves, order, standings) for order in orders])
-    is_stopped = lengths < len(ends) - 1
-    lost = last.max() - np.where(is_stopped, 0.0, last).max(axis=1)
-    saved = 1 - ends[lengths].mean()
+    replay, rng, last = Replay(rule, recorded), np.random.default_rng(args.seed), recorded.last
+    found = [replay.in_order(rng.permutation(len(last))) for _ in range(args.orders)]
+    lengths, is_wrong = (np.array(each) for each in zip(*found, strict=True))
+    is_stopped = lengths <= len(recorded.rungs)
+    saved = 1 - np.array([0.0, *recorded.rungs, 1.0])[lengths].mean()
+    wrong = f"{is_wrong.sum() / is_stopped.sum():8.1%}" if is_stopped.any() else f"{'-':>8}"
+    regret = last.max() - np.where(is_stopped, -np.inf, last).max(axis=1)
+    fitness = np.take_along_axis(recorded.curves[None], lengths[:, :, None] - 1, axis=2)[:, :, 0]
+    tau = np.mean([kendall_tau(each, last) for each in fitness])
     print(
-        f"{name:44} {saved:8.1%} {is_stopped[:, best[0]].mean():8.1%} {is_stopped[:, best].mean():8.1%} "
-        f"{lost.mean():8.4f}",
+        f"{name:38} {saved:8.1%} {is_stopped.mean():8.1%} {wrong} {is_stopped[:, np.argmax(last)].mean():8.1%} "
+        f"{regret.mean():8.4f} {tau:8.2f}",
         flush=True,
     )
 
 
 def report_rules(recorded, args):
     """Print the table of the rules."""
-    halves = recorded.at((1 / 9, 1 / 3))
-    thirds, tenths = recorded.at((1 / 3, 2 / 3)), recorded.at(CurveExtrapolation.usual_rungs)
-    heads = ("saved", "best", "best 5 %", "lost")
-    print(f"{'rule, rungs':44} " + " ".join(f"{head:>8}" for head in heads))
-    report_rule("halving, best third; 1/9, 1/3", SuccessiveHalving(), halves, args)
-    for name, some in (("1/9, 1/3", halves), ("1/3, 2/3", thirds), ("tenths", tenths)):
+    ninths, thirds = recorded.at((1 / 9, 1 / 3)), recorded.at((1 / 3, 2 / 3))
+    tenths = recorded.at(CurveExtrapolation.usual_rungs)
+    heads = ("saved", "stopped", "wrong", "best", "regret", "tau")
+    print(f"{'rule, rungs':38} " + " ".join(f"{head:>8}" for head in heads))
+    report_rule("none", None, recorded, args)
+    for name, some in (("1/9, 1/3", ninths), ("1/3, 2/3", thirds)):
+        report_rule(f"halving, best third; {name}", SuccessiveHalving(), some, args)
+    for name, some in (("1/9, 1/3", ninths), ("1/3, 2/3", thirds), ("tenths", tenths)):
         report_rule(f"bound, median; {name}", CurveBound(n_whole=args.whole), some, args)
     for name, some in (("tenths", tenths), ("all", recorded)):
         for quantile, wanted in ((0.5, "median"), (0.8, "best fifth"), (1.0, "best")):
@@ -117,8 +146,8 @@ def report_shares(recorded):
     """Print the table of what is foretold."""
     heads = ("tau", "tau extr.", "ended above", "deviation", "promised", "surpassed")
     print(f"{'seen':>5} " + " ".join(f"{head:>11}" for head in heads))
-    last = recorded.curves[:, -1]
-    for share in np.arange(1, 10) / 10:
+    last = recorded.last
+    for share in CurveExtrapolation.usual_rungs:
         number = int(np.argmin(np.abs(np.array(recorded.rungs) - share)))
         seen = recorded.rungs[: number + 1]
         foretold = [extrapolate(seen, curve[: number + 1]) for curve in recorded.curves]
@@ -131,11 +160,11 @@ def report_shares(recorded):
 
 def report_time(recorded):
     """Print how long a decision takes on the worker, of the longest curves."""
-    rule, begun = CurveExtrapolation(), time.perf_counter()
+    rule, begun = CurveExtrapolation(), time.process_time()
     for curve in recorded.curves:
-        # a little aside of the curves that were extrapolated before, whose results are kept
+        # a little beside the curves that were extrapolated before, whose results are kept
         rule.standing(tuple(curve[:-1] + 1e-6), rungs=recorded.rungs)
-    print(f"\n{(time.perf_counter() - begun) / len(recorded.curves) * 1000:.2f} ms a decision\n")
+    print(f"\n{(time.process_time() - begun) / len(recorded.curves) * 1000:.2f} ms a decision\n")
 
 
 def arguments():
@@ -143,7 +172,7 @@ def arguments():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("files", nargs="+", metavar="FILE", help="population files with curves")
     for name, number, text in (
-        ("orders", 50, "random orders"),
+        ("orders", 20, "random orders"),
         ("whole", 20, "trainings before any is stopped, by a bound or an extrapolation"),
         ("seed", 0, "of the orders"),
     ):
@@ -157,7 +186,7 @@ def main():
     describe("deap-nas", "numpy")
     for path in args.files:
         recorded = read(path)
-        last = recorded.curves[:, -1]
+        last = recorded.last
         print(recorded.title)
         print(f"accuracy {last.min():.4f} at least, {last.mean():.4f} in the mean, {last.max():.4f} at most\n")
         report_rules(recorded, args)

@@ -115,9 +115,12 @@ class CommandLine(argparse.ArgumentParser):
         """Add the rules by which trainings of candidates end early in :func:`~deap_nas.eaAsync`."""
         group = self.add_argument_group("early stopping", "Trainings that will not be among the best end at a rung.")
         add = group.add_argument
-        text = "only the best share goes on; or what may come up to the population, by others' gains or its own curve"
+        text = (
+            "who goes on: halving, the best share; bound and extrapolation, who may come up to the population by the "
+        )
+        text += "largest growth of others, or by its own curve"
         add("--stopping", choices=("none", "halving", "bound", "extrapolation"), default="none", help=text)
-        text = "rungs, as ascending fractions of the steps (default: 1/9 1/3; of extrapolation all tenths)"
+        text = "rungs, as ascending fractions of the steps (default: 1/9 1/3; for extrapolation 1/10 2/10 ... 9/10)"
         add("--rungs", type=number_in("(0, 1)"), nargs="+", metavar="FRACTION", help=text)
         share, first = number_in("(0, 1)"), "halving: share that goes on"
         add("--keep", type=share, metavar="FRACTION", help=f"{first} (default: 1/3)")
@@ -127,9 +130,9 @@ class CommandLine(argparse.ArgumentParser):
         add("--margin", type=number_in("[0, 1]"), metavar="ACCURACY", help=text)
         text = "bound, extrapolation: trainings that come to their end before any is stopped (default: 20)"
         add("--whole", type=at_least(1), metavar="N", help=text)
-        text = "extrapolation: chance of reaching that share, below which a training ends (default: 0.05)"
+        text = "extrapolation: probability of reaching that share below which a training ends (default: 0.05)"
         add("--chance", type=share, metavar="FRACTION", help=text)
-        text = "extrapolation: rungs that a training comes to before it may end (default: 4)"
+        text = "extrapolation: rung at which a training may end at the earliest (default: 4)"
         add("--points", type=at_least(1), metavar="N", help=text)
 
     def add_cheaper_options(self) -> None:

@@ -125,9 +125,10 @@ def _stopping(args: argparse.Namespace) -> EarlyStopping | None:
         rules = [rule for rule in _RULES if name == "rungs" or hasattr(_RULES[rule], _FIELDS[name])]
         if wanted not in rules:
             raise SettingsError(
-                f"--{name} is for --stopping {' or '.join(rules)}, found --stopping {wanted}: leave one of them out"
+                f"--{name} is for --stopping {' or '.join(rules)}, found --stopping {wanted}: "
+                f"change --stopping, or leave --{name} out"
             )
     if wanted == "none":
         return None
-    rungs = given.pop("rungs", _RULES[wanted].usual_rungs)
-    return EarlyStopping(tuple(rungs), _RULES[wanted](**{_FIELDS[name]: value for name, value in given.items()}))
+    rungs = tuple(given.pop("rungs", ()))
+    return EarlyStopping(rungs, _RULES[wanted](**{_FIELDS[name]: value for name, value in given.items()}))

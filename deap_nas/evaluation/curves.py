@@ -12,7 +12,6 @@ from deap_nas.evaluation.evaluation import Evaluation, Status
 
 __all__ = ["Curves", "Stopping"]
 
-
 #: Curves of one length that are kept whole.
 _N_LATEST = 50
 

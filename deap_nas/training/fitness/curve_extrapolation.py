@@ -159,10 +159,10 @@ def _normal_share(means: _Array, deviations: _Array, least: float) -> _Array:
 class CurveExtrapolation(StoppingRule):
     """A training ends when, by its own curve, it is unlikely to come up to the better part of the population.
 
-    That is the criterion of Domhan 2015, where the better part is the best one alone. From the
-    accuracies of a training at its rungs, :func:`extrapolate` says with what probability it will end with at least the
-    accuracy of the member at ``quantile`` of the population, counted from the worst; members that failed do not count.
-    Below ``chance`` the training ends. It never does where it has been as good as that member.
+    That is the criterion of Domhan 2015, where the better part is the best one alone. From the accuracies of a training
+    at its rungs, :func:`extrapolate` says with what probability it will end with at least the accuracy of the member at
+    ``quantile`` of the population, counted from the worst; members that failed do not count. Below ``chance`` the
+    training ends. It never does where it has been as good as that member.
 
     A curve knows nothing of a learning rate that will drop. So what must be reached is lowered by as much as the last
     trainings that were not stopped, 50 at most, have ended above what their curves had promised at the same rung, in
@@ -178,7 +178,7 @@ class CurveExtrapolation(StoppingRule):
     quantile: float = 0.5
     #: Probability, in (0, 1), of reaching it, below which a training ends.
     chance: float = 0.05
-    #: Rungs, at least 1, that a training comes to before it may end, at the last of them at the earliest.
+    #: Accuracies, at least 1, that a curve must have before its training may end.
     n_points: int = 4
     #: Trainings, at least 1, that must have come to their end before any is stopped.
     n_whole: int = 20

@@ -37,14 +37,16 @@ class EarlyStopping:
             these rungs, as they are too few.
     """
 
-    #: Where a training may end, as fractions of its steps, ascending.
-    rungs: tuple[float, ...] = StoppingRule.usual_rungs
+    #: Where a training may end, as fractions of its steps, ascending; by default where it suits the rule.
+    rungs: tuple[float, ...] = ()
     rule: StoppingRule = field(default_factory=SuccessiveHalving)
 
     def __post_init__(self) -> None:
         """Check the fields."""
         if not isinstance(self.rule, StoppingRule):
             raise SettingsError(f"rule must be a rule such as SuccessiveHalving(), found {self.rule!r}")
+        if self.rungs == ():
+            object.__setattr__(self, "rungs", self.rule.usual_rungs)
         edges = (0.0, *self.rungs, 1.0) if isinstance(self.rungs, tuple | list) else ()
         if len(edges) < 3 or any(not low < high for low, high in pairwise(edges)):
             raise SettingsError(
@@ -52,8 +54,8 @@ class EarlyStopping:
             )
         if len(self.rungs) <= self.rule.first_rung:
             raise SettingsError(
-                f"rungs must be at least {self.rule.first_rung + 1} for {self.rule}, found {self.rungs!r}: "
-                f"its usual ones are {type(self.rule).__name__}.usual_rungs"
+                f"rungs must be at least {self.rule.first_rung + 1}, since before that many no training is ended by "
+                f"{self.rule}, found {len(self.rungs)}: give more of them"
             )
 
     def steps(self, steps: int) -> list[int]:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from deap_nas.errors import SettingsError
 from deap_nas.evaluation import Curves, Evaluation, Status
-from deap_nas.training import CurveExtrapolation, EarlyStopping, extrapolate
+from deap_nas.training import CurveBound, CurveExtrapolation, EarlyStopping, extrapolate
 from deap_nas.training.fitness import curve_extrapolation
 
 TENTHS = CurveExtrapolation.usual_rungs
@@ -262,6 +262,14 @@ def test_fields_out_of_their_range_are_refused(fields):
 
 
 def test_rungs_at_which_nobody_would_ever_be_stopped_are_refused():
-    with pytest.raises(SettingsError, match=r"rungs must be at least 4 for CurveExtrapolation\(.*usual_rungs"):
-        EarlyStopping(rule=CurveExtrapolation())
-    assert EarlyStopping(rule=CurveExtrapolation(n_points=2)).rungs == (1 / 9, 1 / 3)
+    with pytest.raises(
+        SettingsError, match=r"rungs must be at least 4, since .* CurveExtrapolation\(.*, found 3: give"
+    ):
+        EarlyStopping((0.2, 0.4, 0.6), CurveExtrapolation())
+    assert EarlyStopping((0.2, 0.4, 0.6), CurveExtrapolation(n_points=3)).rungs == (0.2, 0.4, 0.6)
+
+
+def test_without_rungs_of_their_own_trainings_may_end_where_it_suits_the_rule():
+    assert EarlyStopping(rule=CurveExtrapolation()).rungs == CurveExtrapolation.usual_rungs
+    assert EarlyStopping().rungs == EarlyStopping(rule=CurveBound()).rungs == (1 / 9, 1 / 3)
+    assert len(CurveExtrapolation.usual_rungs) > CurveExtrapolation().first_rung

@@ -61,7 +61,7 @@ def test_rungs_are_rounded_steps_and_at_least_one():
     assert EarlyStopping((0.01, 0.5)).steps(9) == [1, 4]
 
 
-@pytest.mark.parametrize("rungs", [(), (0.0,), (0.5, 0.5), (0.5, 0.2), (0.5, 1.0), (math.nan,), 0.5, None])
+@pytest.mark.parametrize("rungs", [[], (0.0,), (0.5, 0.5), (0.5, 0.2), (0.5, 1.0), (math.nan,), 0.5, None])
 def test_rungs_that_are_no_fractions_that_ascend_to_the_end_are_refused(rungs):
     with pytest.raises(SettingsError, match="rungs are ascending fractions"):
         EarlyStopping(rungs)
