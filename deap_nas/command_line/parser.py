@@ -115,10 +115,8 @@ class CommandLine(argparse.ArgumentParser):
         """Add the rules by which trainings of candidates end early in :func:`~deap_nas.eaAsync`."""
         group = self.add_argument_group("early stopping", "Trainings that will not be among the best end at a rung.")
         add = group.add_argument
-        text = (
-            "who goes on: halving, the best share; bound and extrapolation, who may come up to the population by the "
-        )
-        text += "largest growth of others, or by its own curve"
+        text = "who goes on: halving, the best share; bound, who may reach the population by the growth of others; "
+        text += "extrapolation, who may by their own curve"
         add("--stopping", choices=("none", "halving", "bound", "extrapolation"), default="none", help=text)
         text = "rungs, as ascending fractions of the steps (default: 1/9 1/3; for extrapolation 1/10 2/10 ... 9/10)"
         add("--rungs", type=number_in("(0, 1)"), nargs="+", metavar="FRACTION", help=text)
