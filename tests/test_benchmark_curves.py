@@ -34,6 +34,13 @@ def test_who_is_stopped_depends_on_those_before_it(curves):
     assert replay.in_order([2, 1, 0])[0].tolist() == [2, 3, 3]
 
 
+def test_what_a_stopped_training_would_have_reached_is_not_known_to_the_rule(curves):
+    rows = [(0.5, 0.5, 0.5), (0.4, 0.4, 0.4), (0.3, 0.9, 0.9), (0.5, 0.6, 0.6)]
+    replay = curves.Replay(SuccessiveHalving(fraction=0.5), recorded(curves, rows))
+    # the last is the best that has come to the second rung, since the third has not
+    assert replay.in_order([0, 1, 2, 3])[0].tolist() == [3, 3, 1, 3]
+
+
 def test_wrongly_stopped_is_who_would_have_ended_as_high_as_was_asked_for(curves):
     # halving is to keep the best half, here who ends as high as the second of two
     rows = [(0.5, 0.5, 0.5), (0.4, 0.4, 0.4), (0.3, 0.9, 0.9), (0.3, 0.3, 0.3)]

@@ -173,7 +173,7 @@ class CurveExtrapolation(StoppingRule):
     """
 
     kind: ClassVar[str] = "curve_extrapolation"
-    usual_rungs: ClassVar[tuple[float, ...]] = tuple(tenth / 10 for tenth in range(1, 10))
+    usual_rungs: ClassVar[Sequence[float]] = tuple(tenth / 10 for tenth in range(1, 10))
     #: Share of the population, in [0, 1], whose accuracy a training must be able to reach; 1 for the best.
     quantile: float = 0.5
     #: Probability, in (0, 1), of reaching it, below which a training ends.

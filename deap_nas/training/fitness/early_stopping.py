@@ -46,7 +46,7 @@ class EarlyStopping:
         if not isinstance(self.rule, StoppingRule):
             raise SettingsError(f"rule must be a rule such as SuccessiveHalving(), found {self.rule!r}")
         if self.rungs == ():
-            object.__setattr__(self, "rungs", self.rule.usual_rungs)
+            object.__setattr__(self, "rungs", tuple(self.rule.usual_rungs))
         edges = (0.0, *self.rungs, 1.0) if isinstance(self.rungs, tuple | list) else ()
         if len(edges) < 3 or any(not low < high for low, high in pairwise(edges)):
             raise SettingsError(

@@ -24,7 +24,7 @@ class StoppingRule(ABC):
     #: What :meth:`EarlyStopping.to_dict` calls it.
     kind: ClassVar[str]
     #: Rungs that suit it, as fractions of the steps, ascending.
-    usual_rungs: ClassVar[tuple[float, ...]] = (1 / 9, 1 / 3)
+    usual_rungs: ClassVar[Sequence[float]] = (1 / 9, 1 / 3)
 
     @property
     def first_rung(self) -> int:
