@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from itertools import pairwise
 from typing import Any, Self
 
@@ -39,7 +39,7 @@ class EarlyStopping:
 
     #: Where a training may end, as fractions of its steps, ascending; by default where it suits the rule.
     rungs: tuple[float, ...] = ()
-    rule: StoppingRule = field(default_factory=SuccessiveHalving)
+    rule: StoppingRule = SuccessiveHalving()  # noqa: RUF009 - it is frozen, and the reference shows it
 
     def __post_init__(self) -> None:
         """Check the fields."""
