@@ -296,6 +296,30 @@ def test_inheritance_prints_the_difference_over_pairs_and_both_searches():
     assert len(re.findall(r"^  (?:inheriting|anew) +best 0\.\d{4}, median", done.stdout, re.MULTILINE)) == 2
 
 
+def test_curves_prints_what_each_rule_would_have_stopped_and_what_curves_foretell(tmp_path):
+    search = ["--population=6", "--evaluations=6", "--repeats=1", "--steps=20", "--batch-size=32", "--images=300"]
+    rungs = [f"{number}/10" for number in range(1, 10)]
+    path = tmp_path / "run.h5"
+    options = [*search, "--channels=2", "--stopping=bound", "--whole=99", f"--output={path}", "--rungs", *rungs]
+    done = run(ROOT / "examples" / "hier_evo.py", *options)
+    assert done.returncode == 0, done.stderr
+    done = run(BENCHMARKS / "curves.py", path, "--orders=4", "--whole=2")
+    assert done.returncode == 0, done.stderr
+    share, number = r" +(\d+\.\d)%", r" +(-?\d\.\d+|nan)"
+    rules = re.findall(
+        rf"^(none|halving|bound|extrapolation)\b.*?{share}{share} +(?:\d+\.\d%|-){share}{number}{number}$",
+        done.stdout,
+        re.MULTILINE,
+    )
+    assert [rule[0] for rule in rules] == ["none", *["halving"] * 2, *["bound"] * 3, *["extrapolation"] * 6]
+    assert rules[0][1:] == ("0.0", "0.0", "0.0", "0.0000", "1.00")
+    for _, saved, stopped, *_ in rules:
+        assert 0 <= float(saved) <= float(stopped) * 0.9  # the first rung comes after a tenth of the steps
+    shares = re.findall(r"^ *(\d)0%(?: +(?:-?\d\.\d{3}|nan)){5} +\d+\.\d%$", done.stdout, re.M)
+    assert shares == list("123456789")
+    assert re.search(r"^\d+\.\d\d ms a decision$", done.stdout, re.M)
+
+
 def test_fidelity_prints_a_row_for_each_estimate_and_each_rule():
     done = run(
         BENCHMARKS / "fidelity.py", "--samples=4", "--steps=4", "--channels=2", "--batch-size=32", "--images=300"

@@ -10,12 +10,13 @@ from deap_nas.errors import SettingsError
 from deap_nas.evaluation import Evaluation
 from deap_nas.executors import SerialExecutor
 from deap_nas.store import HDF5Store, MemoryStore, resume_population
-from deap_nas.training import CurveBound, EarlyStopping, SuccessiveHalving
+from deap_nas.training import CurveBound, CurveExtrapolation, EarlyStopping, SuccessiveHalving
 from tests.toolboxes import SPACE, MaxIndividual, make_toolbox
 
 N_EVALUATIONS = 60
 HALVING = EarlyStopping((0.2, 0.5), SuccessiveHalving(fraction=0.5))
 BOUND = EarlyStopping((0.2, 0.5), CurveBound(n_whole=5))
+EXTRAPOLATION = EarlyStopping((0.2, 0.5), CurveExtrapolation(quantile=0.8, chance=0.4, n_points=2, n_whole=5))
 
 
 class CurveFitness:
@@ -35,9 +36,9 @@ class CurveFitness:
             raise KeyboardInterrupt
         noise = random.Random(job.seed)
         curve = []
-        for share, cutoff in zip((0.4, 0.8, 1.0), (*job.cutoffs, 0.0), strict=True):
-            curve.append(share * sum(job.genes) + noise.random())
-            if curve[-1] < cutoff:
+        for share in (0.4, 0.8, 1.0):
+            curve.append((share * sum(job.genes) + noise.random()) / 100)
+            if not self.stopping.goes_on(curve, cutoffs=job.cutoffs):
                 break
         return Evaluation((curve[-1],), scores=(curve[-1],), curve=tuple(curve))
 
@@ -60,7 +61,7 @@ def lengths(records):
     return [len(record.evaluation.curve) for record in records]
 
 
-@pytest.mark.parametrize("stopping", [HALVING, BOUND])
+@pytest.mark.parametrize("stopping", [HALVING, BOUND, EXTRAPOLATION])
 def test_some_are_stopped_and_some_are_not(stopping):
     found = lengths(search(CurveFitness(stopping), MemoryStore(seed=3)))
     assert min(found) < 3
@@ -83,7 +84,7 @@ def test_whom_halving_stops_was_worse_than_the_best_half_before_it():
 
 
 @pytest.mark.parametrize("survival", [None, keep_ten])
-@pytest.mark.parametrize("stopping", [HALVING, BOUND])
+@pytest.mark.parametrize("stopping", [HALVING, BOUND, EXTRAPOLATION])
 @pytest.mark.parametrize("at", [1, 7, 13, 30, 59])
 def test_a_resumed_search_gives_the_same_rows_as_an_uninterrupted_one(tmp_path, stopping, survival, at):
     whole = search(CurveFitness(stopping), MemoryStore(seed=3), survival=survival)

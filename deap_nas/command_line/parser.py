@@ -115,18 +115,23 @@ class CommandLine(argparse.ArgumentParser):
         """Add the rules by which trainings of candidates end early in :func:`~deap_nas.eaAsync`."""
         group = self.add_argument_group("early stopping", "Trainings that will not be among the best end at a rung.")
         add = group.add_argument
-        text = "only the best share goes on, or what may still come up to the population"
-        add("--stopping", choices=("none", "halving", "bound"), default="none", help=text)
-        text = "rungs, as ascending fractions of the steps (default: 1/9 1/3)"
+        text = "who goes on: halving, the best share; bound, who may reach the population by the growth of others; "
+        text += "extrapolation, who may by their own curve"
+        add("--stopping", choices=("none", "halving", "bound", "extrapolation"), default="none", help=text)
+        text = "rungs, as ascending fractions of the steps (default: 1/9 1/3; for extrapolation 1/10 2/10 ... 9/10)"
         add("--rungs", type=number_in("(0, 1)"), nargs="+", metavar="FRACTION", help=text)
         share, first = number_in("(0, 1)"), "halving: share that goes on"
         add("--keep", type=share, metavar="FRACTION", help=f"{first} (default: 1/3)")
-        text = "bound: share of the population that must be in reach (default: 0.5)"
-        add("--quantile", type=number_in("[0, 1)"), metavar="FRACTION", help=text)
+        text = "bound, extrapolation: share of the population that must be in reach (default: 0.5)"
+        add("--quantile", type=number_in("[0, 1]"), metavar="FRACTION", help=text)
         text = "bound: accuracy added to the largest growth so far (default: 0.02)"
         add("--margin", type=number_in("[0, 1]"), metavar="ACCURACY", help=text)
-        text = "bound: trainings that come to their end before any is stopped (default: 20)"
+        text = "bound, extrapolation: trainings that come to their end before any is stopped (default: 20)"
         add("--whole", type=at_least(1), metavar="N", help=text)
+        text = "extrapolation: probability of reaching that share below which a training ends (default: 0.05)"
+        add("--chance", type=share, metavar="FRACTION", help=text)
+        text = "extrapolation: rung at which a training may end at the earliest (default: 4)"
+        add("--points", type=at_least(1), metavar="N", help=text)
 
     def add_cheaper_options(self) -> None:
         """Add what an estimate of the fitness does less of, see :meth:`~deap_nas.training.AccuracyFitness.cheaper`."""

@@ -16,6 +16,7 @@ from deap_nas.training import (
     SEARCH,
     AccuracyFitness,
     CurveBound,
+    CurveExtrapolation,
     EarlyStopping,
     Recipe,
     StoppingRule,
@@ -24,12 +25,20 @@ from deap_nas.training import (
 
 __all__ = ["make_fitness"]
 
-#: Options of one rule of ``--stopping``: which rule, and which field of it.
-_OF_A_RULE = {
-    "keep": ("halving", "fraction"),
-    "quantile": ("bound", "quantile"),
-    "margin": ("bound", "margin"),
-    "whole": ("bound", "n_whole"),
+#: The rules of ``--stopping``.
+_RULES: Mapping[str, type[StoppingRule]] = {
+    "halving": SuccessiveHalving,
+    "bound": CurveBound,
+    "extrapolation": CurveExtrapolation,
+}
+#: Fields of these rules by their options: an option is for all rules that have its field.
+_FIELDS = {
+    "keep": "fraction",
+    "quantile": "quantile",
+    "margin": "margin",
+    "whole": "n_whole",
+    "chance": "chance",
+    "points": "n_points",
 }
 
 
@@ -111,16 +120,15 @@ def _telling_the_option(args: argparse.Namespace, start: str = "") -> Iterator[N
 def _stopping(args: argparse.Namespace) -> EarlyStopping | None:
     """How trainings end early; None where they do not, or the script has no options of it."""
     wanted = getattr(args, "stopping", "none")
-    given = [name for name in _OF_A_RULE if getattr(args, name, None) is not None]
+    given = {name: getattr(args, name) for name in ("rungs", *_FIELDS) if getattr(args, name, None) is not None}
     for name in given:
-        rule = _OF_A_RULE[name][0]
-        if rule != wanted:
-            raise SettingsError(f"--{name} is for --stopping {rule}, found --stopping {wanted}: leave one of them out")
-    rungs = getattr(args, "rungs", None)
+        rules = [rule for rule in _RULES if name == "rungs" or hasattr(_RULES[rule], _FIELDS[name])]
+        if wanted not in rules:
+            raise SettingsError(
+                f"--{name} is for --stopping {' or '.join(rules)}, found --stopping {wanted}: "
+                f"change --stopping, or leave --{name} out"
+            )
     if wanted == "none":
-        if rungs:
-            raise SettingsError("--rungs is for --stopping halving and --stopping bound, found --stopping none")
         return None
-    fields = {_OF_A_RULE[name][1]: getattr(args, name) for name in given}
-    chosen: StoppingRule = SuccessiveHalving(**fields) if wanted == "halving" else CurveBound(**fields)
-    return EarlyStopping(tuple(rungs), chosen) if rungs else EarlyStopping(rule=chosen)
+    rungs = tuple(given.pop("rungs", ()))
+    return EarlyStopping(rungs, _RULES[wanted](**{_FIELDS[name]: value for name, value in given.items()}))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left, insort
+from collections import deque
 from collections.abc import Sequence
 from itertools import combinations
 from typing import Protocol
@@ -10,6 +11,9 @@ from typing import Protocol
 from deap_nas.evaluation.evaluation import Evaluation, Status
 
 __all__ = ["Curves", "Stopping"]
+
+#: Curves of one length that are kept whole.
+_N_LATEST = 50
 
 
 class Curves:
@@ -23,6 +27,7 @@ class Curves:
         """Make an empty collection."""
         self._at: list[list[float]] = []
         self._gains: dict[tuple[int, int], float] = {}
+        self._latest: dict[int, deque[tuple[float, ...]]] = {}
         self._members: list[float] = []
 
     def add(self, evaluation: Evaluation, *, is_member: bool = True) -> None:
@@ -38,6 +43,7 @@ class Curves:
             insort(self._members, evaluation.curve[-1])
 
     def _add_curve(self, curve: Sequence[float]) -> None:
+        self._latest.setdefault(len(curve), deque(maxlen=_N_LATEST)).append(tuple(curve))
         self._at += [[] for _ in range(len(curve) - len(self._at))]
         for rung, score in enumerate(curve):
             insort(self._at[rung], score)
@@ -60,6 +66,10 @@ class Curves:
         """The scores of all that reached a rung, in ascending order."""
         return self._at[rung] if rung < len(self._at) else ()
 
+    def latest(self, n_scores: int) -> Sequence[tuple[float, ...]]:
+        """The curves of so many scores that came last, at most 50, in the order in which they came."""
+        return self._latest.get(n_scores, ())
+
     def largest_gain(self, first: int, last: int) -> float:
         """The most that a score has grown from one rung to another, among all that reached both.
 
@@ -77,7 +87,9 @@ class Stopping(Protocol):
     """How evaluations are ended early; a fitness that wants it has one as its attribute ``stopping``."""
 
     def cutoffs(self, curves: Curves) -> tuple[float, ...]:
-        """Give the mean score that an evaluation must reach at each rung to go on; minus infinity if all do.
+        """Give what an evaluation must reach at each rung to go on; minus infinity if all do.
+
+        What must reach it, the mean score there or something that follows from those so far, is the fitness's matter.
 
         The search loop asks when it hands a :class:`Job` out, and puts the answer into it. It also asks once before the
         first job, to see how many rungs there are.

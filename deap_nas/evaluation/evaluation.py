@@ -61,7 +61,7 @@ class Job:
     parent: int = -1
     #: When it was handed out, in unix seconds.
     submitted: float = 0.0
-    #: The mean score that it must reach at each rung to go on; empty where nothing is stopped early.
+    #: What it must reach at each rung to go on, see :class:`Stopping`; empty where nothing is stopped early.
     cutoffs: tuple[float, ...] = ()
     #: Ids of further parents' evaluations, besides ``parent``.
     mates: tuple[int, ...] = ()

@@ -6,9 +6,11 @@ Importing this package does not import torch; the first training does.
 from deap_nas.training.data.datasets import dataset_info, dataset_names
 from deap_nas.training.data.sources import Augmentation, DatasetInfo, Source
 from deap_nas.training.fitness.accuracy import AccuracyFitness
-from deap_nas.training.fitness.early_stopping import CurveBound, EarlyStopping, StoppingRule, SuccessiveHalving
+from deap_nas.training.fitness.curve_extrapolation import CurveExtrapolation, Extrapolation, extrapolate
+from deap_nas.training.fitness.early_stopping import EarlyStopping
 from deap_nas.training.fitness.latency import Latency
 from deap_nas.training.fitness.one_shot import OneShotFitness
+from deap_nas.training.fitness.stopping_rules import CurveBound, StoppingRule, SuccessiveHalving
 from deap_nas.training.recipes import (
     AMOEBANET,
     AMOEBANET_EVALUATION,
@@ -52,8 +54,10 @@ __all__ = [
     "Annealing",
     "Augmentation",
     "CurveBound",
+    "CurveExtrapolation",
     "DatasetInfo",
     "EarlyStopping",
+    "Extrapolation",
     "FreshWeights",
     "Latency",
     "MorphedWeights",
@@ -74,6 +78,7 @@ __all__ = [
     "WeightSource",
     "dataset_info",
     "dataset_names",
+    "extrapolate",
     "remove_dead_weights",
     "searched_accuracies",
     "searched_network",

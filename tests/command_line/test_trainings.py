@@ -5,7 +5,7 @@ import pytest
 from deap_nas import CellStack, ChainSpace, FlatSpace, HierarchicalSpace
 from deap_nas.command_line import CommandLine, make_fitness
 from deap_nas.errors import SettingsError
-from deap_nas.training import CurveBound, EarlyStopping, SuccessiveHalving
+from deap_nas.training import CurveBound, CurveExtrapolation, EarlyStopping, SuccessiveHalving
 
 SPACE = HierarchicalSpace()
 
@@ -71,6 +71,11 @@ def test_a_cheaper_estimate_has_less_of_it(fitness_of):
             ("--stopping=bound", "--quantile=0.25", "--margin=0.1", "--whole=3"),
             EarlyStopping(rule=CurveBound(quantile=0.25, margin=0.1, n_whole=3)),
         ),
+        (("--stopping=extrapolation",), EarlyStopping(tuple(n / 10 for n in range(1, 10)), CurveExtrapolation())),
+        (
+            ("--stopping=extrapolation", "--rungs", "1/2", "--quantile=1", "--chance=0.1", "--points=1", "--whole=3"),
+            EarlyStopping((0.5,), CurveExtrapolation(quantile=1.0, chance=0.1, n_points=1, n_whole=3)),
+        ),
     ],
 )
 def test_trainings_end_early_by_the_rule_that_is_asked_for(fitness_of, arguments, stopping):
@@ -82,7 +87,11 @@ def test_trainings_end_early_by_the_rule_that_is_asked_for(fitness_of, arguments
     [
         (("--keep=0.5",), "--keep is for --stopping halving, found --stopping none"),
         (("--stopping=halving", "--margin=0.1"), "--margin is for --stopping bound, found --stopping halving"),
-        (("--rungs", "1/2"), "--rungs is for --stopping halving and --stopping bound, found --stopping none"),
+        (("--rungs", "1/2"), "--rungs is for --stopping halving or bound or extrapolation, found --stopping none"),
+        (("--quantile=0.5",), "--quantile is for --stopping bound or extrapolation, found --stopping none"),
+        (("--stopping=bound", "--chance=0.1"), "--chance is for --stopping extrapolation, found --stopping bound"),
+        (("--stopping=bound", "--quantile=1"), "--quantile must lie in"),
+        (("--stopping=extrapolation", "--rungs", "1/2"), "--rungs must be at least 4, since .*, found 1: "),
         (("--stopping=bound", "--rungs", "1/2", "1/3"), "--rungs are ascending fractions of the steps"),
         (("--images=9999",), r"--images must be an integer in 1\.\.\d+, found 9999"),
         (("--device=gpu",), "--device must be one of auto, cpu"),

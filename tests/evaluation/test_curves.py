@@ -22,6 +22,7 @@ def test_every_question_is_answered_as_by_looking_at_all_curves(known):
         curves.add(evaluation(curve))
     for rung in range(4):
         assert list(curves.at(rung)) == sorted(curve[rung] for curve in known if len(curve) > rung)
+        assert list(curves.latest(rung)) == [tuple(curve) for curve in known if len(curve) == rung]
     assert list(curves.members) == sorted(curve[-1] for curve in known if curve)
     for first, last in ((0, 1), (0, 2), (1, 2)):
         gains = [curve[last] - curve[first] for curve in known if len(curve) > last]
@@ -44,6 +45,13 @@ def test_those_who_leave_are_no_members_and_their_curves_stay(known, rng):
         left.discard(each)
     assert left.members == never.members
     assert left.at(0) == never.at(0)
+
+
+def test_the_latest_curves_are_kept_whole_up_to_fifty():
+    curves = Curves()
+    for number in range(60):
+        curves.add(evaluation([0.0, float(number)]))
+    assert [last for _, last in curves.latest(2)] == list(range(10, 60))
 
 
 def test_a_reused_or_failed_evaluation_counts_once_at_most():

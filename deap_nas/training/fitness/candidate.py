@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Sequence
-from itertools import zip_longest
+from collections.abc import Callable, Iterable, Sequence
 
 import torch
 from torch import nn
@@ -136,25 +134,25 @@ class Repeats:
         self.n_trained = 0
         self.n_validated = 0
 
-    def train(self, ends: Sequence[int], *, cutoffs: Sequence[float] = ()) -> None:
-        """Train all to each of some steps, and on to the next if their mean accuracy reaches the cutoff there.
+    def train(self, ends: Sequence[int], *, goes_on: Callable[[Sequence[float]], bool]) -> None:
+        """Train all to each of some steps, and on to the next if their curve is such that they go on.
 
         Args:
             ends: steps, ascending; with more than one, all candidates are in memory at the same time.
-            cutoffs: for each end, from the first, the least mean accuracy that goes on; where none is given all do.
+            goes_on: asked at each end but the last, with the curve so far.
 
         Raises:
             DivergedError: the loss of one became infinite or NaN, or what its network gives.
         """
         if len(ends) > 1:
             self._candidates = list(self._candidates)
-        for end, cutoff in zip_longest(ends, cutoffs[: len(ends)], fillvalue=-math.inf):
+        for end in ends:
+            if self.curve and not goes_on(self.curve):
+                break
             self.scores.clear()
             for candidate in self._candidates:
                 self._train(candidate, int(end))
             self.curve.append(sum(self.scores) / len(self.scores))
-            if self.curve[-1] < cutoff:
-                break
 
     def _train(self, candidate: Candidate, end: int) -> None:
         """Train one to a step and measure it; what was done counts also where it diverges."""

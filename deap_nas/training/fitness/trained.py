@@ -9,6 +9,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from deap_nas.errors import DivergedError, NotViableError
@@ -145,7 +146,7 @@ class TrainedFitness(ABC):
 
         repeats = Repeats(stacked(candidates, self.switches) if self.switches.stacked else candidates)
         try:
-            repeats.train(ends, cutoffs=job.cutoffs)
+            repeats.train(ends, goes_on=self._judge(job))
         except DivergedError as error:
             done = replace(done, status=Status.DIVERGED, error=str(error))
         else:
@@ -153,6 +154,10 @@ class TrainedFitness(ABC):
             done = replace(done, values=values_of(self.objectives, repeats.curve[-1], plan.cost, latency=latency))
         curve = tuple(repeats.curve) if len(ends) > 1 else ()
         return replace(done, scores=tuple(repeats.scores), curve=curve, compute=self._compute(plan, repeats))
+
+    def _judge(self, job: Job) -> Callable[[Sequence[float]], bool]:
+        """What says of a curve so far whether the training of a job goes on."""
+        return (lambda _: True) if self.stopping is None else partial(self.stopping.goes_on, cutoffs=job.cutoffs)
 
     def _compute(self, plan: Plan, repeats: Repeats) -> float:
         """Floating-point operations of what was done, F_t N_t E + F_v N_v (Real 2017, section 3.5)."""

@@ -7,7 +7,7 @@ import pytest
 from deap_nas import FlatSpace, Genotype, NetworkTemplate
 from deap_nas.errors import SettingsError, UnknownNameError
 from deap_nas.evaluation import Curves, Evaluation, Job, Status
-from deap_nas.training import SEARCH, AccuracyFitness, CurveBound, EarlyStopping, SuccessiveHalving
+from deap_nas.training import SEARCH, AccuracyFitness, CurveBound, CurveExtrapolation, EarlyStopping, SuccessiveHalving
 
 SPACE = FlatSpace(nodes=3, operations=("conv_1x1", "identity"))
 GENES = Genotype([1, 1, 0])
@@ -29,22 +29,22 @@ def make_fitness(stopping=None, **changes):
 
 def test_halving_lets_all_go_on_until_one_of_the_best_is_known():
     rule = SuccessiveHalving(fraction=0.25)
-    assert rule.cutoff(curves_of((0.1,), (0.2,), (0.3,)), 0, end=2) == -math.inf
-    assert rule.cutoff(curves_of((0.1,), (0.2,), (0.3,), (0.4,)), 0, end=2) == 0.4
+    assert rule.cutoff(curves_of((0.1,), (0.2,), (0.3,)), 0, rungs=(0.2, 0.5)) == -math.inf
+    assert rule.cutoff(curves_of((0.1,), (0.2,), (0.3,), (0.4,)), 0, rungs=(0.2, 0.5)) == 0.4
 
 
 def test_halving_asks_for_the_best_share_of_those_that_reached_the_rung():
     curves = curves_of(*[(0.1 * n,) for n in range(6)], (0.6, 0.1), (0.7, 0.9), (0.8, 0.5))
     rule = SuccessiveHalving(fraction=1 / 3)
-    assert rule.cutoff(curves, 0, end=2) == 0.6
-    assert rule.cutoff(curves, 1, end=2) == 0.9
-    assert rule.cutoff(curves, 2, end=2) == -math.inf
+    assert rule.cutoff(curves, 0, rungs=(0.2, 0.5)) == 0.6
+    assert rule.cutoff(curves, 1, rungs=(0.2, 0.5)) == 0.9
+    assert rule.cutoff(curves, 2, rungs=(0.2, 0.5)) == -math.inf
 
 
 def test_bound_stops_nobody_before_enough_were_trained_whole():
     curves = curves_of(*[(0.1, 0.2)] * 3, *[(0.1,)] * 50)
-    assert CurveBound(n_whole=4).cutoff(curves, 0, end=1) == -math.inf
-    assert CurveBound(n_whole=3).cutoff(curves, 0, end=1) > -math.inf
+    assert CurveBound(n_whole=4).cutoff(curves, 0, rungs=(0.5,)) == -math.inf
+    assert CurveBound(n_whole=3).cutoff(curves, 0, rungs=(0.5,)) > -math.inf
 
 
 def test_bound_asks_for_what_comes_up_to_the_population_with_the_largest_gain_and_the_margin():
@@ -53,7 +53,7 @@ def test_bound_asks_for_what_comes_up_to_the_population_with_the_largest_gain_an
     assert list(curves.members) == members
     for quantile, wanted in ((0.0, 0.3), (0.5, 0.6), (0.75, 0.8), (0.99, 0.8)):
         rule = CurveBound(quantile=quantile, margin=0.02, n_whole=4)
-        assert rule.cutoff(curves, 0, end=1) == pytest.approx(wanted - 0.5 - 0.02)
+        assert rule.cutoff(curves, 0, rungs=(0.5,)) == pytest.approx(wanted - 0.5 - 0.02)
 
 
 def test_rungs_are_rounded_steps_and_at_least_one():
@@ -61,7 +61,7 @@ def test_rungs_are_rounded_steps_and_at_least_one():
     assert EarlyStopping((0.01, 0.5)).steps(9) == [1, 4]
 
 
-@pytest.mark.parametrize("rungs", [(), (0.0,), (0.5, 0.5), (0.5, 0.2), (0.5, 1.0), (math.nan,), 0.5, None])
+@pytest.mark.parametrize("rungs", [[], (0.0,), (0.5, 0.5), (0.5, 0.2), (0.5, 1.0), (math.nan,), 0.5, None])
 def test_rungs_that_are_no_fractions_that_ascend_to_the_end_are_refused(rungs):
     with pytest.raises(SettingsError, match="rungs are ascending fractions"):
         EarlyStopping(rungs)
@@ -82,7 +82,14 @@ def test_rules_refuse_what_is_out_of_range(rule, fields):
         rule(**fields)
 
 
-@pytest.mark.parametrize("rule", [SuccessiveHalving(fraction=0.2), CurveBound(quantile=0.7, margin=0.1, n_whole=5)])
+@pytest.mark.parametrize(
+    "rule",
+    [
+        SuccessiveHalving(fraction=0.2),
+        CurveBound(quantile=0.7, margin=0.1, n_whole=5),
+        CurveExtrapolation(quantile=1.0, chance=0.2, n_points=2, n_whole=5),
+    ],
+)
 def test_stopping_is_made_again_from_its_description(rule):
     stopping = EarlyStopping((0.2, 0.6), rule)
     assert EarlyStopping.from_dict(json.loads(json.dumps(stopping.to_dict()))) == stopping
@@ -114,6 +121,20 @@ def test_a_training_is_stopped_at_the_first_rung_whose_cutoff_it_does_not_reach(
     assert len(stopped.scores) == 2
     short = make_fitness(recipe=replace(SEARCH, steps=6, batch_size=32, drops=()))
     assert short.evaluate(GENES, seed=4).scores == stopped.scores
+
+
+def test_a_training_is_stopped_by_what_its_own_curve_promises():
+    rule = CurveExtrapolation(n_points=2)
+    fitness = make_fitness(EarlyStopping((1 / 3, 2 / 3), rule))
+    whole = fitness.evaluate(GENES, seed=4)
+    promised = rule.standing(whole.curve[:2], rungs=(1 / 3, 2 / 3))
+    assert promised > max(whole.curve)
+    kept, stopped = (
+        fitness.evaluate_job(Job(0, GENES, seed=4, cutoffs=(-math.inf, wanted)))
+        for wanted in (promised, math.nextafter(promised, 2))
+    )
+    assert kept.curve == whole.curve
+    assert stopped.curve == whole.curve[:2]
 
 
 def test_a_child_inherits_from_a_parent_that_was_stopped(tmp_path):
