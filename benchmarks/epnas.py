@@ -31,8 +31,8 @@ import deap_nas
 from deap_nas.command_line import CommandLine, at_least, make_fitness, number_in, run
 from deap_nas.evaluation import Stage, Status, derive_seed
 from deap_nas.executors import SerialExecutor
-from deap_nas.report import Progress, save_figure
 from deap_nas.facts.stages import steps_of
+from deap_nas.report import Progress, save_figure
 from deap_nas.store import HDF5Store, MemoryStore, beside, open_run, resume_population
 from deap_nas.strategies import END, ProgressiveSearch, Proposal, RandomSearch, SeveralSearches
 from deap_nas.surrogates import LSTMSurrogate, kendall_tau

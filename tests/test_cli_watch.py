@@ -9,9 +9,9 @@ import time
 import pytest
 
 from deap_nas import cli
-from deap_nas.commands import run_progress as pulses
-from deap_nas.facts.run_progress import take_pulse
 from deap_nas.evaluation import Evaluation, Job, Status
+from deap_nas.facts import run_progress as pulses
+from deap_nas.facts.run_progress import take_pulse
 from deap_nas.store import HDF5Store
 from tests.launch import HEED_INTERRUPTS
 from tests.store.hdf5.test_population_file import GENES, create
