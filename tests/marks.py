@@ -48,6 +48,7 @@ MARKS = {
         "tests/executors/test_pickling.py::test_a_fitness_that_workers_do_not_find",
         "tests/executors/test_pickling.py::test_a_script_without_its_guard",
         "tests/page/test_live_browser.py::",
+        "tests/page/test_page_browser.py::",
         "tests/page/test_serve_command.py::",
         "tests/slurm/",
         "tests/surrogates/test_lstm_surrogate.py::test_it_ranks",

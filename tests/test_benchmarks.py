@@ -420,3 +420,16 @@ def test_epnas_compares_searches_on_the_table_and_on_images_and_goes_on_where_it
     again = run(BENCHMARKS / "epnas.py", *sizes)
     assert again.stdout == done.stdout
     assert {path: path.read_bytes() for path in tmp_path.rglob("*.safetensors")} == files
+
+
+def test_page_prints_what_making_and_opening_a_page_takes():
+    done = run(BENCHMARKS / "page.py", "--rows=300", "--looks=1")
+    assert done.returncode == 0, done.stderr
+    for what, unit in (("made in", "s"), ("size", "MB")):
+        (number,) = re.findall(rf"^  {what} +(\d+\.\d\d) {unit}$", done.stdout, re.MULTILINE)
+        assert float(number) > 0
+    has_browser = "no browser" not in done.stdout
+    assert (
+        len(re.findall(r"^  (?:first plot|whole page) after +\d+\.\d\d s$", done.stdout, re.MULTILINE))
+        == 2 * has_browser
+    )

@@ -57,6 +57,7 @@ def test_a_wheel_holds_all_modules_and_the_stub(installed, tmp_path):
     assert folder.startswith(str(installed.parent))
     expected = {str(file.relative_to(ROOT)) for file in FILES.values()}
     expected |= {"deap_nas/py.typed", "deap_nas/__init__.pyi"}
+    expected |= {str(file.relative_to(ROOT)) for file in (ROOT / "deap_nas/page/static").iterdir()}
     command = ["find", "deap_nas", "-type", "f", "-not", "-name", "*.pyc"]
     assert set(run(*command, cwd=f"{folder}/..").splitlines()) == expected
 

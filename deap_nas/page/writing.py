@@ -17,6 +17,7 @@ from deap_nas.page.document import document_of
 from deap_nas.page.drawings import drawing_of
 from deap_nas.page.packing import compressed
 from deap_nas.store import HDF5Store
+from deap_nas.store.contract import without_collection
 from deap_nas.store.hdf5.lock import WriterLock
 
 __all__ = ["objectives_of", "title_of", "write_page"]
@@ -45,7 +46,8 @@ def write_page(files: Sequence[str | os.PathLike[str]], path: str | os.PathLike[
         raise SettingsError("a page shows one population file or more, found none")
     with ExitStack() as stack:
         stores = [stack.enter_context(HDF5Store.read(file)) for file in files]
-        contents = list(map(_run_content, stores))
+        with without_collection():
+            contents = list(map(_run_content, stores))
     heads = [content["head"] for content in contents]
     html = document_of(compressed(contents), title=title_of(heads), objectives=objectives_of(heads))
     with replacing(path) as partial:

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from deap_nas.graph import MERGES, Graph, Node, label_of, living
 
 __all__ = ["Edge", "Motif", "in_words", "motif_of_graph"]
 
 
-@dataclass(frozen=True)
-class Edge:
+class Edge(NamedTuple):
     """One labelled edge of a motif; in Liu 2018, one gene."""
 
     #: Node the edge leaves, from 1.
