@@ -6,11 +6,15 @@ of its own, and opened in a Chromium without a window::
 
     python benchmarks/page.py
 
+Then ``deap-nas serve`` shows the same run to a browser while nothing new comes, and its processor time is taken.
+
 The bars are those of a page that one likes to use: of 7,000 individuals it is made in 3 s, has at most 3 MB, and shows
-the first plot 1 s after it was opened; of 100,000 it is made in 15 s.
+the first plot 1 s after it was opened; of 100,000 it is made in 15 s; a server that has nothing to tell takes at most
+2 % of a core.
 """
 
 import argparse
+import os
 import random
 import shutil
 import statistics
@@ -23,6 +27,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 from machine import describe
+from playwright.sync_api import sync_playwright
 from store import write_column
 
 from deap_nas import Genotype, HierarchicalSpace, initDiversified, mutEdge
@@ -33,6 +38,9 @@ POPULATION = 1000
 SPACE = HierarchicalSpace()
 #: Individuals, and the bars: seconds to be made, megabytes, seconds to the first plot.
 BARS = {7_000: (3.0, 3.0, 1.0), 100_000: (15.0, None, None)}
+IDLE_BAR = 2.0
+#: Seconds until a server has told all that takes longer.
+SETTLING = 15
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 #: What the page does when somebody zooms into its first plot: seconds from the change to the picture after it.
 ZOOM = """async () => {
@@ -116,6 +124,31 @@ def look(browser, page, n_looks):
     return [statistics.median(column) for column in zip(*found, strict=True)]
 
 
+def idle_share(program, path, seconds):
+    """Share of a core that a server takes while a page is open and nothing new comes."""
+    command = [sys.executable, "-m", "deap_nas.cli", "serve", path, "--port", "0"]
+    with (
+        sync_playwright() as playwright,
+        subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server,
+        playwright.chromium.launch(executable_path=program, args=["--no-sandbox"]) as browser,
+    ):
+        tab = browser.new_page()
+        tab.goto(server.stdout.readline().split()[1])
+        tab.wait_for_selector("html[data-ready=yes]", timeout=60_000)
+        tab.wait_for_timeout(1000 * SETTLING)
+        before = processor_seconds(server.pid)
+        tab.wait_for_timeout(1000 * seconds)
+        share = (processor_seconds(server.pid) - before) / seconds
+        server.terminate()
+    return share
+
+
+def processor_seconds(number):
+    """Of a process, until now."""
+    fields = Path(f"/proc/{number}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 def told(value, bar, unit):
     """A measure beside its bar."""
     return f"{value:6.2f} {unit}" + ("" if bar is None else f" ({bar:g}: {'met' if value <= bar else 'MISSED'})")
@@ -126,6 +159,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rows", type=int, nargs="+", default=list(BARS), metavar="N", help="individuals of each run")
     parser.add_argument("--looks", type=int, default=3, metavar="N", help="times that each page is opened (default: 3)")
+    parser.add_argument("--seconds", type=int, default=30, metavar="N", help="that a server is watched (default: 30)")
     args = parser.parse_args()
     describe("deap-nas", "bokeh", "numpy", "playwright")
     program = next(filter(None, map(shutil.which, BROWSERS)), None)
@@ -141,12 +175,12 @@ def main():
             print(f"  size                {told(page.stat().st_size / 1e6, n_megabytes, 'MB')}")
             if program is not None:
                 look_at(program, page, args.looks, first)
+                share = 100 * idle_share(program, path, args.seconds)
+                print(f"  a server that waits {told(share, IDLE_BAR, '% of a core')}", flush=True)
 
 
 def look_at(program, page, n_looks, bar):
     """Print what a browser takes."""
-    from playwright.sync_api import sync_playwright
-
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
         first, whole, zoom = look(browser, page, n_looks)

@@ -423,7 +423,7 @@ def test_epnas_compares_searches_on_the_table_and_on_images_and_goes_on_where_it
 
 
 def test_page_prints_what_making_and_opening_a_page_takes():
-    done = run(BENCHMARKS / "page.py", "--rows=300", "--looks=1")
+    done = run(BENCHMARKS / "page.py", "--rows=300", "--looks=1", "--seconds=1")
     assert done.returncode == 0, done.stderr
     for what, unit in (("made in", "s"), ("size", "MB")):
         (number,) = re.findall(rf"^  {what} +(\d+\.\d\d) {unit}$", done.stdout, re.MULTILINE)
