@@ -7,11 +7,12 @@ from pathlib import Path
 import pytest
 
 PROGRAMS = ("chromium", "chromium-browser", "google-chrome")
-#: Console lines that are no complaint.
+#: Console lines that are no complaint; and what a page that lives may say when its server ends before it.
 HARMLESS = ("[bokeh",)
+GONE = ("net::ERR_CONNECTION", "net::ERR_EMPTY_RESPONSE", "net::ERR_ABORTED")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # Playwright leaves an event loop running, which others must not find
 def browser():
     """Chromium, driven by Playwright; without one tests are skipped, or fail where the environment says so."""
     program = next(filter(None, map(shutil.which, PROGRAMS)), None)
@@ -33,15 +34,17 @@ def open_page(browser):
     """Open a file or an address, wait until it is drawn, and give the page."""
     contexts, complaints = [], []
 
+    def complain(text, words=""):
+        if not words.startswith(HARMLESS) and not any(sign in text for sign in GONE):
+            complaints.append(text)
+
     def open_in(place, *, is_ready=True, **options):
         context = browser.new_context(**{"viewport": {"width": 1280, "height": 900}} | options)
         contexts.append(context)
         page = context.new_page()
-        page.on(
-            "console", lambda line: line.text.startswith(HARMLESS) or complaints.append(f"{line.type}: {line.text}")
-        )
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.on("requestfailed", lambda request: complaints.append(f"not loaded: {request.url}"))
+        page.on("console", lambda line: complain(f"{line.type}: {line.text}", line.text))
+        page.on("pageerror", lambda error: complain(str(error)))
+        page.on("requestfailed", lambda request: complain(f"not loaded: {request.url}: {request.failure}"))
         page.goto(place.resolve().as_uri() if isinstance(place, Path) else place)
         if is_ready:
             page.wait_for_selector("html[data-ready=yes]", timeout=30_000)

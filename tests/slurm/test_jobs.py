@@ -134,8 +134,12 @@ def test_ranks_of_mpich_are_started_by_srun_with_pmi2(cluster):
 
 
 def test_rank_0_has_a_place_of_its_own_without_a_gpu_in_a_heterogeneous_job(cluster):
-    job = cluster.submit("apart.sh")
-    output = cluster.wait_for(job, "COMPLETED")
+    output = ""
+    for _ in range(2):  # Open MPI 5.0 now and then dies in MPI_Init of such a job, before a line of ours has run
+        job = cluster.submit("apart.sh")
+        output = cluster.wait_for(job, "COMPLETED", "FAILED")
+        if "MPI_Init" not in output:
+            break
     assert "ranks 1, 3 on GPU 0, ranks 2, 4 on GPU 1" in output
     assert "5/5 done" in output
     assert {cluster.facts(f"{job}+{n}")["NumNodes"] for n in range(2)} == {"1", "2"}
