@@ -7,6 +7,7 @@ import pytest
 from deap_nas.evaluation import Status
 from deap_nas.page import write_page
 from tests.page.runs import write_progressive, write_search
+from tests.page.test_page import content_of
 
 #: What stands where there is no number.
 MISSING = "\N{EN DASH}"
@@ -124,6 +125,24 @@ def test_a_click_on_a_dot_opens_it_and_a_box_chooses_in_the_table(page_of_search
     assert len(column(page, 1)) == n_chosen
     note.click()
     assert len(column(page, 1)) == 30
+
+
+@pytest.mark.parametrize("sign", [1.0, -1.0])
+def test_a_gain_is_better_whatever_the_sign_of_the_weight(tmp_path, open_page, sign):
+    write_page([write_search(tmp_path / "run.h5", weights=(sign,))], tmp_path / "run.html")
+    page = open_page(tmp_path / "run.html")
+    (run,) = content_of(tmp_path / "run.html")
+    line = [step["fitness"][0] for step in run["head"]["lineage"]]
+    told = page.locator("#population-more tbody tr td:nth-child(3)").all_inner_texts()
+    for before, after, gain in zip(line, line[1:], told[1:], strict=False):
+        assert not gain or float(gain) == pytest.approx(sign * (after - before), abs=1e-4)
+    gains = {change["kind"]: change for change in run["gains"]["changes"]}
+    for row in page.locator("#changes table").last.locator("tbody tr").all():
+        kind, *_, mean, best = row.locator("td").all_inner_texts()
+        known = gains[kind]["mean_gain"]
+        assert mean == MISSING if known is None else float(mean) == pytest.approx(known, abs=1e-4)
+        assert (best == MISSING) is (known is None)
+    assert any(change["mean_gain"] is None for change in gains.values())
 
 
 def test_several_runs_are_compared(tmp_path, open_page, keep_picture):

@@ -42,7 +42,7 @@ function lineageOf(run, open) {
     const changes = one.changes.length ? one.changes : [place ? "nothing" : "the first of its line"];
     const before = place ? lineage[place - 1].fitness[0] : null, value = one.fitness[0];
     const isKnown = one.status === "OK" && place && lineage[place - 1].status === "OK";
-    return [button(one.id), one.status === "OK" ? objective(value) : one.status, isKnown ? signed(value - before) : "",
+    return [button(one.id), one.status === "OK" ? objective(value) : one.status, isKnown ? signed(run.head.signs[0] * (value - before)) : "",
       h("ul", { class: "plain" }, changes.map((change) => h("li", {}, change)))];
   };
   const columns = [["individual", "number"], [run.head.objectives[0], "number"], ["gain", "number"], ["what the step changed"]];
@@ -53,13 +53,12 @@ const bar = (share) => h("span", { class: "bar", "aria-hidden": "true" }, h("spa
 
 function gainsOf(run) {
   const { operations, changes, n_sampled: n } = run.gains || { operations: [], changes: [], n_sampled: 0 };
-  const sign = run.head.signs[0];
   const operationRows = operations.map((one) => [one.name, [percent(one.share), bar(one.share)], percent(one.share_of_fittest),
     decimal(one.fitness_with), decimal(one.fitness_without)]);
   const nChildren = changes.reduce((sum, one) => sum + one.n_children, 0);
   const changeRows = changes.slice(0, MOST_KINDS).map((one) => [one.kind, [whole(one.n_children), bar(one.n_children / nChildren)],
     percent(one.n_better / one.n_children), percent(one.n_same / one.n_children), percent(one.n_worse / one.n_children),
-    percent(1 - (one.n_better + one.n_same + one.n_worse) / one.n_children), signed(one.mean_gain * sign), signed(one.best_gain * sign)]);
+    percent(1 - (one.n_better + one.n_same + one.n_worse) / one.n_children), signed(one.mean_gain), signed(one.best_gain)]);
   const sampled = n < run.n ? `Of ${whole(n)} individuals, evenly spread. ` : "";
   const more = changes.length > MOST_KINDS ? ` The ${MOST_KINDS} commonest of ${changes.length} kinds.` : "";
   return [
