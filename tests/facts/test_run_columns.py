@@ -49,7 +49,7 @@ def test_the_clock_keeps_durations_and_order_and_never_stands_where_something_ru
     started, finished = without_gaps(starts, starts + lengths)
     assert started.min() == 0
     assert np.allclose(finished - started, lengths)
-    assert (np.argsort(started, kind="stable") == np.argsort(starts, kind="stable")).all()
+    assert (np.diff(started[np.argsort(starts, kind="stable")]) >= 0).all()
     spans = sorted(zip(started.tolist(), finished.tolist(), strict=True))
     reached = 0.0
     for start, end in spans:
