@@ -21,7 +21,7 @@ from deap_nas.facts.run_progress import take_pulse
 from deap_nas.facts.summary import summarise
 from deap_nas.facts.worker_time import worker_time
 from deap_nas.page.drawings import DrawingTable
-from deap_nas.page.found import found_in, lineage_of_best
+from deap_nas.page.found import found_in, lineage_of_best, retrainings_of
 from deap_nas.page.packing import array_of, finite
 from deap_nas.search_space import Motif
 from deap_nas.store import HDF5Store
@@ -70,6 +70,7 @@ def head_of(store: HDF5Store, columns: RunColumns, *, is_running: bool) -> dict[
         "signs": columns.signs.tolist(),
         "best": summary["best"] and found_in(store, summary["best"]),
         "median": summary["median_fitness"],
+        "retrainings": retrainings_of(store, columns),
         "lineage": lineage_of_best(store),
         "front": front_rows(columns).tolist(),
         "hypervolume": summary["front"] and summary["front"]["hypervolume"],

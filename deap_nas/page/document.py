@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from deap_nas.extras import require
-from deap_nas.page.figures import documents_of
+from deap_nas.page.figures import document_of_plots
 
 __all__ = ["document_of", "list_document", "list_policy", "page_policy", "waiting_document"]
 
@@ -54,7 +54,7 @@ _SECTIONS: tuple[tuple[str, str, str, tuple[str, ...]], ...] = (
     ),
     ("changes", "Operations and changes", "", ()),
     ("size", "Sizes, and curves of early stopping", "", ("parameters", "flops", "curves")),
-    ("surrogate", "Surrogate and shared weights", "", ("predicted",)),
+    ("surrogate", "What the search foretold", "", ("predicted",)),
     ("workers", "Workers over time", "", ("workers", "utilisation")),
     ("failures", "Failures", "", ()),
     ("individuals", "Individuals", "", ()),
@@ -84,13 +84,13 @@ def document_of(content: str, *, title: str, objectives: Sequence[str], live: st
         MissingExtraError: Bokeh or Jinja2 is not installed.
     """
     markup = require("markupsafe", extra="page").Markup
-    documents, roots = documents_of(objectives)
+    plots, names = document_of_plots(objectives)
     return _rendered(
         "page.html",
         title=title,
         policy=page_policy(is_live=bool(live)),
-        sections=[_section(*section, names=list(roots)) for section in _SECTIONS],
-        plots=markup(_json(_plots(documents, roots))),
+        sections=[_section(*section, names=names) for section in _SECTIONS],
+        plots=markup(_json({"document": plots, "elements": [f"plot-{name}" for name in names]})),
         content=markup(content),
         scripts=list(map(markup, _page_scripts())),
         live=live,
@@ -148,14 +148,9 @@ def _rendered(name: str, **fields: Any) -> str:
     return html
 
 
-def _section(number: str, title: str, text: str, plots: Sequence[str], *, names: Sequence[str]) -> _Section:
+def _section(section: str, title: str, text: str, plots: Sequence[str], *, names: Sequence[str]) -> _Section:
     own = [name for plot in plots for name in names if name == plot or (plot.endswith("-") and name.startswith(plot))]
-    return _Section(number, title, text, [(name, _CAPTIONS.get(name, "")) for name in own])
-
-
-def _plots(document: dict[str, Any], roots: dict[str, str]) -> dict[str, Any]:
-    """What the page's scripts draw: a document of Bokeh, and the element of each of its roots."""
-    return {"document": document, "elements": [f"plot-{name}" for name in roots]}
+    return _Section(section, title, text, [(name, _CAPTIONS.get(name, "")) for name in own])
 
 
 def _json(content: Any) -> str:

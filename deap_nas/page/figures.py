@@ -11,14 +11,14 @@ from typing import Any
 
 from deap_nas.extras import require
 
-__all__ = ["documents_of"]
+__all__ = ["document_of_plots"]
 
 _HEIGHT = 300
 _EXTRA = "page"
 #: Columns of the table that all plots of individuals share.
 _ROW_COLUMNS = (
-    "run", "id", "name", "evaluation", "hours", "compute", "fitness", "parameters", "flops", "status",
-    "run_colour", "alive_colour", "alive", "predicted", "level",
+    "id", "name", "evaluation", "hours", "compute", "fitness", "parameters", "flops", "predicted", "alive",
+    "run_colour", "alive_colour",
 )  # fmt: skip
 #: What a dot says.
 _TIPS = (
@@ -34,14 +34,14 @@ _LINE = "#d55e00"
 _WORK = tuple(f"#3182bd{round(255 * share / 10):02x}" for share in range(11))
 
 
-def documents_of(objectives: Sequence[str]) -> tuple[dict[str, Any], dict[str, str]]:
+def document_of_plots(objectives: Sequence[str]) -> tuple[dict[str, Any], list[str]]:
     """Make the plots.
 
     Args:
         objectives: what the runs' objectives are called; the first is the fitness of most plots.
 
     Returns:
-        A document of Bokeh as JSON; and by the name of each plot the id of its model.
+        A document of Bokeh as JSON, and the name of each of its roots.
 
     Raises:
         MissingExtraError: Bokeh is not installed.
@@ -50,7 +50,7 @@ def documents_of(objectives: Sequence[str]) -> tuple[dict[str, Any], dict[str, s
     figures = _Figures(objectives).all()
     for figure in figures.values():
         document.add_root(figure)
-    return document.to_json(deferred=False), {name: figure.id for name, figure in figures.items()}
+    return document.to_json(deferred=False), list(figures)
 
 
 class _Figures:
@@ -172,5 +172,7 @@ class _Figures:
         lines = self._source("utilisation", "xs", "ys", "colour")
         figure.multi_line("xs", "ys", source=lines, color="colour", line_width=1.5)
         lost = self._source("lost", "x", "y")
-        figure.scatter("x", "y", source=lost, marker="x", size=9, line_color=_LINE, line_width=2)
+        crosses = figure.scatter("x", "y", source=lost, marker="x", size=9, line_color=_LINE, line_width=2)
+        tips = [("lost, or ended at its limit", "@x{0.00} h")]
+        figure.add_tools(self._models.HoverTool(renderers=[crosses], tooltips=tips))
         return figure

@@ -1,26 +1,29 @@
-"""The best network of a run as a page shows it: its drawing, how it came about, and the commands that go on with it."""
+"""What a run found, as a page shows it: the best network, the line that led to it, and what retrainings have given."""
 
 from __future__ import annotations
 
 import json
 import math
+import re
 import shlex
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 from deap_nas.evaluation import Status
 from deap_nas.facts.ancestry import lineage
+from deap_nas.facts.run_columns import RunColumns
 from deap_nas.files import beside
-from deap_nas.page.packing import number_of
 from deap_nas.store import HDF5Store
+from deap_nas.surrogates import kendall_tau
 
-__all__ = ["found_in", "lineage_of_best"]
+__all__ = ["found_in", "lineage_of_best", "retrainings_of"]
 
 
 def found_in(store: HDF5Store, best: Mapping[str, Any]) -> dict[str, Any]:
-    """Give the fields of the best individual, what its retrainings have given, and commands.
+    """Give the fields of the best individual, and the commands that go on with it.
 
     Args:
         store: the file.
@@ -29,7 +32,6 @@ def found_in(store: HDF5Store, best: Mapping[str, Any]) -> dict[str, Any]:
     file = shlex.quote(str(store.path))
     fields = {name: best[name] for name in ("id", "fitness", "scores", "n_parameters", "flops", "seconds")}
     return fields | {
-        "retrained": _retrained(store.path, best["id"]),
         "commands": [
             ["train it to the end, and measure it on the test images", f"deap-nas retrain {file}"],
             ["write it as files that run without this package", f"deap-nas export {file}"],
@@ -45,7 +47,7 @@ def lineage_of_best(store: HDF5Store) -> list[dict[str, Any]]:
     return [
         {
             "id": ancestor.id,
-            "fitness": list(map(number_of, ancestor.fitness)),
+            "fitness": list(ancestor.fitness),
             "status": ancestor.status,
             "reused": ancestor.reused,
             "changes": list(ancestor.changes),
@@ -54,15 +56,31 @@ def lineage_of_best(store: HDF5Store) -> list[dict[str, Any]]:
     ]
 
 
-def _retrained(path: Path, number: int) -> list[dict[str, Any]]:
-    """What retrainings of an individual have given, as far as their results lie beside the file."""
-    stem = beside(path, f"-id{number}-").name
-    found = []
+def retrainings_of(store: HDF5Store, columns: RunColumns) -> dict[str, Any]:
+    """Give what retrainings have given whose results lie beside the file, and how the search had ranked them.
+
+    Returns:
+        ``networks``, each with its ``id``, the ``folder`` of the retraining, its ``accuracies`` on the test images and
+        the ``fitness`` that the search had measured, the first objective; and ``tau``, Kendall's between these and the
+        mean accuracies, NaN where there is nothing to be ranked.
+    """
+    fitness_of = dict(zip(columns.ids.tolist(), columns.fitness[:, 0].tolist(), strict=True))
+    networks = [
+        network | {"fitness": fitness_of[network["id"]]}
+        for network in _results_beside(store.path)
+        if math.isfinite(fitness_of.get(network["id"], math.nan))
+    ]
+    ends = [fmean(network["accuracies"]) for network in networks]
+    tau = kendall_tau([columns.signs[0] * network["fitness"] for network in networks], ends)
+    return {"networks": networks, "tau": tau}
+
+
+def _results_beside(path: Path) -> Iterator[dict[str, Any]]:
+    name = re.compile(re.escape(beside(path, "-id").name) + r"(\d{1,18})-.+")
     for folder in sorted(path.parent.iterdir()):
-        if folder.name.startswith(stem):
+        if found := name.fullmatch(folder.name):
             with suppress(OSError, ValueError, KeyError, TypeError):  # no result, or a stranger's
                 fields = json.loads((folder / "result.json").read_text(encoding="utf-8"))
                 accuracies = [float(value) for value in fields["accuracies"]]
                 if accuracies and all(map(math.isfinite, accuracies)):
-                    found.append({"folder": folder.name, "accuracies": accuracies})
-    return found
+                    yield {"id": int(found[1]), "folder": folder.name, "accuracies": accuracies}

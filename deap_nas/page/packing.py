@@ -5,12 +5,13 @@ from __future__ import annotations
 import base64
 import gzip
 import json
+import math
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["array_of", "compressed", "finite", "number_of"]
+__all__ = ["array_of", "compressed", "finite"]
 
 #: Names of JavaScript's typed arrays, by NumPy's types.
 _TYPED = {"u1": "Uint8Array", "i4": "Int32Array", "f4": "Float32Array", "f8": "Float64Array"}
@@ -27,15 +28,10 @@ def array_of(values: NDArray[Any] | list[Any], dtype: str) -> dict[str, str]:
     return {"array": _TYPED[dtype], "data": base64.b64encode(data).decode("ascii")}
 
 
-def number_of(value: float) -> float | None:
-    """Give a number as JSON can hold it: None for NaN and the infinite ones."""
-    return float(value) if np.isfinite(value) else None
-
-
 def finite(content: Any) -> Any:
     """Give content as JSON can hold it: None for NaN and the infinite ones, wherever in dicts and lists they are."""
     if isinstance(content, float):
-        return number_of(content)
+        return content if math.isfinite(content) else None
     if isinstance(content, dict):
         return {name: finite(value) for name, value in content.items()}
     return list(map(finite, content)) if isinstance(content, list | tuple) else content

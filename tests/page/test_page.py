@@ -104,21 +104,33 @@ def test_stages_of_a_progressive_search_are_told(tmp_path):
     assert run["head"]["steps"][0]["tau"] is None
 
 
-def test_what_a_retraining_has_given_is_told_where_it_lies_beside_the_file(tmp_path):
+def test_retrainings_beside_the_file_are_told_with_how_the_search_ranked_them(tmp_path):
     path = write_search(tmp_path / "run.h5")
     with HDF5Store.read(path) as store:
-        best = int(store.column("id")[store.column("fitness")[:, 0].argmax()])
-    for name, text in (
-        ("large-cifar", '{"accuracies": [0.9, 0.8]}'),
-        ("broken", "{"),
-        ("odd", '{"accuracies": [1e999]}'),
-    ):
-        folder = tmp_path / f"run-id{best}-{name}"
-        folder.mkdir()
-        (folder / "result.json").write_text(text)
+        fitness = store.column("fitness")[:, 0].tolist()
+    results = {
+        "run-id3-large-cifar": [0.5, 0.7],
+        "run-id20-large-cifar": [0.8],
+        "run-id25-small-cifar": [0.7],
+        "run-id7-large-cifar": [0.9],  # has no fitness of its own
+        "run-id300-large-cifar": [0.9],  # is not in the file
+        "run2-id3-large-cifar": [0.1],  # of another run
+    }
+    for name, accuracies in results.items():
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "result.json").write_text(json.dumps({"accuracies": accuracies}))
+    for name, text in (("run-id4-broken", "{"), ("run-id5-odd", '{"accuracies": [1e999]}'), ("run-id6-none", "[]")):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "result.json").write_text(text)
     write_page([path], tmp_path / "run.html")
     (run,) = content_of(tmp_path / "run.html")
-    assert run["head"]["best"]["retrained"] == [{"folder": f"run-id{best}-large-cifar", "accuracies": [0.9, 0.8]}]
+    told = run["head"]["retrainings"]
+    assert {one["folder"]: (one["id"], one["fitness"], one["accuracies"]) for one in told["networks"]} == {
+        name: (number, fitness[number], results[name])
+        for name, number in (("run-id3-large-cifar", 3), ("run-id20-large-cifar", 20), ("run-id25-small-cifar", 25))
+    }
+    assert fitness[3] < fitness[20] < fitness[25]
+    assert told["tau"] == pytest.approx(1 / 3)
 
 
 def test_the_policy_lets_the_scripts_of_the_page_run_and_nothing_else(tmp_path):

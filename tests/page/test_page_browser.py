@@ -106,7 +106,30 @@ def test_the_page_is_used_with_the_keyboard(page_of_search):
     assert page.locator("#table tbody button:focus").inner_text() == button.inner_text()
 
 
-def test_a_click_on_a_dot_opens_it_and_a_box_chooses_in_the_table(page_of_search):
+#: Where on the page a row's dot is in the first plot.
+PLACE = """row => {
+  const view = [...Bokeh.index].find((each) => each.model.type === "Figure");
+  const source = view.model.renderers[0].data_source, frame = view.frame;
+  const box = view.canvas_view.el.getBoundingClientRect();
+  const {evaluation, fitness} = source.data;
+  return [box.x + frame.x_scale.compute(evaluation[row]), box.y + frame.y_scale.compute(fitness[row])];
+}"""
+
+
+def test_pointing_at_a_dot_says_what_it_is_and_a_click_opens_it(page_of_search):
+    page = page_of_search(bypass_csp=True)  # for the script that finds the dot
+    page.locator("#plot-by-evaluations").scroll_into_view_if_needed()
+    x, y = page.evaluate(PLACE, 20)
+    page.mouse.move(x, y, steps=3)
+    tip = page.locator(".bk-tooltip-row-value").first
+    tip.wait_for()
+    assert tip.inner_text() == "20 of run.h5"
+    page.mouse.click(x, y)
+    page.locator("#individual h2", has_text="Individual 20").wait_for()
+    assert page.locator("#table tr.open button").inner_text() == "20"
+
+
+def test_a_box_in_a_plot_chooses_in_the_table(page_of_search):
     page = page_of_search()
     plot = page.locator("#plot-by-evaluations")
     plot.scroll_into_view_if_needed()
@@ -170,6 +193,17 @@ def test_objectives_and_steps_have_their_sections(tmp_path, open_page, keep_pict
     assert page.locator("#surrogate table tbody tr").count() == 3
     assert page.locator("#predicted-figure").is_visible()
     assert "level" in page.locator("#table thead").inner_text()
+
+
+def test_networks_that_were_retrained_are_ranked(tmp_path, open_page):
+    path = write_search(tmp_path / "run.h5")
+    for number, accuracy in ((3, 0.5), (20, 0.9), (25, 0.7)):
+        (tmp_path / f"run-id{number}-x").mkdir()
+        (tmp_path / f"run-id{number}-x" / "result.json").write_text(f'{{"accuracies": [{accuracy}]}}')
+    write_page([path], tmp_path / "run.html")
+    page = open_page(tmp_path / "run.html")
+    assert page.locator("#surrogate tbody tr").count() == 3
+    assert "(Kendall's tau): 0.33" in page.locator("#surrogate").inner_text()
 
 
 def test_texts_of_strangers_are_texts(tmp_path, open_page, keep_picture):

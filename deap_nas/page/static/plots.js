@@ -73,36 +73,31 @@ class Plots {
     for (const [name, shown] of Object.entries(isShown)) show(`${name}-figure`, shown);
     show("size", isShown.parameters || isShown.flops || isShown.curves);
     show("objectives", this.runs.nObjectives > 1);
-    show("surrogate", runs.some((run) => run.head.steps.length));
+    show("surrogate", runs.some((run) => run.head.steps.length || run.head.retrainings.networks.length > 1));
   }
 
   rowColumns() {
     const { n, nObjectives } = this.runs;
-    const numbers = (fillValue = NaN) => new Float64Array(n).fill(fillValue);
-    const columns = { run: numbers(), evaluation: numbers(), hours: numbers(), compute: numbers(), fitness: numbers(),
-      parameters: numbers(), flops: numbers(), predicted: numbers(), level: numbers() };
+    const numbers = () => new Float64Array(n).fill(NaN);
+    const columns = { evaluation: numbers(), hours: numbers(), compute: numbers(), fitness: numbers(),
+      parameters: numbers(), flops: numbers(), predicted: numbers() };
     for (let place = 0; place < nObjectives; place++) columns[`objective${place}`] = numbers();
-    const texts = { id: new Array(n), name: new Array(n), status: new Array(n), alive: new Array(n),
+    const texts = { id: new Array(n), name: new Array(n), alive: new Array(n),
       run_colour: new Array(n), alive_colour: new Array(n) };
-    this.runs.all.forEach((run, number) => {
+    this.runs.all.forEach((run) => {
       const pale = paler(run.colour);
       for (let row = 0; row < run.n; row++) {
         const at = run.offset + row;
-        columns.run[at] = number;
         columns.evaluation[at] = row + 1;
         columns.hours[at] = hoursOf(run, row);
         columns.compute[at] = computeOf(run, row);
         columns.fitness[at] = run.fitness[0][row];
         columns.parameters[at] = run.parameters[row] || NaN;
         columns.flops[at] = run.flops[row] || NaN;
-        if (run.stages) {
-          columns.predicted[at] = run.stages.predicted[row];
-          columns.level[at] = run.stages.level[row];
-        }
+        if (run.stages) columns.predicted[at] = run.stages.predicted[row];
         run.fitness.forEach((values, place) => (columns[`objective${place}`][at] = values[row]));
         texts.id[at] = String(run.id[row]);
         texts.name[at] = run.name;
-        texts.status[at] = run.statusName(row);
         texts.alive[at] = run.alive[row] ? "alive" : "dead";
         texts.run_colour[at] = pale;
         texts.alive_colour[at] = run.alive[row] ? ALIVE : DEAD;

@@ -23,7 +23,7 @@ function foundOf(run, runs) {
   if (run.head.hypervolume !== null) facts.push(["hypervolume of the front", run.head.hypervolume.toPrecision(6)]);
   facts.push(["work", `${duration(run.head.seconds)} of evaluations`]);
   if (run.head.compute > 0) facts.push(["compute", `${scientific(run.head.compute)} FLOPs of trainings`]);
-  for (const { folder, accuracies } of best.retrained) facts.push([`test accuracy in ${folder}`, accuracies.map((value) => decimal(value)).join(", ")]);
+  for (const { id, folder, accuracies } of run.head.retrainings.networks) if (id === best.id) facts.push([`test accuracy in ${folder}`, accuracies.map((value) => decimal(value)).join(", ")]);
   const picture = run.drawing && pictureOf(run.drawing);
   if (picture) picture.setAttribute("aria-label", `drawing of individual ${best.id}, the best network`);
   return h("article", { class: "found" }, heading,
@@ -73,7 +73,17 @@ function stepsOf(run) {
   const rows = run.head.steps.map((step) => [String(step.iteration), String(step.level), whole(step.n_networks), objective(step.best),
     step.tau === null ? "–" : decimal(step.tau, 2)]);
   const columns = [["iteration", "number"], ["level", "number"], ["networks", "number"], ["best fitness", "number"], ["rank correlation (Kendall's tau)", "number"]];
-  return rows.length ? tableOf("steps of the progressive search", columns, rows) : "";
+  return rows.length ? [h("h3", {}, "Steps of the progressive search"), tableOf("steps of the progressive search", columns, rows)] : "";
+}
+
+/** What the search saw of networks that were then trained to the end, with shared weights or its own. */
+function retrainingsOf(run) {
+  const { networks, tau } = run.head.retrainings;
+  if (networks.length < 2) return "";
+  const rows = networks.map((one) => [String(one.id), one.folder, objective(one.fitness), one.accuracies.map((value) => decimal(value)).join(", ")]);
+  const columns = [["individual", "number"], ["retraining"], [`${run.head.objectives[0]} in the search`, "number"], ["test accuracies", "number"]];
+  const rank = tau === null ? "" : h("p", {}, `Rank correlation of the two (Kendall's tau): ${decimal(tau, 2)}.`);
+  return [h("h3", {}, "Networks that were retrained"), tableOf("networks that were retrained", columns, rows), rank];
 }
 
 function failuresOf(run) {
@@ -111,7 +121,7 @@ function drawSections(runs, open) {
     h("span", { class: "chip", style: `background:${LINE}` }), ` line of the best${runs.areMany ? ` of ${runs.first.name}` : ""}`));
   fill("population-more", eachRun(runs, (run) => lineageOf(run, open)));
   fill("changes-content", eachRun(runs, gainsOf));
-  fill("surrogate-content", eachRun(runs, stepsOf));
+  fill("surrogate-content", eachRun(runs, (run) => [stepsOf(run), retrainingsOf(run)]));
   fill("failures-content", eachRun(runs, failuresOf));
   fill("facts-content", eachRun(runs, factsOf));
   const shown = [...document.querySelectorAll("main > section:not([hidden])")];
