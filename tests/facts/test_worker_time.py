@@ -26,6 +26,11 @@ def test_workers_of_several_machines_are_told_apart_and_lost_ones_are_told(tmp_p
     assert found.lost.tolist() == [8]
 
 
+def test_a_fitness_that_was_taken_from_another_is_nobodys_work(tmp_path):
+    with create(tmp_path / "run.h5", at(0, 0, 10, worker=1), at(1, 10, 10, worker=0, reused=0)) as store:
+        assert worker_time(RunColumns.of(store)).names == ("1",)
+
+
 def test_a_run_without_evaluations_has_no_workers(tmp_path):
     with create(tmp_path / "run.h5") as store:
         found = worker_time(RunColumns.of(store))

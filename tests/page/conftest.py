@@ -31,18 +31,19 @@ def browser():
 
 @pytest.fixture
 def open_page(browser):
-    """Open a file or an address, wait until it is drawn, and give the page."""
+    """Open a file or an address, wait until it is drawn, and give the page; ``expects`` is in complaints that are meant."""
     contexts, complaints = [], []
 
-    def complain(text, words=""):
-        if not words.startswith(HARMLESS) and not any(sign in text for sign in GONE):
+    def complain(text, words="", expected=None):
+        is_harmless = words.startswith(HARMLESS) or any(sign in text for sign in GONE)
+        if not is_harmless and (expected is None or expected not in text):
             complaints.append(text)
 
-    def open_in(place, *, is_ready=True, **options):
+    def open_in(place, *, is_ready=True, expects=None, **options):
         context = browser.new_context(**{"viewport": {"width": 1280, "height": 900}} | options)
         contexts.append(context)
         page = context.new_page()
-        page.on("console", lambda line: complain(f"{line.type}: {line.text}", line.text))
+        page.on("console", lambda line: complain(f"{line.type}: {line.text}", line.text, expects))
         page.on("pageerror", lambda error: complain(str(error)))
         page.on("requestfailed", lambda request: complain(f"not loaded: {request.url}: {request.failure}"))
         page.goto(place.resolve().as_uri() if isinstance(place, Path) else place)

@@ -7,6 +7,7 @@ import json
 import re
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,7 +15,9 @@ import pytest
 from deap_nas import cli
 from deap_nas.errors import SettingsError, StorageError, StoreError
 from deap_nas.evaluation import Status
+from deap_nas.facts.run_columns import RunColumns
 from deap_nas.page import write_page
+from deap_nas.page.content import shown_rows, spread_rows
 from deap_nas.page.packing import array_of, compressed
 from deap_nas.store import HDF5Store
 from tests.page.runs import write_progressive, write_search
@@ -131,6 +134,35 @@ def test_retrainings_beside_the_file_are_told_with_how_the_search_ranked_them(tm
     }
     assert fitness[3] < fitness[20] < fitness[25]
     assert told["tau"] == pytest.approx(1 / 3)
+
+
+def test_of_a_fitness_that_is_minimised_the_smallest_is_ranked_highest(tmp_path):
+    path = write_search(tmp_path / "run.h5", weights=(-1.0,))
+    for number, accuracy in ((3, 0.9), (20, 0.1)):
+        (tmp_path / f"run-id{number}-x").mkdir()
+        (tmp_path / f"run-id{number}-x" / "result.json").write_text(f'{{"accuracies": [{accuracy}]}}')
+    write_page([path], tmp_path / "run.html")
+    assert content_of(tmp_path / "run.html")[0]["head"]["retrainings"]["tau"] == 1
+
+
+def test_of_a_long_error_the_end_is_told(tmp_path):
+    failures = {7: (Status.FAILED, "begin" + 3000 * "x" + "the end")}
+    write_page([write_search(tmp_path / "run.h5", 10, failures=failures)], tmp_path / "run.html")
+    text = content_of(tmp_path / "run.html")[0]["rows"]["errors"]["7"]
+    assert text.endswith("the end")
+    assert len(text) == 2000
+
+
+def test_of_many_the_fittest_the_living_and_others_evenly_spread_are_drawn(tmp_path):
+    with HDF5Store.read(write_search(tmp_path / "run.h5", 40)) as store:
+        columns = RunColumns.of(store)
+    everyone = replace(columns, alive=np.arange(40) < 4)
+    rows = shown_rows(everyone, most=16)
+    fittest = set(np.argsort(-np.nan_to_num(columns.score))[:8].tolist())
+    assert fittest | {0, 1, 2, 3, 13, 26, 39} == set(rows)
+    assert rows == sorted(rows)
+    assert shown_rows(everyone, most=40) == list(range(40))
+    assert spread_rows(everyone, most=4) == [0, 13, 26, 39]
 
 
 def test_the_policy_lets_the_scripts_of_the_page_run_and_nothing_else(tmp_path):

@@ -2,10 +2,16 @@
 
 import re
 
+import numpy as np
 import pytest
 
 from deap_nas.evaluation import Status
+from deap_nas.facts.run_columns import RunColumns
 from deap_nas.page import write_page
+from deap_nas.page.document import document_of
+from deap_nas.page.packing import compressed
+from deap_nas.report.panel import short_label
+from deap_nas.store import HDF5Store
 from tests.page.runs import write_progressive, write_search
 from tests.page.test_page import content_of
 
@@ -106,6 +112,12 @@ def test_the_page_is_used_with_the_keyboard(page_of_search):
     assert page.locator("#table tbody button:focus").inner_text() == button.inner_text()
 
 
+#: The table that all plots share.
+COLUMNS = """() => {
+  const view = [...Bokeh.index].find((each) => each.model.type === "Figure");
+  const data = view.model.renderers[0].data_source.data;
+  return Object.fromEntries(Object.entries(data).map(([name, values]) => [name, Array.from(values)]));
+}"""
 #: Where on the page a row's dot is in the first plot.
 PLACE = """row => {
   const view = [...Bokeh.index].find((each) => each.model.type === "Figure");
@@ -166,6 +178,61 @@ def test_a_gain_is_better_whatever_the_sign_of_the_weight(tmp_path, open_page, s
         assert mean == MISSING if known is None else float(mean) == pytest.approx(known, abs=1e-4)
         assert (best == MISSING) is (known is None)
     assert any(change["mean_gain"] is None for change in gains.values())
+
+
+def test_plots_have_the_columns_of_the_file(page_of_search, tmp_path):
+    page = page_of_search(bypass_csp=True)
+    columns = page.evaluate(COLUMNS)
+    with HDF5Store.read(tmp_path / "run.h5") as store:
+        found = RunColumns.of(store)
+        assert columns["id"] == list(map(str, found.ids.tolist()))
+        assert columns["alive"] == ["alive" if alive else "dead" for alive in found.alive]
+    wanted = {
+        "hours": found.finished / 3600,
+        "compute": found.compute,
+        "parameters": found.n_parameters,
+        "flops": found.flops,
+        "fitness": found.fitness[:, 0],
+        "objective0": found.fitness[:, 0],
+    }
+    for name, values in wanted.items():
+        np.testing.assert_allclose(np.array(columns[name], float), values, rtol=1e-6, err_msg=name)
+
+
+def test_a_drawing_has_each_edge_with_its_label(page_of_search, tmp_path):
+    page = page_of_search()
+    page.fill("#search", "4")
+    page.click("#table tbody tr button")
+    page.locator("#individual svg.motif").first.wait_for()
+    panels = page.locator("#individual .panel")
+    with HDF5Store.read(tmp_path / "run.h5") as store:
+        motifs = store.space.motifs_of(store.space.decode(store.column("genes")[4]))
+    assert panels.count() == len(motifs)
+    for panel, motif in zip(panels.all(), motifs, strict=True):
+        edges = [edge for edge in motif.edges if edge.label != "none"]
+        assert panel.locator("path").count() == len(edges)
+        assert panel.locator("path.used").count() == sum(edge.used for edge in edges)
+        assert panel.locator("text.label").all_text_contents() == [short_label(edge.label) for edge in edges]
+        words = [f"{edge.predecessor} \u2192 {edge.successor}: {edge.label}" for edge in edges] or ["no edges"]
+        assert [text.removesuffix(" (dead)") for text in panel.locator("li").all_text_contents()] == words
+
+
+def test_of_a_picture_only_what_draws_is_taken(tmp_path, open_page):
+    write_page([write_search(tmp_path / "run.h5")], tmp_path / "run.html")
+    contents = content_of(tmp_path / "run.html")
+    parts = "<script>1</script><foreignObject/><a href='x'/><circle onclick='1' onload='1' r='3'/>"
+    contents[0]["drawing"] = f"<svg xmlns='http://www.w3.org/2000/svg'>{parts}</svg>"
+    html = document_of(compressed(contents), title="x", objectives=["fitness"])
+    (tmp_path / "hostile.html").write_text(html, encoding="utf-8")
+    page = open_page(tmp_path / "hostile.html", expects="inline event handler")  # the policy stops these, too
+    picture = page.locator("#found .paper svg")
+    assert picture.locator("*").count() == 1
+    circle = picture.locator("circle")
+    assert (circle.get_attribute("r"), circle.get_attribute("onclick"), circle.get_attribute("onload")) == (
+        "3",
+        None,
+        None,
+    )
 
 
 def test_several_runs_are_compared(tmp_path, open_page, keep_picture):
