@@ -31,7 +31,7 @@ def browser():
 
 @pytest.fixture
 def open_page(browser):
-    """Open a file or an address, wait until it is drawn, and give the page; ``expects`` is in complaints that are meant."""
+    """Open a file or an address, wait until it is drawn, and give the page; complaints with ``expects`` are meant."""
     contexts, complaints = [], []
 
     def complain(text, words="", expected=None):
@@ -39,7 +39,7 @@ def open_page(browser):
         if not is_harmless and (expected is None or expected not in text):
             complaints.append(text)
 
-    def open_in(place, *, is_ready=True, expects=None, **options):
+    def open_in(place, *, expects=None, **options):
         context = browser.new_context(**{"viewport": {"width": 1280, "height": 900}} | options)
         contexts.append(context)
         page = context.new_page()
@@ -47,8 +47,7 @@ def open_page(browser):
         page.on("pageerror", lambda error: complain(str(error)))
         page.on("requestfailed", lambda request: complain(f"not loaded: {request.url}: {request.failure}"))
         page.goto(place.resolve().as_uri() if isinstance(place, Path) else place)
-        if is_ready:
-            page.wait_for_selector("html[data-ready=yes]", timeout=30_000)
+        page.wait_for_selector("html[data-ready=yes]", timeout=30_000)
         return page
 
     yield open_in
