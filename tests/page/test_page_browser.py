@@ -14,6 +14,7 @@ from deap_nas.report.panel import short_label
 from deap_nas.store import HDF5Store
 from tests.page.runs import write_progressive, write_search
 from tests.page.test_page import content_of
+from tests.store.test_curves import write as write_curves
 
 #: What stands where there is no number.
 MISSING = "\N{EN DASH}"
@@ -118,6 +119,14 @@ COLUMNS = """() => {
   const data = view.model.renderers[0].data_source.data;
   return Object.fromEntries(Object.entries(data).map(([name, values]) => [name, Array.from(values)]));
 }"""
+_CURVES = """
+  const figures = [...Bokeh.index].map((each) => each.model);
+  const curves = figures.flatMap((figure) => figure.renderers || []).map((each) => each.data_source)
+    .find((source) => source && source.name === "curves");
+"""
+#: Ids of the curves that are chosen; a tap on the curve of the first individual.
+CURVE_IDS = f"() => {{ {_CURVES} return curves.selected.indices.map((place) => curves.data.id[place]); }}"
+CHOOSE_CURVE = f"() => {{ {_CURVES} curves.selected.indices = [curves.data.id.indexOf('0')]; }}"
 #: Where on the page a row's dot is in the first plot.
 PLACE = """row => {
   const view = [...Bokeh.index].find((each) => each.model.type === "Figure");
@@ -178,6 +187,22 @@ def test_a_gain_is_better_whatever_the_sign_of_the_weight(tmp_path, open_page, s
         assert mean == MISSING if known is None else float(mean) == pytest.approx(known, abs=1e-4)
         assert (best == MISSING) is (known is None)
     assert any(change["mean_gain"] is None for change in gains.values())
+
+
+def test_a_curve_is_chosen_with_its_row_and_a_row_with_its_curve(tmp_path, open_page):
+    write_page([write_curves(tmp_path / "run.h5")], tmp_path / "run.html")
+    page = open_page(tmp_path / "run.html", bypass_csp=True)
+    assert page.locator("#curves-figure").is_visible()
+    page.fill("#search", "1")
+    page.click("#table tbody tr button")
+    assert page.evaluate(CURVE_IDS) == ["1"]
+    page.fill("#search", "2")  # it has diverged, and has no curve
+    page.click("#table tbody tr button")
+    assert page.evaluate(CURVE_IDS) == []
+    page.fill("#search", "")
+    page.evaluate(CHOOSE_CURVE)
+    page.locator("#individual h2", has_text="Individual 0").wait_for()
+    assert page.locator("#table tr.open button").inner_text() == "0"
 
 
 def test_plots_have_the_columns_of_the_file(page_of_search, tmp_path):

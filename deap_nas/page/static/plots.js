@@ -15,11 +15,14 @@ class Plots {
     this.listeners = [];
     this.isTold = false;
     this.rows = this.source("rows");
-    this.rows.selected.properties.indices.change.connect(() => this.isTold || this.tell());
-    const curves = this.source("curves");
-    curves.selected.properties.indices.change.connect(() => {
-      const rows = curves.selected.indices.map((place) => curves.data.row[place]);
-      if (rows.length) this.select(rows, { isTold: false });
+    this.curves = this.source("curves");
+    this.rows.selected.properties.indices.change.connect(() => {
+      this.chooseCurves();
+      if (!this.isTold) this.tell();
+    });
+    this.curves.selected.properties.indices.change.connect(() => {
+      const chosen = this.curves.selected.indices.map((place) => this.curves.data.row[place]);
+      if (chosen.join() !== this.chosenCurves) this.select(chosen, { isTold: false });
     });
   }
 
@@ -43,6 +46,14 @@ class Plots {
       this.document.add_root(figure);
       await pause();
     }
+  }
+
+  /** Curves of the rows that are chosen; not every row has one here. */
+  chooseCurves() {
+    const chosen = new Set(this.selected), places = [...this.curves.data.row.keys()];
+    const found = places.filter((place) => chosen.has(this.curves.data.row[place]));
+    this.chosenCurves = found.map((place) => this.curves.data.row[place]).join();
+    this.curves.selected.indices = found;
   }
 
   /** Choose rows in all plots; listeners hear of it unless they have asked for it themselves. */
@@ -148,7 +159,7 @@ class Plots {
         data.row.push(run.offset + row);
       });
     }
-    this.source("curves").data = data;
+    this.curves.data = data;
   }
 
   drawWorkers() {
