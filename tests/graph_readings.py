@@ -4,7 +4,7 @@ from collections import Counter
 from itertools import groupby, permutations, product
 
 from deap_nas.graph import JOINS, MERGES, RESIZE, Pooling, simplify
-from tests.networks import WIDENING
+from tests.networks import POOLS, WIDENING
 
 
 def reading(graph, n_channels=64):
@@ -66,7 +66,7 @@ def _width(node, width, widths):
 
 
 def is_pool(operation):
-    return isinstance(operation, Pooling) or operation in ("max_pool_3x3", "avg_pool_3x3")
+    return isinstance(operation, Pooling) or operation in POOLS
 
 
 def has_weights(node):

@@ -16,6 +16,8 @@ WIDENING = {
 }
 #: Operations with weights.
 WEIGHTED = WIDENING | {"depthwise_conv_3x3", "depthwise_conv_5x5"}
+#: Those without, which take each channel for itself.
+POOLS = {"max_pool_3x3", "max_pool_5x5", "max_pool_7x7", "avg_pool_3x3"}
 
 
 class Values:

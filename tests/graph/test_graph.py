@@ -15,10 +15,8 @@ from deap_nas.graph import (
     split_pools,
     viable_graph,
 )
-from tests.networks import WEIGHTED, Values, read_genes, read_graph
+from tests.networks import POOLS, WEIGHTED, Values, read_genes, read_graph
 from tests.strategies import spaces_and_genes
-
-POOLS = ("max_pool_3x3", "avg_pool_3x3")
 
 
 def weights(graph):

@@ -18,7 +18,7 @@ from deap_nas.graph import (
     register_operation,
 )
 from deap_nas.graph.operations import effect_of
-from tests.networks import WEIGHTED, WIDENING
+from tests.networks import POOLS, WEIGHTED, WIDENING
 from tests.strategies import OPERATIONS
 
 
@@ -110,6 +110,7 @@ def test_only_operations_without_weights_are_shareable_and_of_those_all_act_by_c
     effects = {name: effect_of(name, (8, 16), (8, 8)) for name in OPERATIONS}
     assert {name for name, effect in effects.items() if effect.is_shareable} == set(OPERATIONS) - WEIGHTED
     assert {name for name, effect in effects.items() if effect.is_by_channel} == set(OPERATIONS) - WEIGHTED
+    assert set(OPERATIONS) - WEIGHTED == POOLS | {"identity"}
 
 
 @pytest.mark.usefixtures("_registry")

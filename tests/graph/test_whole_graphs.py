@@ -1,7 +1,7 @@
 """The passes on graphs of whole networks: what they compute stays, by an independent reading."""
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from deap_nas.graph import (
@@ -30,9 +30,12 @@ graphs = st.one_of(
 )
 INPUT = Node("input")
 HALVES = Convolution(4, 3, 2)
+#: Each half of a concatenation is pooled alone, which a window of 5 does as well as one of 3.
+POOLED = Graph((INPUT, Node(RESIZE, (0, 0)), Node("concat", (0, 1)), Node("max_pool_5x5", (2,), 0, (3,))), 3)
 
 
 @given(graphs)
+@example(POOLED)
 def test_passes_keep_what_is_computed(graph):
     expected = reading(graph)
     assert reading(prune(graph)) == expected
