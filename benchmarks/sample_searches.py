@@ -20,8 +20,8 @@ creator.create("SampledIndividual", deap_nas.Genotype, fitness=creator.SampledFi
 
 #: The space of the synthetic fitness: hierarchical genotypes as large as those of Liu 2018.
 HIERARCHICAL = deap_nas.HierarchicalSpace()
-#: Members that a search starts with, after which a surrogate is asked.
-N_FIRST = 5
+#: Of a search with a surrogate: members that it starts with, and a tournament of all members, whose winner is the best.
+SURROGATE = {"n_first": 20, "fraction": 1.0}
 
 
 @dataclass(frozen=True)
@@ -176,6 +176,6 @@ SEARCHES = {
         evolution, n_first=10, fraction=1.0, survival=partial(deap_nas.killOldest, size=10)
     ),
     "Optuna's TPE": tpe,
-    "forest": partial(evolution, n_first=N_FIRST, surrogate=deap_nas.ForestSurrogate),
-    "Gaussian process": partial(evolution, n_first=N_FIRST, surrogate=deap_nas.GPSurrogate),
+    "forest": partial(evolution, **SURROGATE, surrogate=deap_nas.ForestSurrogate),
+    "Gaussian process": partial(evolution, **SURROGATE, surrogate=deap_nas.GPSurrogate),
 }

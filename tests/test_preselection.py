@@ -81,7 +81,7 @@ def make_toolbox(preselect=None, *, rng, evaluate=merit):
 def search(surrogate, n_evaluations=40, *, seed=0, n_first=10, store=None, executor=None, **settings):
     """Gives all individuals, in the order in which their evaluations ended."""
     rng = random.Random(seed)
-    preselect = Preselect(SPACE, surrogate, rng=rng, **{"n_children": 30} | settings)
+    preselect = Preselect(SPACE, surrogate, rng=rng, **{"n_children": 30, "n_first": n_first} | settings)
     toolbox, found = make_toolbox(preselect, rng=rng), []
 
     def observe(individual, n_running):
@@ -101,7 +101,7 @@ def search(surrogate, n_evaluations=40, *, seed=0, n_first=10, store=None, execu
 
 def ready(surrogate=None, n_known=10, **settings):
     """A preselection that has seen enough to choose."""
-    preselect = Preselect(SPACE, surrogate or Oracle(), rng=random.Random(0), **{"n_children": 20} | settings)
+    preselect = Preselect(SPACE, surrogate or Oracle(), rng=random.Random(0), **{"n_children": 20, "n_first": 5} | settings)
     rng = random.Random(1)
     for _ in range(n_known):
         genes = SPACE.sample(rng=rng)
@@ -261,7 +261,7 @@ def test_an_individual_without_a_fitness_is_taken_as_running():
 def test_it_learns_from_the_algorithms_of_deap_as_their_hall_of_fame():
     rng = random.Random(0)
     surrogate = Oracle()
-    preselect = Preselect(SPACE, surrogate, n_children=30, rng=rng)
+    preselect = Preselect(SPACE, surrogate, n_children=30, n_first=5, rng=rng)
     toolbox = make_toolbox(preselect, rng=rng)
     toolbox.register("mate", tools.cxUniform, indpb=0.5)
     random.seed(0)

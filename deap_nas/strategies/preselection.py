@@ -77,7 +77,7 @@ class Preselect:
         surrogate: Surrogate,
         *,
         n_children: int = 100,
-        n_first: int = 5,
+        n_first: int = 20,
         n_mutations: int = 16,
         acquisition: Acquisition = expected_improvement,
         key: Callable[[Any], Any] | None = None,
