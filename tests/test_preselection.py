@@ -101,7 +101,9 @@ def search(surrogate, n_evaluations=40, *, seed=0, n_first=10, store=None, execu
 
 def ready(surrogate=None, n_known=10, **settings):
     """A preselection that has seen enough to choose."""
-    preselect = Preselect(SPACE, surrogate or Oracle(), rng=random.Random(0), **{"n_children": 20, "n_first": 5} | settings)
+    preselect = Preselect(
+        SPACE, surrogate or Oracle(), rng=random.Random(0), **{"n_children": 20, "n_first": 5} | settings
+    )
     rng = random.Random(1)
     for _ in range(n_known):
         genes = SPACE.sample(rng=rng)
