@@ -10,8 +10,10 @@ from itertools import pairwise
 
 import pytest
 
+from deap_nas import canonical_key
 from deap_nas.store import HDF5Store
 from tests.launch import HEED_INTERRUPTS, HIER_EVO, ROOT, command, environment, run
+from tests.store.hdf5.test_population_file import rows
 from tests.test_hier_evo import wait_for_evaluations
 
 EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
@@ -125,6 +127,25 @@ def test_constrained_flat_genotypes_keep_within_the_limit(tmp_path):
     ((n_members, largest),) = numbers(r"^members: (\d+), the largest of ([\d,]+)", printed)
     assert n_members == 5
     assert 0 < largest <= 2500
+
+
+@pytest.mark.parametrize("surrogate", ["gp", "forest"])
+def test_what_a_surrogate_chose_is_new_a_child_of_the_best_and_chosen_again_after_a_resume(surrogate, tmp_path):
+    chosen = (f"--surrogate={surrogate}", "--children=20")
+    arguments = (*SMALL, "--repeats=1", "--population=4", *chosen)
+    printed = example("preselection", *arguments, "--evaluations=9", folder=tmp_path)
+    assert "evaluated   9 (" in printed
+    again = (*arguments, "--output=again.h5")
+    example("preselection", *again, "--evaluations=6", folder=tmp_path)
+    example("preselection", "--resume=again.h5", "--evaluations=9", folder=tmp_path)
+    assert rows(tmp_path / "again.h5") == rows(tmp_path / "runs" / "preselection.h5")
+    with HDF5Store.read(tmp_path / "again.h5") as store:
+        parents, values = store.column("parent").tolist(), store.column("fitness")[:, 0]
+        networks = [canonical_key(store.space, record.genes) for record in store]
+    assert len(set(networks[4:])) == 5
+    assert not set(networks[4:]) & set(networks[:4])
+    for number in range(4, 9):
+        assert values[parents[number]] == values[:number].max()
 
 
 def test_mu_plus_lambda_never_loses_its_best(tmp_path):

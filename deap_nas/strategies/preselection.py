@@ -43,9 +43,12 @@ class Preselect:
 
     ``toolbox.decorate("mutate", preselect)`` makes a mutation give, of ``n_children`` children of the individual, the
     one with the highest acquisition. A child is the individual mutated once or more often, mostly a few times, now and
-    then so often that little of it is left. What is evaluated it learns from :meth:`observe`, which is an ``observer=``
-    of :func:`deap_nas.eaAsync`, or from :meth:`update`, by which DEAP's own algorithms call it as their
-    ``halloffame=``. Before ``n_first`` evaluations a child is mutated once, and chosen by nobody.
+    then so often that little of it is left; so the best member is a good parent, which a tournament of all gives,
+    :func:`~deap_nas.selTournamentFraction` with ``fraction=1.0``.
+
+    What is evaluated it learns from :meth:`observe`, which is an ``observer=`` of :func:`deap_nas.eaAsync`, or from
+    :meth:`update`, by which DEAP's own algorithms call it as their ``halloffame=``. Before ``n_first`` evaluations a
+    child is mutated once, and chosen by nobody.
 
     Networks that are being evaluated count as if they had come to what was expected of them, so that several workers do
     not all go the same way. No network is proposed that has been evaluated or is being evaluated, unless ``repeats``,
