@@ -111,7 +111,7 @@ def table_of(task, found, n_workers, args):
     yield f"{'':28}{what:<{18 * len(columns)}}{'' if best is None else 'test accuracy'}"
     for name in args.searches:
         values, tests = found[task, name, n_workers].transpose(1, 0, 2)
-        shown = values if best is None else np.maximum(best - values, 0)
+        shown = values if best is None else np.maximum(best - values, 0)  # rounded in the file
         cells = [f"{in_words(shown[:, n - 1]):<18}" for n in columns]
         cells += [] if best is None else [f"{in_words(tests[:, n - 1], 2):<18}" for n in columns]
         yield f"{name:28}" + "".join(cells)
@@ -130,7 +130,7 @@ def compared(task, found, n_workers, columns, best):
     ours = found.get((task, OURS, n_workers))
     peer, plain = found.get((task, PEER, n_workers)), found.get((task, PLAIN, n_workers))
     if ours is not None and peer is not None and best is not None:
-        regrets = [[best - each[:, 0, n - 1].mean() for n in columns] for each in (ours, peer)]
+        regrets = [[max(0.0, best - each[:, 0, n - 1].mean()) for n in columns] for each in (ours, peer)]
         shares = " ".join(f"{mine / theirs:.2f}" if theirs > 0 else "-" for mine, theirs in zip(*regrets, strict=True))
         yield f"regret of the {OURS}, of that of {PEER}: {shares}"
     if ours is not None and plain is not None:

@@ -20,7 +20,7 @@ creator.create("SampledIndividual", deap_nas.Genotype, fitness=creator.SampledFi
 
 #: The space of the synthetic fitness: hierarchical genotypes as large as those of Liu 2018.
 HIERARCHICAL = deap_nas.HierarchicalSpace()
-#: Of a search with a surrogate: members that it starts with, and a tournament of all members, whose winner is the best.
+#: Of a search with a surrogate: the parent is the best member, the winner of a tournament of all.
 SURROGATE = {"n_first": 20, "fraction": 1.0}
 
 
@@ -118,7 +118,7 @@ def evolution(task, n_evaluations, n_workers, seed, *, n_first, fraction=0.05, s
     toolbox.register("evaluate", lambda genotype: (task.fitness(genotype),))
     learn = None
     if surrogate is not None:
-        preselect = deap_nas.Preselect(task.space, surrogate(task.space), n_first=n_first, rng=rng)
+        preselect = deap_nas.Preselect(task.space, surrogate(task.space), rng=rng)
         toolbox.decorate("mutate", preselect)
         learn = preselect.observe
 

@@ -27,8 +27,8 @@ SURROGATES = {"gp": deap_nas.GPSurrogate, "forest": deap_nas.ForestSurrogate}
 def arguments():
     line = CommandLine(__doc__)
     add = line.add_argument_group("search").add_argument
-    text = "random genotypes to start from, before the surrogate is asked"
-    add("--population", type=at_least(2), default=20, metavar="N", help=text)
+    add("--population", type=at_least(2), default=20, metavar="N", help="random genotypes to start from")
+    add("--first", type=at_least(2), default=15, metavar="N", help="evaluations before the surrogate is asked")
     add("--evaluations", type=at_least(1), default=200, metavar="N", help="in the whole run")
     add("--children", type=at_least(1), default=100, metavar="N", help="that one is chosen from")
     add("--surrogate", choices=SURROGATES, default="gp", help="a Gaussian process, or a random forest")
@@ -41,7 +41,7 @@ def arguments():
 
 def make_preselect(args, space, rng):
     surrogate = SURROGATES[args.surrogate](space)
-    return deap_nas.Preselect(space, surrogate, n_children=args.children, n_first=args.population, rng=rng)
+    return deap_nas.Preselect(space, surrogate, n_children=args.children, n_first=args.first, rng=rng)
 
 
 def make_toolbox(args, fitness, preselect, rng):

@@ -132,7 +132,7 @@ def test_constrained_flat_genotypes_keep_within_the_limit(tmp_path):
 @pytest.mark.parametrize("surrogate", ["gp", "forest"])
 def test_what_a_surrogate_chose_is_new_a_child_of_the_best_and_chosen_again_after_a_resume(surrogate, tmp_path):
     chosen = (f"--surrogate={surrogate}", "--children=20")
-    arguments = (*SMALL, "--repeats=1", "--population=4", *chosen)
+    arguments = (*SMALL, "--repeats=1", "--population=4", "--first=4", *chosen)
     printed = example("preselection", *arguments, "--evaluations=9", folder=tmp_path)
     assert "evaluated   9 (" in printed
     again = (*arguments, "--output=again.h5")

@@ -78,11 +78,10 @@ class Evidence:
             del self._running[key]
 
     def examples(self) -> tuple[list[Any], NDArray[np.float64]]:
-        """Give all genotypes with their scores in [0, 1]; those that go on with what is expected of them."""
-        scores = normal_scores(self._values)
-        expected = [scores.mean() if score is None else score for _, score in self._running.values()]
-        genotypes = [*self._genotypes, *(genotype for genotype, _ in self._running.values())]
-        return genotypes, np.concatenate([scores, np.clip(expected, 0, 1)])
+        """Give the genotypes with their scores in [0, 1], and after them those of whom something is expected."""
+        expected = [(genotype, score) for genotype, score in self._running.values() if score is not None]
+        genotypes = [*self._genotypes, *(genotype for genotype, _ in expected)]
+        return genotypes, np.concatenate([normal_scores(self._values), np.clip([score for _, score in expected], 0, 1)])
 
 
 def normal_scores(values: Sequence[float]) -> NDArray[np.float64]:

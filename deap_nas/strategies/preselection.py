@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial, wraps
@@ -66,6 +67,8 @@ class Preselect:
         n_first: evaluations before the surrogate is asked, at least 2; that many of the first population will do.
         n_mutations: of a child at most, at least 1; their number is drawn so that its logarithm is uniform.
         acquisition: see :func:`~deap_nas.surrogates.expected_improvement`.
+        margin: by how much, of the distance in scores between the worst and the best, the best is to be surpassed, at
+            least 0; the larger, the more is tried that is uncertain.
         key: of a genotype, equal for those that are one network; by default :func:`deap_nas.canonical_key`.
         repeats: whether a network may be proposed that is known, as where an evaluation is noisy or trains further.
         rng: source of the draws.
@@ -80,9 +83,10 @@ class Preselect:
         surrogate: Surrogate,
         *,
         n_children: int = 100,
-        n_first: int = 20,
+        n_first: int = 15,
         n_mutations: int = 16,
         acquisition: Acquisition = expected_improvement,
+        margin: float = 0.2,
         key: Callable[[Any], Any] | None = None,
         repeats: bool = False,
         rng: random.Random | ModuleType = random,
@@ -92,11 +96,14 @@ class Preselect:
         for name, (number, least) in numbers.items():
             if type(number) is not int or number < least:
                 raise SettingsError(f"{name} must be an integer of at least {least}, found {number!r}")
+        if not 0 <= margin < math.inf:
+            raise SettingsError(f"margin must be a number of at least 0, found {margin!r}")
         self._surrogate = surrogate
         self._n_children = n_children
         self._n_first = n_first
         self._n_mutations = n_mutations
         self._acquisition = acquisition
+        self._margin = margin
         self._key = partial(canonical_key, space) if key is None else key
         self._repeats = repeats
         self._rng = rng
@@ -184,6 +191,6 @@ class Preselect:
             self._surrogate.fit(genotypes, scores)
             self._best, self._n_new = float(scores.max()), 0
         prediction = self._surrogate.predict([child.genotype for child in children])
-        worth = self._acquisition(prediction, self._best, self._rng)
+        worth = self._acquisition(prediction, self._best + self._margin, self._rng)
         best = int(np.lexsort((prediction.mean, worth))[-1])
         return children[best], float(prediction.mean[best])

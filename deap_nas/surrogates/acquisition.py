@@ -34,7 +34,7 @@ def expected_improvement(
 
     Args:
         prediction: of some genotypes.
-        best: value so far.
+        best: value so far, or what else is to be surpassed.
         rng: unused.
     """
     differences, deviations = (prediction.mean - best).tolist(), prediction.deviation.tolist()
