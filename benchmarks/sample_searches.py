@@ -108,7 +108,9 @@ class Trace:
             self.tests.append(self.tests[-1])
 
 
-def evolution(task, n_evaluations, n_workers, seed, *, n_first, fraction=0.05, survival=None, surrogate=None):
+def evolution(
+    task, n_evaluations, n_workers, seed, *, n_first, fraction=0.05, survival=None, surrogate=None, margin=0.2
+):
     """Tournaments, with children that are chosen by a surrogate if there is one."""
     rng, trace = random.Random(seed), Trace(task)
     toolbox = base.Toolbox()
@@ -118,7 +120,7 @@ def evolution(task, n_evaluations, n_workers, seed, *, n_first, fraction=0.05, s
     toolbox.register("evaluate", lambda genotype: (task.fitness(genotype),))
     learn = None
     if surrogate is not None:
-        preselect = deap_nas.Preselect(task.space, surrogate(task.space), rng=rng)
+        preselect = deap_nas.Preselect(task.space, surrogate(task.space), margin=margin, rng=rng)
         toolbox.decorate("mutate", preselect)
         learn = preselect.observe
 
@@ -176,6 +178,6 @@ SEARCHES = {
         evolution, n_first=10, fraction=1.0, survival=partial(deap_nas.killOldest, size=10)
     ),
     "Optuna's TPE": tpe,
-    "forest": partial(evolution, **SURROGATE, surrogate=deap_nas.ForestSurrogate),
+    "forest": partial(evolution, **SURROGATE, surrogate=deap_nas.ForestSurrogate, margin=0.0),
     "Gaussian process": partial(evolution, **SURROGATE, surrogate=deap_nas.GPSurrogate),
 }

@@ -147,9 +147,11 @@ def test_before_there_is_enough_to_learn_from_a_child_is_mutated_once():
     assert not surrogate.fits
 
 
-@pytest.mark.parametrize("surrogate", [Oracle(), GPSurrogate(SPACE), ForestSurrogate(SPACE, n_trees=10)])
-def test_a_search_finds_the_best_network_soon(surrogate):
-    found = search(surrogate, 40)
+@pytest.mark.parametrize(
+    ("surrogate", "margin"), [(Oracle(), 0.2), (GPSurrogate(SPACE), 0.2), (ForestSurrogate(SPACE), 0.0)]
+)
+def test_a_search_finds_the_best_network_soon(surrogate, margin):
+    found = search(surrogate, 40, margin=margin)
     assert max(merit(individual)[0] for individual in found) == 6
     plain = search(Oracle(lambda genotype: (0.5,)), 40)  # which knows nothing
     assert sum(merit(each)[0] for each in found[10:]) > 1.3 * sum(merit(each)[0] for each in plain[10:])
@@ -210,6 +212,27 @@ def test_what_is_running_counts_as_what_was_expected_of_it():
     assert len(genotypes) == 11
     assert genotypes[10] == first
     assert scores[10] == pytest.approx(merit(first)[0] / 6)
+
+
+def test_of_what_nothing_is_expected_nothing_is_learnt_while_it_is_running():
+    surrogate = Oracle()
+    preselect = ready(surrogate)
+    preselect.observe(individual_of([3] * 6))  # a first member, of whom nobody has said anything
+    (child,) = mutate_by(preselect)(individual_of([3, 3, 3, 3, 3, 2], 5))
+    assert len(surrogate.fits[0][0]) == 10
+    assert list(child) != [3] * 6
+
+
+@pytest.mark.parametrize("margin", [0, 0.3])
+def test_what_is_to_be_surpassed_is_the_best_and_a_margin(margin):
+    told = []
+
+    def acquisition(prediction, best, rng):
+        told.append(best)
+        return prediction.mean
+
+    mutate_by(ready(acquisition=acquisition, margin=margin))(individual_of([3, 2, 3, 2, 3, 2], 3))
+    assert told == [1 + margin]
 
 
 def test_an_evaluation_that_ends_runs_no_more_and_lost_ones_are_forgotten():
@@ -312,7 +335,7 @@ def test_individuals_that_are_no_lists_are_changed_in_place_too():
 
 
 def test_numbers_out_of_their_ranges_are_refused():
-    for name, number in {"n_children": 0, "n_first": 1, "n_mutations": 0}.items():
+    for name, number in {"n_children": 0, "n_first": 1, "n_mutations": 0, "margin": -0.1}.items():
         with pytest.raises(SettingsError, match=name):
             Preselect(SPACE, Oracle(), **{name: number})
     with pytest.raises(SettingsError, match="found \\(1, 2\\)"):
