@@ -111,7 +111,7 @@ def table_of(task, found, n_workers, args):
     yield f"{'':28}{what:<{18 * len(columns)}}{'' if best is None else 'test accuracy'}"
     for name in args.searches:
         values, tests = found[task, name, n_workers].transpose(1, 0, 2)
-        shown = values if best is None else np.maximum(best - values, 0)  # rounded in the file
+        shown = values if best is None else np.maximum(best - values, 0)
         cells = [f"{in_words(shown[:, n - 1]):<18}" for n in columns]
         cells += [] if best is None else [f"{in_words(tests[:, n - 1], 2):<18}" for n in columns]
         yield f"{name:28}" + "".join(cells)
@@ -157,7 +157,7 @@ def draw(found, args):
             if best is not None:
                 axes.set_yscale("log")
             axes.spines[["top", "right"]].set_visible(False)
-    panels[0, 0].legend(frameon=False, fontsize=8)
+    panels[0, -1].legend(frameon=False, fontsize=8, loc="lower right")  # fitness, which rises
     args.output.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(args.output, dpi=130)
     print(args.output)
