@@ -78,6 +78,7 @@ def search(space, surrogate, args):
             toolbox,
             executor,
             n_evaluations=args.evaluations * executor.n_workers,
+            n_ahead=0 if surrogate is None else 1,
             rng=rng,
             observer=observe,
         )

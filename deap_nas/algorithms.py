@@ -52,6 +52,7 @@ def eaAsync(
     cxpb: float = 0.0,
     retries: int = 1,
     n_workers: int | None = None,
+    n_ahead: int = 0,
     seed: int | None = None,
     observer: Observer | None = None,
     verbose: bool = False,
@@ -96,6 +97,9 @@ def eaAsync(
             where the executor can choose. Ranks of MPI count as one try together: an evaluation whose rank dies goes
             to up to two others.
         n_workers: evaluations kept running at a time; by default as many as the executor has workers.
+        n_ahead: children that are made before a worker is free, at least 0, so that none waits for a slow ``mutate``,
+            such as that of a :class:`~deap_nas.Preselect`; each knows of as many fewer evaluations. They are pending in
+            the store, and count as running for the observer.
         seed: of the run, where there is no store that knows it; evaluation seeds derive from it and the evaluation's
             id. By default drawn from ``rng``.
         observer: called after each evaluation.
@@ -106,12 +110,12 @@ def eaAsync(
         members at first: ``gen``, ``nevals``, ``failed``, with ``reuse`` also ``reused``, and what ``stats`` gives.
 
     Raises:
-        SettingsError: ``n_evaluations`` or ``n_workers`` is not positive, ``cxpb`` is out of its range, the population
-            is no list of individuals, or empty, or has one of them twice; the toolbox lacks something; the store
-            belongs to another seed, fitness or population, has no room for the fitness's curves, or is refused by it;
-            ``reuse`` is asked of a fitness that is not deterministic or not reusable, or a run goes on with one that is
-            deterministic where the run's was not, or the other way round; or the whole first population has failed for
-            the same reason, which is then the fitness's: all is recorded.
+        SettingsError: ``n_evaluations`` or ``n_workers`` is not positive, ``n_ahead`` is negative, ``cxpb`` is out of
+            its range, the population is no list of individuals, or empty, or has one of them twice; the toolbox lacks
+            something; the store belongs to another seed, fitness or population, has no room for the fitness's curves,
+            or is refused by it; ``reuse`` is asked of a fitness that is not deterministic or not reusable, or a run
+            goes on with one that is deterministic where the run's was not, or the other way round; or the whole first
+            population has failed for the same reason, which is then the fitness's: all is recorded.
         ExecutorError: an evaluation cannot be sent to a worker, or no worker can be started or is left; a store can be
             resumed.
         StorageError: weights, or what else an evaluation writes, cannot be written, such as on a full disk. Nothing
@@ -122,7 +126,7 @@ def eaAsync(
         NASError: an evaluation says that the settings are wrong in another way, and none has succeeded since the search
             was started or resumed.
     """
-    check_settings(n_evaluations, n_workers, cxpb)
+    check_settings(n_evaluations, n_workers, cxpb, n_ahead)
     check_population(population)
     check_toolbox(toolbox, ("evaluate",))
     if store is None:
@@ -150,7 +154,8 @@ def eaAsync(
     )
     note = _note(store, toolbox, n_evaluations, survival=survival, reuse=reuse)
     crew = Crew(executor, toolbox.evaluate, retries=retries, n_workers=n_workers, note=note)
-    _search(agenda, history, crew, n_evaluations - store.n_evaluated, population=population, observer=observer)
+    n_left = n_evaluations - store.n_evaluated
+    _search(agenda, history, crew, n_left, n_ahead=n_ahead, population=population, observer=observer)
     return population, history.logbook
 
 
@@ -318,6 +323,7 @@ def _search(
     crew: Crew,
     n_left: int,
     *,
+    n_ahead: int = 0,
     population: MutableSequence[Individual],
     observer: Observer | None,
 ) -> None:
@@ -329,7 +335,7 @@ def _search(
         history.record(individual, evaluation)
         n_left -= 1
         if observer is not None:
-            observer(individual, min(crew.n_workers, n_left))
+            observer(individual, min(crew.n_workers + n_ahead, n_left))
 
     try:
         while n_left > 0:
@@ -342,6 +348,7 @@ def _search(
                 agenda.waiting.popleft()
                 if known is not None:
                     join(individual, known)
+            agenda.prepare(min(n_ahead, n_left - len(crew.running)))
             if crew.running:
                 for individual, evaluation in crew.ended(has_success=lambda: history.has_success):
                     join(individual, evaluation)

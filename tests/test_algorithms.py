@@ -263,6 +263,42 @@ def test_offspring_come_from_the_evaluated_only():
         assert individual.evaluation.parent in order[:place]
 
 
+@pytest.mark.parametrize("n_ahead", [0, 1, 2])
+def test_children_are_made_ahead_and_the_store_knows_them(serial, n_ahead):
+    store, seen = MemoryStore(), []
+
+    def observe(individual, n_running):
+        seen.append((store.n_evaluated, store.n_submitted, n_running))
+
+    population, _ = search(serial, n=3, n_evaluations=10, n_ahead=n_ahead, store=store, observer=observe)
+    assert len(population) == store.n_submitted == 10
+    for done, submitted, running in seen:
+        assert submitted == min(10, max(3, done + n_ahead))
+        assert running == min(1 + n_ahead, 10 - done)
+
+
+def test_a_run_with_children_made_ahead_goes_on_as_if_it_had_not_ended(serial):
+    whole, _ = search(serial, n_ahead=1, store=MemoryStore(seed=1))
+    store, rng = MemoryStore(seed=1), random.Random(1)
+
+    def stop(individual, n_running):
+        if store.n_evaluated == 15:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        search(serial, n_ahead=1, store=store, observer=stop)
+    assert len(store.pending()) == 1
+    population = resume_population(store, MaxIndividual, rng=rng)
+    toolbox = make_toolbox(gene_sum, rng=rng)
+    eaAsync(population, toolbox, serial, n_evaluations=30, rng=rng, store=store, n_ahead=1)
+    assert population == whole
+
+
+def test_a_negative_number_of_children_ahead_is_refused(serial):
+    with pytest.raises(SettingsError, match="n_ahead must be at least 0, found -1"):
+        search(serial, n_ahead=-1)
+
+
 def test_times_and_worker_come_with_the_evaluation(executor):
     for individual in search(executor)[0]:
         evaluation = individual.evaluation

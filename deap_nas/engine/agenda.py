@@ -68,16 +68,22 @@ class Agenda:
         Returns:
             None if the strategy waits for an evaluation, or has ended.
         """
+        self.prepare(1)
         if not self.waiting:
-            generated = None if self.has_ended else self._generate()
-            self.has_ended |= generated is END
-            if self.has_ended or (proposal := proposal_of(generated)) is None:
-                return None
-            self._enqueue([proposal])
+            return None
         individual = self.waiting[0]
         if individual.job.stage is not None:
             individual.stage = individual.job.stage
         return individual, replace(individual.job, submitted=time.time())
+
+    def prepare(self, n_wanted: int) -> None:
+        """Have the strategy propose until so many wait, unless it waits itself, or has ended."""
+        while len(self.waiting) < n_wanted and not self.has_ended:
+            generated = self._generate()
+            self.has_ended = generated is END
+            if self.has_ended or (proposal := proposal_of(generated)) is None:
+                return
+            self._enqueue([proposal])
 
     def _enqueue(self, proposals: Sequence[Proposal]) -> None:
         """Give each a job, which the store takes note of first."""

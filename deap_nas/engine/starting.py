@@ -17,7 +17,7 @@ __all__ = ["check_population", "check_settings", "check_store", "check_toolbox",
 _log = logging.getLogger("deap_nas.algorithms")
 
 
-def check_settings(n_evaluations: int, n_workers: int | None, cxpb: float = 0.0) -> None:
+def check_settings(n_evaluations: int, n_workers: int | None, cxpb: float = 0.0, n_ahead: int = 0) -> None:
     """Refuse numbers out of their range.
 
     Raises:
@@ -25,6 +25,8 @@ def check_settings(n_evaluations: int, n_workers: int | None, cxpb: float = 0.0)
     """
     if n_evaluations < 1 or (n_workers is not None and n_workers < 1):
         raise SettingsError(f"n_evaluations and n_workers must be at least 1, found {n_evaluations} and {n_workers}")
+    if n_ahead < 0:
+        raise SettingsError(f"n_ahead must be at least 0, found {n_ahead}")
     if not 0 <= cxpb <= 1:
         raise SettingsError(f"cxpb must lie in [0, 1], found {cxpb}")
 
