@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -16,6 +15,7 @@ from deap_nas.search_space import SearchSpace
 from deap_nas.surrogates.examples import NOT_FITTED, checked_values, in_order
 from deap_nas.surrogates.feature_columns import FeatureColumns
 from deap_nas.surrogates.graph_features import GraphFeatures
+from deap_nas.surrogates.one_thread import one_thread
 from deap_nas.surrogates.surrogate import Genotypes, Prediction
 
 __all__ = ["GPSurrogate"]
@@ -69,10 +69,11 @@ class GPSurrogate:
         columns = FeatureColumns(features)
         rows, scores = in_order(columns.rows(features), scores)
         kept = self._kept(len(scores))
-        process = GaussianProcessRegressor(
-            Matern(nu=2.5) + WhiteKernel(), normalize_y=True, optimizer=_likeliest, copy_X_train=False
-        )
-        self._process, self._columns = process.fit(rows[kept], scores[kept]), columns
+        with one_thread():
+            length, noise = _likeliest(rows[kept], scores[kept])
+            kernel = Matern(length, nu=2.5) + WhiteKernel(noise)
+            process = GaussianProcessRegressor(kernel, normalize_y=True, optimizer=None, copy_X_train=False)
+            self._process, self._columns = process.fit(rows[kept], scores[kept]), columns
 
     def _kept(self, n_scores: int) -> NDArray[np.intp]:
         """Places, among scores from the lowest to the highest, of those it learns from."""
@@ -90,19 +91,31 @@ class GPSurrogate:
         if not len(genotypes):
             return Prediction(np.zeros(0), np.zeros(0))
         rows = self._columns.rows(self._features.of(genotypes))
-        mean, deviation = self._process.predict(rows, return_std=True)
+        with one_thread():
+            mean, deviation = self._process.predict(rows, return_std=True)
         scale = self._process._y_train_std
         noise = self._process.kernel_.k2.noise_level * scale**2
         return Prediction(mean, np.sqrt(np.maximum(deviation**2 - noise, 1e-12 * scale**2)))
 
 
-def _likeliest(objective: Callable[..., Any], *_: Any, **__: Any) -> tuple[NDArray[np.float64], float]:
-    """Minimise what scikit-learn gives its optimisers, minus the logarithm of the likelihood: lengths, then noises."""
-    length = _least(objective, [np.log((length, _NOISES[1])) for length in _LENGTHS])[0][0]
-    return _least(objective, [np.array([length, math.log(noise)]) for noise in _NOISES])
+def _likeliest(rows: NDArray[np.float64], scores: NDArray[np.float64]) -> tuple[float, float]:
+    """Length scale and noise of the highest likelihood: that of the lengths, then that of the noises."""
+    from scipy.spatial.distance import pdist
+
+    distances = pdist(rows)  # measured once for all lengths
+    values = (scores - scores.mean()) / (scores.std() or 1.0)
+    length = max(_LENGTHS, key=lambda length: _log_likelihood(distances, values, length, _NOISES[1]))
+    return length, max(_NOISES, key=lambda noise: _log_likelihood(distances, values, length, noise))
 
 
-def _least(objective: Callable[..., Any], places: list[NDArray[np.float64]]) -> tuple[NDArray[np.float64], float]:
-    losses = [float(objective(place, eval_gradient=False)) for place in places]
-    best = int(np.argmin(losses))
-    return places[best], losses[best]
+def _log_likelihood(distances: NDArray[np.float64], values: NDArray[np.float64], length: float, noise: float) -> float:
+    """Marginal likelihood of values, up to a constant (Rasmussen 2006, equation 2.30)."""
+    from scipy.linalg import cho_solve, cholesky
+    from scipy.spatial.distance import squareform
+
+    far = np.sqrt(5) / length * distances
+    covariance = squareform((1 + far + far**2 / 3) * np.exp(-far))
+    covariance[np.diag_indices_from(covariance)] = 1 + noise
+    factor = cholesky(covariance, lower=True, overwrite_a=True, check_finite=False)
+    weights = cho_solve((factor, True), values, check_finite=False)
+    return float(-0.5 * values @ weights - np.log(np.diag(factor)).sum())

@@ -10,24 +10,25 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from hashlib import blake2b
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
-from deap_nas.errors import NotViableError
 from deap_nas.genotype import Genotype, content_of
-from deap_nas.graph import JOINS, Graph, graphs_of, label_of, simplify
+from deap_nas.graph import JOINS, Graph, OperationValue, graphs_of, label_of, simplify
 from deap_nas.search_space import SearchSpace
 from deap_nas.surrogates.surrogate import Genotypes
-from deap_nas.template import cost
+from deap_nas.template.costs import cost_of
 
 __all__ = ["Features", "GraphFeatures"]
 
 #: Number of a pattern -> its value.
 Pattern: TypeAlias = Mapping[int, float]
+#: Operations along a graph, as numbers.
+_Walk: TypeAlias = tuple[int, ...]
 #: Genotypes whose features are kept, so that one that is asked for again and again is lowered once.
 _N_KEPT = 2**15
 #: What of a label says how wide an operation is.
@@ -85,18 +86,18 @@ class GraphFeatures:
         return found
 
     def _lowered(self, genotype: Any) -> Features:
-        patterns: Counter[Any] = Counter()
-        walks: Counter[Any] = Counter()
-        for number, graph in enumerate(map(simplify, graphs_of(self._space.lower(genotype)))):
-            patterns.update({(number, *pattern): count for pattern, count in _patterns(graph).items()})
-            walks.update({(number, *walk): count for walk, count in _walks(graph, self._longest_walk).items()})
-        return Features(_logarithms(patterns), _logarithms(walks), self._size(genotype))
+        patterns: dict[_Walk, int] = {}
+        walks: dict[_Walk, int] = {}
+        graphs = graphs_of(self._space.lower(genotype))
+        for number, graph in enumerate(map(simplify, graphs)):
+            patterns |= {(number, *pattern): count for pattern, count in _patterns(graph).items()}
+            walks |= {(number, *walk): count for walk, count in _walks(graph, self._longest_walk).items()}
+        return Features(_logarithms(patterns), _logarithms(walks), self._size(graphs))
 
-    def _size(self, genotype: Any) -> Pattern:
-        try:
-            size = cost(self._space, genotype, self._template)
-        except NotViableError:
+    def _size(self, graphs: Sequence[Graph]) -> Pattern:
+        if any(graph.output is None for graph in graphs):
             return {}
+        size = cost_of(graphs, self._template)
         return {0: math.log2(1 + size.n_parameters), 1: math.log2(1 + size.flops)}
 
 
@@ -104,9 +105,14 @@ def _as_genotypes(genotypes: Genotypes) -> Iterator[Any]:
     return map(Genotype, genotypes.tolist()) if isinstance(genotypes, np.ndarray) else iter(genotypes)
 
 
-def _logarithms(counts: Counter[tuple[int, ...]]) -> Pattern:
+def _logarithms(counts: Mapping[tuple[int, ...], int]) -> Pattern:
     """The same pattern has the same number in every process: that of a tuple of integers is its hash."""
     return {hash(pattern): math.log2(1 + count) for pattern, count in counts.items()}
+
+
+@lru_cache(maxsize=65_536)
+def _number_without_width(operation: str | OperationValue) -> int:
+    return _number_of(_WIDTH.sub("", label_of(operation)))
 
 
 @lru_cache(maxsize=65_536)
@@ -126,31 +132,55 @@ def _patterns(graph: Graph) -> Counter[tuple[int, ...]]:
     return Counter(found)
 
 
-def _walks(graph: Graph, longest: int) -> Counter[tuple[int, ...]]:
+def _walks(graph: Graph, longest: int) -> dict[_Walk, int]:
     """Sequences of up to so many operations, those from an input and those to the output marked as such."""
     if graph.output is None:
-        return Counter([_NO_NETWORK])
-    counts: Counter[tuple[int, ...]] = Counter()
-    ending: list[Counter[tuple[int, ...]]] = []  # at each node
-    for index, node in enumerate(graph.nodes):
-        here: Counter[tuple[int, ...]] = Counter()
+        return {_NO_NETWORK: 1}
+    #: For each node, what walks to it end with: no operation, up to one, and so on; and the mark of the input before
+    #: them, if they begin there.
+    ends: list[list[dict[_Walk, int]]] = []
+    #: For each operation, what walks end with that lead to it.
+    before: dict[int, dict[_Walk, int]] = {}
+    for index, (operation, inputs, _, _) in enumerate(graph.nodes):
         if index < graph.n_inputs:
-            here[_FIRST_INPUT - index,] = 1
-        elif node.operation in JOINS:
-            for i in node.inputs:
-                here.update(ending[i])
+            ends.append([{(_FIRST_INPUT - index,): 1}] * longest)
+        elif operation in JOINS:
+            ends.append([_sum(parts) for parts in zip(*[ends[i] for i in inputs], strict=True)])
         else:
-            operation = _number_of(_WIDTH.sub("", label_of(node.operation)))
-            here[operation,] = 1
-            for walk, count in ending[node.inputs[0]].items():
-                here[(*_last(walk, longest - 1), operation)] += count
-            counts.update(here)
-        ending.append(here)
-    counts.update({(*walk, _OUTPUT): count for walk, count in ending[graph.output].items()})
+            source, number = ends[inputs[0]], _number_without_width(operation)
+            _add(before.setdefault(number, {(): 0}), source[-1])
+            before[number][()] += 1  # which begins with the operation itself
+            ends.append([{(): 1 + sum(source[0].values())}, *[_longer(walks, number) for walks in source[:-1]]])
+    counts = {(*walk, number): count for number, walks in before.items() for walk, count in walks.items()}
+    for walk, count in _walks_to(graph.output, graph, ends).items():
+        counts[(*walk, _OUTPUT)] = count
     return counts
 
 
-def _last(walk: tuple[int, ...], n_operations: int) -> tuple[int, ...]:
-    """The end of a walk: so many operations, with the mark of the input if there are no more."""
-    is_marked = walk[0] <= _FIRST_INPUT
-    return walk if len(walk) - is_marked <= n_operations else walk[len(walk) - n_operations :]
+def _walks_to(index: int, graph: Graph, ends: list[list[dict[_Walk, int]]]) -> dict[_Walk, int]:
+    """Walks to a node, of one operation more than is known of each."""
+    operation, inputs, _, _ = graph.nodes[index]
+    if index < graph.n_inputs:
+        return ends[index][0]
+    if operation in JOINS:
+        return _sum([_walks_to(i, graph, ends) for i in inputs])
+    return _longer(ends[inputs[0]][-1], _number_without_width(operation))
+
+
+def _longer(walks: dict[_Walk, int], number: int) -> dict[_Walk, int]:
+    """Walks, and none, followed by an operation."""
+    longer = {(*walk, number): count for walk, count in walks.items()}
+    longer[number,] = 1 + longer.get((number,), 0)
+    return longer
+
+
+def _sum(parts: Iterable[dict[_Walk, int]]) -> dict[_Walk, int]:
+    whole: dict[_Walk, int] = {}
+    for part in parts:
+        _add(whole, part)
+    return whole
+
+
+def _add(whole: dict[_Walk, int], part: dict[_Walk, int]) -> None:
+    for walk, count in part.items():
+        whole[walk] = whole.get(walk, 0) + count

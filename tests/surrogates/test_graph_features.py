@@ -1,16 +1,19 @@
 """Networks as numbers: equal for one network, different for others."""
 
+import math
 import random
 import subprocess
 import sys
+from collections import Counter
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from deap_nas import ChainSpace, DNASpace, FlatSpace, Genotype, HierarchicalSpace, MacroSpace, MicroSpace, canonical_key
 from deap_nas.errors import GenotypeError
+from deap_nas.graph import graphs_of, simplify
 from deap_nas.surrogates import GraphFeatures
 from deap_nas.surrogates.feature_columns import FeatureColumns
 
@@ -62,6 +65,33 @@ def test_walks_are_as_long_as_they_may_be():
     # of one operation: two kinds, and the last before the output; then the first after the input; then longer ones
     assert n_walks == sorted(n_walks)
     assert n_walks[2] > n_walks[1] > n_walks[0]
+
+
+def ends_of_walks(graph, index, longest):
+    """The last so many operations of each walk to a node, one after the other, and where it begins, if it is known."""
+    node = graph.nodes[index]
+    if index < graph.n_inputs:
+        return [("input", index)]
+    before = [walk for i in node.inputs for walk in ends_of_walks(graph, i, longest)]
+    if node.operation in ("add", "concat"):
+        return before
+    walks = [(node.operation,), *((*walk, node.operation) for walk in before)]
+    return [walk if walk[0] == "input" and len(walk) <= longest + 2 else walk[-longest:] for walk in walks]
+
+
+@pytest.mark.parametrize("longest", [1, 2, 3, 4])
+@pytest.mark.parametrize("space", [CELLS, FlatSpace(nodes=5), MacroSpace(layers=4)], ids=["add", "concat", "layers"])
+@given(seed=st.integers(0, 2**32))
+def test_walks_are_counted_as_by_hand(space, longest, seed):
+    genotype = space.sample(rng=random.Random(seed))
+    (graph,) = map(simplify, graphs_of(space.lower(genotype)))
+    assume(graph.output is not None)
+    counts = Counter((*walk, "output") for walk in ends_of_walks(graph, graph.output, longest))
+    for index, node in enumerate(graph.nodes):
+        if node.operation not in ("input", "add", "concat"):
+            counts.update(ends_of_walks(graph, index, longest))
+    (features,) = GraphFeatures(space, longest_walk=longest).of([genotype])
+    assert sorted(features.walks.values()) == pytest.approx([math.log2(1 + count) for count in sorted(counts.values())])
 
 
 def test_widths_are_told_apart_by_patterns_and_sizes_not_by_walks():

@@ -9,6 +9,7 @@ import pytest
 from deap_nas import ChainSpace, DNASpace, FlatSpace, HierarchicalSpace, canonical_key, cost
 from deap_nas.errors import GenotypeError, MissingExtraError, NotViableError, SettingsError
 from deap_nas.surrogates import ForestSurrogate, GPSurrogate, kendall_tau
+from deap_nas.surrogates.gp_surrogate import _LENGTHS, _NOISES
 
 CELLS = FlatSpace(nodes=4, operations=("identity", "conv_1x1", "conv_3x3", "avg_pool_3x3"), merge="add")
 BOTH = pytest.mark.parametrize("kind", [GPSurrogate, ForestSurrogate])
@@ -105,3 +106,36 @@ def test_without_scikit_learn_it_says_what_to_install(kind, monkeypatch):
     monkeypatch.setitem(sys.modules, "sklearn", None)
     with pytest.raises(MissingExtraError, match=r"deap-nas\[surrogates\]"):
         kind(CELLS)
+
+
+def test_a_process_has_the_likeliest_length_and_then_the_likeliest_noise():
+    genotypes = samples(CELLS, 60)
+    surrogate = GPSurrogate(CELLS)
+    for noise in (0.0, 0.5):
+        values = merits(CELLS, genotypes) + noise * np.random.default_rng(0).standard_normal(60)
+        surrogate.fit(genotypes, values)
+        process = surrogate._process
+        chosen = process.kernel_.theta
+        likelihood = process.log_marginal_likelihood  # scikit-learn's own
+        lengths = {length: likelihood(np.log([length, _NOISES[1]])) for length in _LENGTHS}
+        assert chosen[0] == pytest.approx(np.log(max(lengths, key=lengths.get)))
+        noises = {each: likelihood([chosen[0], np.log(each)]) for each in _NOISES}
+        assert chosen[1] == pytest.approx(np.log(max(noises, key=noises.get)))
+    assert np.exp(chosen[1]) == max(_NOISES)
+
+
+def test_its_linear_algebra_takes_one_thread_and_gives_the_others_back(monkeypatch):
+    from sklearn.gaussian_process import GaussianProcessRegressor
+    from threadpoolctl import threadpool_info, threadpool_limits
+
+    def threads():
+        return {library["num_threads"] for library in threadpool_info() if library["user_api"] == "blas"}
+
+    seen = []
+    fit = GaussianProcessRegressor.fit
+    monkeypatch.setattr(GaussianProcessRegressor, "fit", lambda *args: (seen.append(threads()), fit(*args))[1])
+    genotypes = samples(CELLS, 10)
+    with threadpool_limits(2, "blas"):
+        GPSurrogate(CELLS).fit(genotypes, merits(CELLS, genotypes))
+        assert threads() == {2}
+    assert seen == [{1}]
