@@ -1,11 +1,12 @@
 """What a surrogate that chooses the children costs the workers, who wait for their next genotype meanwhile.
 
     python benchmarks/preselection.py [--workers 16 199] [--evaluations 8] [--rounds 3]
+    python benchmarks/preselection.py --spaces hierarchical --surrogates none "Gaussian process" --seconds 2
 
-A search under mpirun whose evaluations sleep for about half a second; the shorter they are, and the more workers there
-are, the more a slow proposal costs. It is measured as a share of ideal list scheduling of the same evaluations, with
-and without a surrogate, and with it the time of a proposal, fits included. With a surrogate children are made ahead,
-one for every eight workers (n_ahead of eaAsync).
+A search under mpirun whose evaluations sleep, by default for about half a second; the shorter they are, and the more
+workers there are, the more a slow proposal costs. It is measured as a share of ideal list scheduling of the same
+evaluations, with and without a surrogate, and with it the time of a proposal, fits included. With a surrogate children
+are made ahead, one for every eight workers (n_ahead of eaAsync).
 """
 
 import argparse
@@ -35,10 +36,10 @@ creator.create("SleepyFitness", base.Fitness, weights=(1.0,))
 creator.create("Sleepy", deap_nas.Genotype, fitness=creator.SleepyFitness)
 
 
-def sleep(genotype):
-    """Takes about half a second, and gives a fitness; both follow from the genotype."""
+def sleep(genotype, *, seconds):
+    """Takes about so many seconds, and gives a fitness; both follow from the genotype."""
     rng = random.Random(repr(list(genotype)))
-    time.sleep(min(5.0, rng.lognormvariate(-0.8, 0.5)))
+    time.sleep(seconds * min(10.0, rng.lognormvariate(-0.107, 0.5)))
     return (sum(gene == 3 for gene in genotype) + rng.random(),)
 
 
@@ -51,7 +52,7 @@ def search(space, surrogate, args):
         toolbox = base.Toolbox()
         toolbox.register("individual", deap_nas.initUniform, creator.Sleepy, space, rng=rng)
         toolbox.register("select", deap_nas.selTournamentFraction, rng=rng)
-        toolbox.register("evaluate", sleep)
+        toolbox.register("evaluate", sleep, seconds=args.seconds)
         mutate, learn = deap_nas.mutEdge, None
         if surrogate is not None:
             preselect = deap_nas.Preselect(space, surrogate(space), rng=rng)
@@ -110,13 +111,13 @@ def compare(args):
     print(f"share of ideal list scheduling, and milliseconds of a proposal; median (range) of {args.rounds} rounds\n")
     verdicts = []
     for n_workers in args.workers:
-        for space in SPACES:
+        for space in args.spaces:
 
             def run_one(name, n_workers=n_workers, space=space):
-                options = (f"--evaluations={args.evaluations}", "--child", space, name)
+                options = (f"--evaluations={args.evaluations}", f"--seconds={args.seconds}", "--child", space, name)
                 return run(__file__, *options, n_ranks=n_workers + 1)
 
-            for name, found in measured(list(SURROGATES), run_one, args.rounds).items():
+            for name, found in measured(args.surrogates, run_one, args.rounds).items():
                 shares, seconds = zip(*found, strict=True)
                 times = spread([1000 * each for each in seconds])
                 print(f"  {n_workers:4} workers  {space:18}{name:18}{spread(shares, 3):>26}{times:>28}", flush=True)
@@ -126,11 +127,23 @@ def compare(args):
     print("\n" + "\n".join(verdicts))
 
 
+def _names(names):
+    return f"{', '.join(names)} (default: all)"
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--workers", type=int, nargs="+", default=[16, 199], metavar="N", help="(default: 16 199)")
     text = "evaluations for each worker (default: %(default)s)"
     parser.add_argument("--evaluations", type=int, default=8, metavar="N", help=text)
+    text = "mean of an evaluation (default: %(default)s)"
+    parser.add_argument("--seconds", type=float, default=0.5, metavar="S", help=text)
+    parser.add_argument(
+        "--spaces", nargs="+", default=list(SPACES), choices=SPACES, metavar="NAME", help=_names(SPACES)
+    )
+    parser.add_argument(
+        "--surrogates", nargs="+", default=list(SURROGATES), choices=SURROGATES, metavar="NAME", help=_names(SURROGATES)
+    )
     parser.add_argument("--rounds", type=int, default=3, metavar="N", help="(default: %(default)s)")
     parser.add_argument("--child", nargs=2, metavar=("SPACE", "SURROGATE"), help=argparse.SUPPRESS)
     args = parser.parse_args()
