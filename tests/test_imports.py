@@ -37,6 +37,8 @@ OPTIONAL = (
     "torch",
     "torchvision",
     "sklearn",
+    "scipy",
+    "threadpoolctl",
     "safetensors",
     "onnx",
     "onnxscript",
