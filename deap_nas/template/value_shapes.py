@@ -65,6 +65,8 @@ def values_of(graph: Graph, inputs: Sequence[Shapes], *, among: Sequence[int] | 
             value = _joined(operation, tuple([shapes[i] for i in sources]))
         else:
             value = _operation(operation, shapes[sources[0]], shapes[width_of], width_of > 0)
+            if width_of and n_inputs > 1:  # of an input, perhaps, which then need not be there
+                value = value._replace(may_be_saved=True)
         values[index] = value
         shapes[index] = value[0]
     return values

@@ -100,6 +100,13 @@ def test_cost_is_exactly_that_of_the_module(case):
     assert counted(build_network(GRAPHS, genotype, template), template) == cost(GRAPHS, genotype, template)
 
 
+def test_an_input_whose_width_alone_is_taken_costs_nothing():
+    nodes = [Node(RESIZE, (0, 0)), Node("conv_1x1", (1,), 2, (3,))]  # of the other input, as wide as the first
+    graph = Graph((INPUT, INPUT, *nodes), 3, 2)
+    case = (graph, graph), STACKS[0]
+    assert counted(build_network(GRAPHS, *case), STACKS[0]) == cost(GRAPHS, *case)
+
+
 @settings(max_examples=100)
 @given(CASES)
 def test_shapes_and_parameters_of_steps_are_the_real_ones(case):
