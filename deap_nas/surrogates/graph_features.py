@@ -136,10 +136,10 @@ def _walks(graph: Graph, longest: int) -> dict[_Walk, int]:
     """Sequences of up to so many operations, those from an input and those to the output marked as such."""
     if graph.output is None:
         return {_NO_NETWORK: 1}
-    #: For each node, what walks to it end with: no operation, up to one, and so on; and the mark of the input before
-    #: them, if they begin there.
+    # For each node, what walks to it end with: no operation, up to one, and so on; and the mark of the input before
+    # them, if they begin there.
     ends: list[list[dict[_Walk, int]]] = []
-    #: For each operation, what walks end with that lead to it.
+    # For each operation, what walks end with that lead to it.
     before: dict[int, dict[_Walk, int]] = {}
     for index, (operation, inputs, _, _) in enumerate(graph.nodes):
         if index < graph.n_inputs:
