@@ -5,11 +5,15 @@ import sys
 
 import numpy as np
 import pytest
+from scipy.spatial.distance import pdist
+from sklearn.gaussian_process import GaussianProcessRegressor
+from sklearn.gaussian_process.kernels import Matern, WhiteKernel
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from deap_nas import ChainSpace, DNASpace, FlatSpace, HierarchicalSpace, canonical_key, cost
 from deap_nas.errors import GenotypeError, MissingExtraError, NotViableError, SettingsError
 from deap_nas.surrogates import ForestSurrogate, GPSurrogate, kendall_tau
-from deap_nas.surrogates.gp_surrogate import _LENGTHS, _NOISES
+from deap_nas.surrogates.gp_surrogate import _LENGTHS, _NOISES, _log_likelihood
 
 CELLS = FlatSpace(nodes=4, operations=("identity", "conv_1x1", "conv_3x3", "avg_pool_3x3"), merge="add")
 BOTH = pytest.mark.parametrize("kind", [GPSurrogate, ForestSurrogate])
@@ -108,6 +112,16 @@ def test_without_scikit_learn_it_says_what_to_install(kind, monkeypatch):
         kind(CELLS)
 
 
+def test_likelihoods_differ_as_those_of_scikit_learn_do():
+    rng = np.random.default_rng(0)
+    rows, values = rng.standard_normal((30, 4)), rng.standard_normal(30)
+    process = GaussianProcessRegressor(Matern(nu=2.5) + WhiteKernel(), optimizer=None).fit(rows, values)
+    pairs = [(length, noise) for length in _LENGTHS for noise in _NOISES]
+    own = [_log_likelihood(pdist(rows), values, *pair) for pair in pairs]
+    theirs = [process.log_marginal_likelihood(np.log(pair)) for pair in pairs]
+    np.testing.assert_allclose(np.subtract(own, own[0]), np.subtract(theirs, theirs[0]), rtol=1e-6, atol=1e-6)
+
+
 def test_a_process_has_the_likeliest_length_and_then_the_likeliest_noise():
     genotypes = samples(CELLS, 60)
     surrogate = GPSurrogate(CELLS)
@@ -125,9 +139,6 @@ def test_a_process_has_the_likeliest_length_and_then_the_likeliest_noise():
 
 
 def test_its_linear_algebra_takes_one_thread_and_gives_the_others_back(monkeypatch):
-    from sklearn.gaussian_process import GaussianProcessRegressor
-    from threadpoolctl import threadpool_info, threadpool_limits
-
     def threads():
         return {library["num_threads"] for library in threadpool_info() if library["user_api"] == "blas"}
 
